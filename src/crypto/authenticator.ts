@@ -1,0 +1,43 @@
+import { timingSafeEqual } from 'node:crypto'
+import { backend, type CryptoBackend } from './backend.ts'
+import { boxKeyInto, cbNonce, dh, open, seal } from './box.ts'
+import { sha512 } from './hash.ts'
+import type { DhKey } from './keys.ts'
+
+// SMP wire format, authorization with X25519 keys:
+//   authenticator(80) = box(X25519(queue key, server's session key), nonce of corrId, SHA-512(authorized))
+
+export const authenticatorLength = 80
+
+/**
+ * The authenticator (80 bytes) of the authorized bytes; undefined when the DH secret is all zeros. Either side can
+ * make it: the sender with its private key and the server's session key.
+ */
+export function authenticate(
+  publicKey: DhKey,
+  privateKey: Uint8Array,
+  corrId: Uint8Array,
+  authorized: Uint8Array,
+  using: CryptoBackend = backend,
+): Buffer | undefined {
+  const secret = dh(privateKey, publicKey, using)
+  if (secret === undefined) return undefined
+  return seal(boxKeyInto(secret, secret), cbNonce(corrId), sha512(authorized), using)
+}
+
+/** Whether the 80 bytes authenticate `authorized` with the queue's key; false also for any other length. */
+export function verifyAuthenticator(
+  queueKey: DhKey,
+  serverPrivateKey: Uint8Array,
+  corrId: Uint8Array,
+  authorized: Uint8Array,
+  authenticator: Uint8Array,
+  using: CryptoBackend = backend,
+): boolean {
+  if (authenticator.length !== authenticatorLength) return false
+  const secret = dh(serverPrivateKey, queueKey, using)
+  const hash = sha512(authorized)
+  if (secret === undefined) return false
+  const sent = open(boxKeyInto(secret, secret), cbNonce(corrId), authenticator, using)
+  return sent !== undefined && timingSafeEqual(sent, hash)
+}
