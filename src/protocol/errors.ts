@@ -1,0 +1,126 @@
+import { readBlockingInfo, writeBlockingInfo, type BlockingInfo } from './blocking-info.ts'
+import { readProxyError, writeProxyError, type ProxyError } from './proxy-error.ts'
+import { parseWhole, refuse, type Reader } from './reader.ts'
+import { since } from './versions.ts'
+import { Writer } from './writer.ts'
+
+const PLAIN = [
+  'BLOCK',
+  'SESSION',
+  'AUTH',
+  'SERVICE',
+  'CRYPTO',
+  'QUOTA',
+  'EXPIRED',
+  'NO_MSG',
+  'LARGE_MSG',
+  'INTERNAL',
+  'DUPLICATE_',
+] as const
+const COMMAND = ['UNKNOWN', 'SYNTAX', 'PROHIBITED', 'NO_AUTH', 'HAS_AUTH', 'NO_ENTITY', 'NO_QUEUE'] as const
+
+export type CommandErrorCode = (typeof COMMAND)[number]
+
+/** What is wrong with a command itself: its word, its parameters, its credentials, its place. */
+export interface CommandError {
+  readonly type: 'CMD'
+  readonly error: CommandErrorCode
+}
+
+export type NameError =
+  { readonly type: 'NO_RESOLVER' | 'NOT_FOUND' } | { readonly type: 'RESOLVER'; readonly message: string }
+
+/** Everything that can follow `ERR` (SMP commands §7.1). */
+export type SmpError =
+  | { readonly type: (typeof PLAIN)[number] }
+  | CommandError
+  | { readonly type: 'PROXY'; readonly error: ProxyError }
+  | ({ readonly type: 'BLOCKED' } & BlockingInfo)
+  | { readonly type: 'STORE'; readonly message: string }
+  | { readonly type: 'NAME'; readonly error: NameError }
+
+export function commandError(error: CommandErrorCode): CommandError {
+  return { type: 'CMD', error }
+}
+
+export function encodeSmpError(error: SmpError, version: number): Buffer {
+  const w = new Writer()
+  writeSmpError(w, error, version)
+  return w.done()
+}
+
+export function parseSmpError(bytes: Buffer): SmpError | undefined {
+  return parseWhole(bytes, readSmpError)
+}
+
+/**
+ *     error     = "BLOCK" / "SESSION" / "AUTH" / "SERVICE" / "CRYPTO" / "QUOTA" / "EXPIRED" / "NO_MSG" / "LARGE_MSG"
+ *               / "INTERNAL" / "DUPLICATE_"
+ *               / "CMD" SP commandError / "PROXY" SP proxyError / "BLOCKED" SP blockingInfo / "STORE" SP text
+ *               / "NAME" SP nameError
+ *     nameError = "NO_RESOLVER" / "NOT_FOUND" / "RESOLVER" SP text
+ */
+export function readSmpError(r: Reader): SmpError {
+  const word = r.word()
+  const plain = PLAIN.find((known) => known === word)
+  if (plain !== undefined) return { type: plain }
+  r.space()
+  switch (word) {
+    case 'CMD':
+      return commandError(readCommandErrorCode(r))
+    case 'PROXY':
+      return { type: word, error: readProxyError(r) }
+    case 'BLOCKED':
+      return { type: word, ...readBlockingInfo(r) }
+    case 'STORE':
+      return { type: word, message: r.tailText() }
+    case 'NAME':
+      return { type: word, error: readNameError(r) }
+    default:
+      return refuse()
+  }
+}
+
+/** Versions below 12 do not know BLOCKED and are told AUTH. */
+export function writeSmpError(w: Writer, error: SmpError, version: number): void {
+  if (error.type === 'BLOCKED' && version < since.blockedError) {
+    w.ascii('AUTH')
+    return
+  }
+  w.ascii(error.type)
+  switch (error.type) {
+    case 'CMD':
+      w.space().ascii(error.error)
+      break
+    case 'PROXY':
+      writeProxyError(w.space(), error.error, version)
+      break
+    case 'BLOCKED':
+      writeBlockingInfo(w.space(), error, version)
+      break
+    case 'STORE':
+      w.space().text(error.message)
+      break
+    case 'NAME':
+      writeNameError(w.space(), error.error)
+      break
+  }
+}
+
+function readCommandErrorCode(r: Reader): CommandErrorCode {
+  const word = r.word()
+  return COMMAND.find((known) => known === word) ?? refuse()
+}
+
+function readNameError(r: Reader): NameError {
+  const word = r.word()
+  if (word === 'NO_RESOLVER' || word === 'NOT_FOUND') return { type: word }
+  if (word !== 'RESOLVER') refuse()
+  r.space()
+  return { type: word, message: r.tailText() }
+}
+
+function writeNameError(w: Writer, error: NameError): void {
+  w.ascii(error.type)
+  if (error.type === 'RESOLVER') w.space().text(error.message)
+}

@@ -1,0 +1,100 @@
+import type { DhKey } from '../crypto/keys.ts'
+import { readCertChainKey, readDhKey, writeCertChainKey, writeKey, type CertChainKey } from './fields.ts'
+import type { ServiceId } from './ids.ts'
+import { parsePrefix, type Reader } from './reader.ts'
+import { readTransportError, writeTransportError, type TransportError } from './transport-error.ts'
+import { since, type VersionRange } from './versions.ts'
+import { Writer } from './writer.ts'
+
+// Handshake messages (SMP wire format §4), without their padding. The receiver ignores what follows a message.
+
+export interface ServerHello {
+  readonly range: VersionRange
+  /** The relay's tls-unique: 12 or 32 bytes. */
+  readonly sessionId: Buffer
+  /** The relay's certificates and its X25519 session key; present when the range reaches v7. */
+  readonly certKey?: CertChainKey
+}
+
+/** M: messaging client, N: notification server, P: proxy. */
+export type ServiceRole = 'M' | 'N' | 'P'
+
+export interface ClientHello {
+  readonly version: number
+  /** The identity that the client expects of the relay, 32 bytes. */
+  readonly keyHash: Buffer
+  readonly key?: DhKey
+  readonly proxy: boolean
+  readonly service?: ClientServiceHello
+}
+
+/** The client's certificates and its Ed25519 session key. */
+export interface ClientServiceHello extends CertChainKey {
+  readonly role: ServiceRole
+}
+
+export type ServiceResponse =
+  { readonly type: 'R'; readonly serviceId: ServiceId } | { readonly type: 'E'; readonly error: TransportError }
+
+/** `serverHello = versionRange short(sessionId) [ certChainKey ]`, the last when max is 7 or more. */
+export function encodeServerHello({ range, sessionId, certKey }: ServerHello): Buffer {
+  const w = new Writer().versionRange(range).short(sessionId)
+  if (certKey) writeCertChainKey(w, certKey)
+  return w.done()
+}
+
+export function parseServerHello(bytes: Buffer): ServerHello | undefined {
+  return parsePrefix(bytes, (r) => {
+    const range = r.versionRange()
+    const sessionId = r.shortCopy()
+    return { range, sessionId, ...(range.max >= since.impliedSessionId && { certKey: readCertChainKey(r) }) }
+  })
+}
+
+/**
+ *     clientHello   = word16(version) short(keyHash)
+ *                     [ dhKey ]                            ; since v7, present or absent without a tag
+ *                     bool(proxy)                          ; since v14
+ *                     maybe(clientService)                 ; since v16
+ *     clientService = ( "M" / "N" / "P" ) certChainKey
+ */
+export function encodeClientHello({ version, keyHash, key, proxy, service }: ClientHello): Buffer {
+  const w = new Writer().word16(version).short(keyHash)
+  if (version >= since.impliedSessionId && key) writeKey(w, key)
+  if (version >= since.proxyFlag) w.bool(proxy)
+  if (version >= since.services) {
+    w.maybe(service, ({ role, ...certKey }) => writeCertChainKey(w.ascii(role), certKey))
+  }
+  return w.done()
+}
+
+export function parseClientHello(bytes: Buffer): ClientHello | undefined {
+  return parsePrefix(bytes, (r) => {
+    const version = r.word16()
+    const keyHash = r.shortCopy()
+    const key = version >= since.impliedSessionId ? r.attempt(readDhKey) : undefined
+    const proxy = version >= since.proxyFlag && r.bool()
+    const service = version >= since.services ? r.maybe(readClientService) : undefined
+    return { version, keyHash, ...(key && { key }), proxy, ...(service && { service }) }
+  })
+}
+
+/** `serviceResponse = "R" short(serviceId) / "E" transportError` */
+export function encodeServiceResponse(response: ServiceResponse): Buffer {
+  const w = new Writer().ascii(response.type)
+  if (response.type === 'R') w.shortLatin1(response.serviceId)
+  else writeTransportError(w, response.error)
+  return w.done()
+}
+
+export function parseServiceResponse(bytes: Buffer): ServiceResponse | undefined {
+  return parsePrefix(bytes, (r) => {
+    const type = r.letter(['R', 'E'])
+    return type === 'R' ? { type, serviceId: r.id() } : { type, error: readTransportError(r) }
+  })
+}
+
+function readClientService(r: Reader): ClientServiceHello {
+  const role = r.letter(['M', 'N', 'P'])
+  return { role, ...readCertChainKey(r) }
+}
