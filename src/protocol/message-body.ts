@@ -55,7 +55,7 @@ export function parseMessagePlaintext(plaintext: Buffer): ReceivedMessage | Quot
 }
 
 /** `meta = short(msgId) int64(timestamp)`, without padding. */
-export function notificationMeta({ msgId, timestamp }: NotificationMeta): Buffer {
+export function encodeNotificationMeta({ msgId, timestamp }: NotificationMeta): Buffer {
   return new Writer(64).shortLatin1(msgId).integer(timestamp).done()
 }
 

@@ -4,9 +4,10 @@ import { readAuthKey, readLinkData, writeKey, writeLinkData, type LinkData } fro
 import type { LinkId } from '../ids.ts'
 
 /** The recipient stores or updates what the queue's short link resolves to. */
-export interface LsetCommand extends LinkData {
+export interface LsetCommand {
   readonly type: 'LSET'
   readonly linkId: LinkId
+  readonly link: LinkData
 }
 
 /** The sender resolves a one-time link and secures its queue with its own key. */
@@ -19,9 +20,9 @@ export interface LkeyCommand {
 export const lsetCodec: Codec<LsetCommand> = {
   parse(r) {
     r.space()
-    return { type: 'LSET', linkId: r.id(), ...readLinkData(r) }
+    return { type: 'LSET', linkId: r.id(), link: readLinkData(r) }
   },
-  encode: (w, command) => writeLinkData(w.space().shortLatin1(command.linkId), command),
+  encode: (w, { linkId, link }) => writeLinkData(w.space().shortLatin1(linkId), link),
 }
 
 /** `LKEY = "LKEY" SP authKey` */

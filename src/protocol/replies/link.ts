@@ -3,16 +3,17 @@ import { readLinkData, writeLinkData, type LinkData } from '../fields.ts'
 import type { SndId } from '../ids.ts'
 
 /** What a short link resolves to. */
-export interface LnkReply extends LinkData {
+export interface LnkReply {
   readonly type: 'LNK'
   readonly sndId: SndId
+  readonly link: LinkData
 }
 
 /** `LNK = "LNK" SP short(sndId) large(fixedData) large(userData)` */
 export const lnkCodec: Codec<LnkReply> = {
   parse(r) {
     r.space()
-    return { type: 'LNK', sndId: r.id(), ...readLinkData(r) }
+    return { type: 'LNK', sndId: r.id(), link: readLinkData(r) }
   },
-  encode: (w, reply) => writeLinkData(w.space().shortLatin1(reply.sndId), reply),
+  encode: (w, { sndId, link }) => writeLinkData(w.space().shortLatin1(sndId), link),
 }

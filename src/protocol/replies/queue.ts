@@ -23,7 +23,7 @@ export interface IdsReply {
 export interface NotifierIds {
   readonly notifierId: NotifierId
   /** The relay's share of the secret that encrypts notifications. */
-  readonly srvDhKey: DhKey
+  readonly srvNtfDhKey: DhKey
 }
 
 export interface MsgReply {
@@ -115,11 +115,11 @@ export const errCodec: Codec<ErrReply> = {
 
 /** `short(notifierId) dhKey` */
 export function readNotifierIds(r: Reader): NotifierIds {
-  return { notifierId: r.id(), srvDhKey: readDhKey(r) }
+  return { notifierId: r.id(), srvNtfDhKey: readDhKey(r) }
 }
 
-export function writeNotifierIds(w: Writer, { notifierId, srvDhKey }: NotifierIds): void {
-  writeKey(w.shortLatin1(notifierId), srvDhKey)
+export function writeNotifierIds(w: Writer, { notifierId, srvNtfDhKey }: NotifierIds): void {
+  writeKey(w.shortLatin1(notifierId), srvNtfDhKey)
 }
 
 function readMode(r: Reader, version: number): 'M' | 'C' | undefined {
