@@ -46,6 +46,11 @@ export interface Store {
    * a quota marker with its id and timestamp, and nothing more is stored until the queue is empty.
    */
   writeMessage(rcvId: RcvId, message: OrdinaryMessage): WriteResult
+  /**
+   * Puts a quota marker at the end, as it was in another store: nothing is written any more until the queue is empty.
+   * A marker at the head is replaced by it.
+   */
+  restoreMarker(rcvId: RcvId, marker: QuotaMarker): void
   firstMessage(rcvId: RcvId): Message | undefined
   /** Deletes and returns the head of the queue, if it has this id. */
   deleteFirstMessage(rcvId: RcvId, msgId: MsgId): Message | undefined
@@ -85,7 +90,8 @@ export interface Store {
 
   /**
    * Resolves when every effect so far is durable. Rejects with {@link StoreError} when they could not be kept: the
-   * store has then gone back to its last durable state, and serves on from there.
+   * store has then gone back to its last durable state, and serves on from there. To be called in the same turn of the
+   * event loop as the effects it is about.
    */
   flushed(): Promise<void>
   /** Makes everything durable and closes. */
