@@ -1,0 +1,93 @@
+import { parseArguments } from './quoted.ts'
+import type { ControlMessage } from './reply.ts'
+
+/*
+ * Events as values (Tor control-spec §4.1). Only those that say something about an onion service's life have a type
+ * of their own.
+ */
+
+export const eventNames = ['STATUS_CLIENT', 'STATUS_GENERAL', 'NETWORK_LIVENESS', 'HS_DESC'] as const
+export type EventName = (typeof eventNames)[number]
+
+export interface BootstrapPhase {
+  /** NOTICE, or WARN when a step failed; tor then goes on trying. */
+  readonly severity: string
+  /** 0..100 */
+  readonly progress: number
+  readonly tag: string
+  readonly summary: string
+  /** Why the last step failed. */
+  readonly warning?: string
+}
+
+export type TorEvent =
+  | ({ readonly type: 'bootstrap' } & BootstrapPhase)
+  | {
+      readonly type: 'status'
+      readonly of: 'client' | 'general'
+      readonly severity: string
+      readonly action: string
+      readonly keywords: ReadonlyMap<string, string>
+    }
+  | HsDescEvent
+  | { readonly type: 'networkLiveness'; readonly up: boolean }
+  | { readonly type: 'other'; readonly name: string; readonly text: string }
+
+export interface HsDescEvent {
+  readonly type: 'hsDesc'
+  /** CREATED, UPLOAD, UPLOADED, REQUESTED, RECEIVED, FAILED, IGNORE; other words of later tors pass as they are. */
+  readonly action: string
+  /** The service id, without `.onion`. */
+  readonly serviceId: string
+  /** `$fingerprint~name` of the directory; `UNKNOWN` where there is none. */
+  readonly directory: string
+  readonly reason?: string
+}
+
+/** Reads one event; whatever does not have the shape of the specification becomes `other`. */
+export function parseEvent(message: ControlMessage): TorEvent {
+  const text = message.lines[0]?.text ?? ''
+  const [name = ''] = text.split(' ', 1)
+  const rest = text.slice(name.length + 1)
+  const { positional, keywords } = parseArguments(rest)
+  const [first, second, third, fourth] = positional
+  switch (name) {
+    case 'STATUS_CLIENT':
+    case 'STATUS_GENERAL': {
+      const bootstrap = second === 'BOOTSTRAP' ? parseBootstrapPhase(rest) : undefined
+      if (bootstrap) return { type: 'bootstrap', ...bootstrap }
+      if (first === undefined || second === undefined) break
+      const of = name === 'STATUS_CLIENT' ? 'client' : 'general'
+      return { type: 'status', of, severity: first, action: second, keywords }
+    }
+    case 'HS_DESC': {
+      if (first === undefined || second === undefined) break
+      const reason = keywords.get('REASON')
+      const event = { type: 'hsDesc', action: first, serviceId: second, directory: fourth ?? 'UNKNOWN' } as const
+      return third === undefined || reason === undefined ? event : { ...event, reason }
+    }
+    case 'NETWORK_LIVENESS':
+      if (first === 'UP' || first === 'DOWN') return { type: 'networkLiveness', up: first === 'UP' }
+  }
+  return { type: 'other', name, text: rest }
+}
+
+/**
+ * Reads `NOTICE BOOTSTRAP PROGRESS=50 TAG=… SUMMARY="…"`, as `GETINFO status/bootstrap-phase` and the events have it.
+ */
+export function parseBootstrapPhase(text: string): BootstrapPhase | undefined {
+  const { positional, keywords } = parseArguments(text)
+  const [severity, word] = positional
+  const progress = keywords.get('PROGRESS') ?? ''
+  if (severity === undefined || word !== 'BOOTSTRAP' || !/^\d{1,3}$/.test(progress) || Number(progress) > 100) {
+    return undefined
+  }
+  const phase = {
+    severity,
+    progress: Number(progress),
+    tag: keywords.get('TAG') ?? '',
+    summary: keywords.get('SUMMARY') ?? '',
+  }
+  const warning = keywords.get('WARNING')
+  return warning === undefined ? phase : { ...phase, warning }
+}

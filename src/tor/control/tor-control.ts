@@ -1,0 +1,127 @@
+import type { AppError } from '../../config/app-error.ts'
+import type { ServiceId } from '../onion-address.ts'
+import type { AuthenticationMethod, Login, LoginOptions } from './authenticate.ts'
+import { login } from './authenticate.ts'
+import type { ControlConnection } from './connection.ts'
+import { controlGarbled } from './errors.ts'
+import type { BootstrapPhase, EventName, TorEvent } from './events.ts'
+import { parseBootstrapPhase, parseEvent } from './events.ts'
+import { parseConfiguration, parseInfo, plainWord } from './info.ts'
+import type { AddOnion, AddedOnion } from './onion.ts'
+import { addOnionCommand, parseAddedOnion, parseOnionList } from './onion.ts'
+import { quote } from './quoted.ts'
+
+export type Signal = 'RELOAD' | 'SHUTDOWN' | 'HALT' | 'NEWNYM' | 'ACTIVE' | 'DORMANT' | 'HEARTBEAT'
+export type TorEventListener = (event: TorEvent) => void
+
+/**
+ * A controller's view of one running tor, with the verbs of the Tor control-spec.
+ *
+ * Every method rejects with `TorRefusal` when tor says no, and with an `AppError` (`TOR_CONTROL_CLOSED`,
+ * `TOR_CONTROL_TIMEOUT`, `TOR_CONTROL_GARBLED`) when it does not answer.
+ */
+export class TorControl {
+  /** tor's own version, e.g. `0.4.9.11`. */
+  readonly version: string
+  readonly method: AuthenticationMethod
+  /** Resolves with the reason when the connection has ended. */
+  readonly closed: Promise<AppError>
+  readonly #connection: ControlConnection
+  readonly #listeners: Set<TorEventListener>
+
+  private constructor({ connection, info, method }: Login, listeners: Set<TorEventListener>) {
+    this.version = info.version
+    this.method = method
+    this.closed = connection.closed
+    this.#connection = connection
+    this.#listeners = listeners
+  }
+
+  /** Connects and logs in; see `login` for what can go wrong. */
+  static async connect(options: Omit<LoginOptions, 'onEvent'>): Promise<TorControl> {
+    const listeners = new Set<TorEventListener>()
+    const session = await login({
+      ...options,
+      onEvent: (message) => {
+        const event = parseEvent(message)
+        for (const listener of [...listeners]) listener(event)
+      },
+    })
+    return new TorControl(session, listeners)
+  }
+
+  /** Calls `listener` with every event from now on, until the returned function is called. */
+  onEvent(listener: TorEventListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async getInfo(...keys: readonly string[]): Promise<Map<string, string>> {
+    return parseInfo(await this.#connection.send(['GETINFO', ...keys.map(plainWord)].join(' ')))
+  }
+
+  /** Values by option name in lower case. */
+  async getConf(...options: readonly string[]): Promise<Map<string, string[]>> {
+    return parseConfiguration(await this.#connection.send(['GETCONF', ...options.map(plainWord)].join(' ')))
+  }
+
+  /** Sets all options or none. Options that are lists are replaced as a whole. */
+  async setConf(options: Readonly<Record<string, string | number>>): Promise<void> {
+    const pairs = Object.entries(options).map(([name, value]) => `${plainWord(name)}=${quote(String(value))}`)
+    await this.#connection.send(['SETCONF', ...pairs].join(' '))
+  }
+
+  /** Back to the defaults. */
+  async resetConf(...options: readonly string[]): Promise<void> {
+    await this.#connection.send(['RESETCONF', ...options.map(plainWord)].join(' '))
+  }
+
+  /** Replaces the set of events that tor sends on this connection. */
+  async setEvents(names: readonly EventName[]): Promise<void> {
+    await this.#connection.send(['SETEVENTS', ...names].join(' '))
+  }
+
+  async signal(signal: Signal): Promise<void> {
+    await this.#connection.send(`SIGNAL ${signal}`)
+  }
+
+  async addOnion(onion: AddOnion): Promise<AddedOnion> {
+    const added = parseAddedOnion(await this.#connection.send(addOnionCommand(onion)))
+    if (added) return added
+    throw controlGarbled(this.#connection.endpoint, new Error('ADD_ONION was not answered as specified'))
+  }
+
+  async delOnion(serviceId: ServiceId): Promise<void> {
+    await this.#connection.send(`DEL_ONION ${serviceId}`)
+  }
+
+  /** Services that this connection or, detached, any connection has added; those of a torrc are not among them. */
+  async onions(): Promise<ServiceId[]> {
+    const [current, detached] = [await this.getInfo('onions/current'), await this.getInfo('onions/detached')]
+    return [
+      ...parseOnionList(current.get('onions/current') ?? ''),
+      ...parseOnionList(detached.get('onions/detached') ?? ''),
+    ]
+  }
+
+  async bootstrapPhase(): Promise<BootstrapPhase> {
+    const text = (await this.getInfo('status/bootstrap-phase')).get('status/bootstrap-phase') ?? ''
+    const phase = parseBootstrapPhase(text)
+    if (phase) return phase
+    throw controlGarbled(this.#connection.endpoint, new Error('the bootstrap phase is not as specified'))
+  }
+
+  /** Starts a download of the descriptor; `HS_DESC` events tell how it ends. */
+  async hsFetch(serviceId: ServiceId): Promise<void> {
+    await this.#connection.send(`HSFETCH ${serviceId}`)
+  }
+
+  /** From now on tor ends when this connection does. */
+  async takeOwnership(): Promise<void> {
+    await this.#connection.send('TAKEOWNERSHIP')
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+}

@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto'
+import { link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { errorCode } from './error-code.ts'
+
+export interface WriteOptions {
+  /** Permissions of a new file; one that is replaced keeps its own, and its owner. */
+  readonly mode: number
+  readonly ifExists: 'replace' | 'fail'
+}
+
+/**
+ * Writes a whole file so that after a power loss either the old or the new content is there: a temporary file beside
+ * it, fsync, rename, fsync of the directory. A new file gets the owner of its directory, so that what root sets up
+ * can be read by the relay's user.
+ *
+ * @throws the system's error; `EEXIST` with `ifExists: 'fail'`
+ */
+export async function writeDurably(path: string, content: string | Uint8Array, options: WriteOptions): Promise<void> {
+  const target = options.ifExists === 'replace' ? await followLink(path) : path
+  const directory = dirname(target)
+  const owner = (await statIfThere(target)) ?? { ...(await ownerOf(directory)), mode: options.mode }
+  const temporary = `${target}.${randomBytes(6).toString('hex')}.new`
+  const file = await open(temporary, 'wx', options.mode & 0o600)
+  try {
+    try {
+      await file.writeFile(content)
+      if (process.geteuid?.() === 0) await file.chown(owner.uid, owner.gid)
+      await file.chmod(owner.mode & 0o7777)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    if (options.ifExists === 'replace') await rename(temporary, target)
+    else await link(temporary, target)
+  } finally {
+    await unlink(temporary).catch(() => undefined)
+  }
+  await syncDirectory(directory)
+}
+
+/** The file behind a symbolic link, so that the link stays. */
+async function followLink(path: string): Promise<string> {
+  try {
+    return (await lstat(path)).isSymbolicLink() ? await realpath(path) : path
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return path
+    throw error
+  }
+}
+
+async function statIfThere(path: string): Promise<{ uid: number; gid: number; mode: number } | undefined> {
+  try {
+    return await stat(path)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function ownerOf(directory: string): Promise<{ uid: number; gid: number }> {
+  const { uid, gid } = await stat(directory)
+  return { uid, gid }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
