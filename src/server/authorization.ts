@@ -1,0 +1,64 @@
+import { verifyAuthenticator } from '../crypto/authenticator.ts'
+import { decodeSpki, type AuthKey, type DhKey, type PublicKey } from '../crypto/keys.ts'
+import { verifySignature } from '../crypto/verify.ts'
+import type { Authorization } from '../protocol/transmission.ts'
+
+/** What an authorisation covers, and the key with which this session reads authenticators. */
+export interface Authorized {
+  /** Signed bytes: session id, correlation id, entity id and command (SMP wire format, "authorized"). */
+  readonly authorized: Buffer
+  readonly corrId: Buffer
+  /** The relay's X25519 key of this session, 32 bytes. */
+  readonly sessionPrivateKey: Buffer
+}
+
+/** Keys of nobody: verification with them costs as much as with a real one and fails. */
+const dummyEd25519 = dummy('MCowBQYDK2VwAyEA139Oqs4QgpqbAmB0o7rZf6T19ryl7E65k4AYe0kE3Qs=', 'ed25519')
+const dummyEd448 = dummy(
+  'MEMwBQYDK2VxAzoA6ibQc9XpkSLtwrf7PLvp81qW/etiumckVFImCMRdftcG/XopbOSaq9qyLhrgJWKOLyNrQPNVvpMA',
+  'ed448',
+)
+const dummyX25519 = dummy('MCowBQYDK2VuAyEA4JGSMYht18H4mas/jHeBwfcM7jLwNYJNOAhi2/g4RXg=', 'x25519')
+
+/**
+ * Whether `authorization` was made with one of `keys`. The work depends on the kind of authorisation that was sent and
+ * not on whether there is a queue or a key: where no key of that kind exists, a dummy key is verified with.
+ */
+export function isAuthorized(authorization: Authorization, keys: readonly AuthKey[], what: Authorized): boolean {
+  switch (authorization.type) {
+    case 'none':
+      return false
+    case 'ed25519':
+      return anyKey(ofAlg(keys, 'ed25519'), dummyEd25519, (key) =>
+        verifySignature(key, what.authorized, authorization.signature),
+      )
+    case 'ed448':
+      return anyKey(ofAlg(keys, 'ed448'), dummyEd448, (key) =>
+        verifySignature(key, what.authorized, authorization.signature),
+      )
+    case 'x25519':
+      return anyKey(ofAlg(keys, 'x25519'), dummyX25519, (key: DhKey) =>
+        verifyAuthenticator(key, what.sessionPrivateKey, what.corrId, what.authorized, authorization.authenticator),
+      )
+  }
+}
+
+function anyKey<K>(keys: readonly K[], dummyKey: K, verify: (key: K) => boolean): boolean {
+  if (keys.length === 0) {
+    verify(dummyKey)
+    return false
+  }
+  let verified = false
+  for (const key of keys) verified = verify(key) || verified
+  return verified
+}
+
+function ofAlg<A extends AuthKey['alg']>(keys: readonly AuthKey[], alg: A): PublicKey<A>[] {
+  return keys.filter((key): key is Extract<AuthKey, { alg: A }> & PublicKey<A> => key.alg === alg)
+}
+
+function dummy<A extends AuthKey['alg']>(spki: string, alg: A): PublicKey<A> {
+  const key = decodeSpki(Buffer.from(spki, 'base64'))
+  if (key?.alg !== alg) throw new Error(`the dummy ${alg} key does not decode`)
+  return { alg, raw: key.raw }
+}

@@ -1,0 +1,45 @@
+import type { Logger } from '../config/log.ts'
+import type { QueueRec, Store } from '../store/store.ts'
+import type { RandomBytes } from './random.ts'
+import type { Stats } from './stats.ts'
+import type { Subscriptions } from './subscriptions.ts'
+
+/** What an operator allows. */
+export interface Policy {
+  readonly newQueues: boolean
+  /** Needed to create queues and to use this relay as a proxy. */
+  readonly createPassword: string | undefined
+  /** Seconds after which an undelivered message may be dropped. */
+  readonly messageTtl: number
+  readonly expireOnSend: boolean
+  /** Seconds after which an undelivered notification may be dropped. */
+  readonly notificationTtl: number
+}
+
+/** What all sessions of one relay share. */
+export interface Core {
+  readonly store: Store
+  readonly subscriptions: Subscriptions
+  readonly stats: Stats
+  readonly policy: Policy
+  readonly random: RandomBytes
+  /** Bytes of received blocks whose effects are not durable yet. */
+  readonly backlog: { bytes: number }
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly log: Logger
+}
+
+/** Seconds since the epoch. */
+export function seconds(core: Core): number {
+  return Math.floor(core.now() / 1000)
+}
+
+const DAY_SECONDS = 86_400
+
+/** Notes that a queue was used today; written at most once a day per queue. */
+export function touch(core: Core, queue: QueueRec): void {
+  const now = seconds(core)
+  const today = now - (now % DAY_SECONDS)
+  if (queue.updatedAt !== today) core.store.touchQueue(queue.rcvId, today)
+}

@@ -1,0 +1,68 @@
+import { boxKey, cbNonce, dh, open, openPadded, reverseNonce, seal, sealPadded } from '../../crypto/box.ts'
+import type { Command } from '../../protocol/command.ts'
+import { NO_ENTITY, type EntityId } from '../../protocol/ids.ts'
+import { PROXIED_PADDED_SIZE } from '../../protocol/limits.ts'
+import { encodeFwdResponse, parseFwdTransmission } from '../../protocol/proxy-messages.ts'
+import { encodeReply, type Reply } from '../../protocol/reply.ts'
+import {
+  encodeTransmission,
+  packBlocks,
+  parsePayload,
+  parseTransmission,
+  transmissionContext,
+} from '../../protocol/transmission.ts'
+import { execute } from '../dispatch.ts'
+import { fail, type Context, type Outcome } from '../outcome.ts'
+
+/**
+ * RFWD: opens what another relay forwarded for one of its clients, does the one command inside, and returns its reply
+ * through the same layers: proxy's box, then client's padded box (SMP server behaviour §8.4).
+ */
+export function forwarded(context: Context, command: Extract<Command, { type: 'RFWD' }>): Outcome {
+  const { core, session, corrId } = context
+  const { link } = session
+  if (link.sessionSecret === undefined) {
+    return fail({ type: 'PROXY', error: { type: 'BROKER', error: { type: 'TRANSPORT', error: { type: 'NO_AUTH' } } } })
+  }
+  const proxyKey = boxKey(link.sessionSecret)
+  const proxyNonce = cbNonce(corrId)
+  const opened = open(proxyKey, proxyNonce, command.encFwdTransmission)
+  if (opened === undefined) return fail({ type: 'CRYPTO' })
+  const fwd = parseFwdTransmission(opened)
+  if (fwd === undefined) return fail({ type: 'CMD', error: 'SYNTAX' })
+  const secret = dh(link.sessionKeys.privateKey, fwd.key)
+  const clientKey = secret && boxKey(secret)
+  const clientNonce = cbNonce(fwd.corrId)
+  const payload = clientKey && openPadded(clientKey, clientNonce, fwd.encTransmission)
+  if (clientKey === undefined || payload === undefined) return fail({ type: 'CRYPTO' })
+  const transmissions = parsePayload(payload)
+  const only = transmissions?.length === 1 ? transmissions[0] : undefined
+  if (only === undefined) return fail({ type: 'BLOCK' })
+  core.stats.pMsgFwdsRecv++
+
+  const inner = transmissionContext(fwd.version, link.sessionId)
+  const wrap = (innerCorrId: Buffer, entityId: EntityId, reply: Reply): Reply => {
+    const message = encodeTransmission(innerCorrId, entityId, encodeReply(reply, fwd.version), inner)
+    const [response] = packBlocks([message])
+    if (response === undefined || response.length > PROXIED_PADDED_SIZE - 2)
+      return { type: 'ERR', error: { type: 'INTERNAL' } }
+    const encResponse = sealPadded(clientKey, reverseNonce(clientNonce), response, PROXIED_PADDED_SIZE)
+    const fwdResponse = encodeFwdResponse({ corrId: fwd.corrId, encResponse })
+    return { type: 'RRES', encFwdResponse: seal(proxyKey, reverseNonce(proxyNonce), fwdResponse) }
+  }
+
+  const parsed = parseTransmission(only, inner)
+  if (parsed.type === 'error') return { reply: wrap(parsed.corrId, NO_ENTITY, { type: 'ERR', error: parsed.error }) }
+  const { corrId: innerCorrId, entityId } = parsed
+  const outcome = execute({ core, session, version: fwd.version, forwarded: true }, parsed)
+  if ('later' in outcome) return { later: outcome.later.then((reply) => wrap(innerCorrId, entityId, reply)) }
+  if (outcome.kept !== true) return { reply: wrap(innerCorrId, entityId, outcome.reply) }
+  const { reply } = outcome
+  return {
+    later: core.store.flushed().then(
+      () => wrap(innerCorrId, entityId, reply),
+      (error: unknown) =>
+        wrap(innerCorrId, entityId, { type: 'ERR', error: { type: 'STORE', message: (error as Error).message } }),
+    ),
+  }
+}

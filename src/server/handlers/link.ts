@@ -1,0 +1,44 @@
+import type { Command } from '../../protocol/command.ts'
+import type { Reply } from '../../protocol/reply.ts'
+import type { QueueRec } from '../../store/store.ts'
+import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+
+/** LSET: sets the data behind a short link. The fixed part can never change, and a secured invitation takes none. */
+export function setLink(context: Context, command: Extract<Command, { type: 'LSET' }>, queue: QueueRec): Outcome {
+  const { store } = context.core
+  const { linkId, link } = command
+  if (queue.queueMode !== 'C' && queue.senderKey !== undefined) return fail({ type: 'AUTH' })
+  if (queue.linkId !== undefined) {
+    const stored = queue.linkId === linkId ? store.linkData(linkId) : undefined
+    if (stored?.fixedData.equals(link.fixedData) !== true) return fail({ type: 'AUTH' })
+  }
+  return store.setLink(queue.rcvId, linkId, link) === 'ok' ? kept(OK) : fail({ type: 'AUTH' })
+}
+
+/** LDEL: removes the link data, if there is any. */
+export function deleteLink(context: Context, queue: QueueRec): Outcome {
+  context.core.store.deleteLink(queue.rcvId)
+  return kept(OK)
+}
+
+/** LKEY: secures an invitation with the sender's key (checked before) and returns its link data. */
+export function secureByLink(context: Context, command: Extract<Command, { type: 'LKEY' }>, queue: QueueRec): Outcome {
+  const { store, stats } = context.core
+  const reply = linkReply(context, queue)
+  if (reply === undefined) return fail({ type: 'AUTH' })
+  if (queue.senderKey === undefined) store.secureQueue(queue.rcvId, command.key)
+  stats.qSecured++
+  return kept(reply)
+}
+
+/** LGET: returns the link data of a contact address; of a queue of unknown mode only until it is secured. */
+export function getLink(context: Context, queue: QueueRec): Outcome {
+  const open = queue.queueMode === 'C' || (queue.queueMode === undefined && queue.senderKey === undefined)
+  const reply = open ? linkReply(context, queue) : undefined
+  return reply ? { reply } : fail({ type: 'AUTH' })
+}
+
+function linkReply(context: Context, queue: QueueRec): Reply | undefined {
+  const link = queue.linkId === undefined ? undefined : context.core.store.linkData(queue.linkId)
+  return link && { type: 'LNK', sndId: queue.sndId, link }
+}

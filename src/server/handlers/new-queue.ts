@@ -1,0 +1,97 @@
+import { sha3_384 } from '../../crypto/hash.ts'
+import { dh } from '../../crypto/box.ts'
+import { generateDhKeyPair, type DhKey } from '../../crypto/keys.ts'
+import type { Command } from '../../protocol/command.ts'
+import { idFromBytes, type EntityId, type LinkId, type NotifierId, type RcvId, type SndId } from '../../protocol/ids.ts'
+import { ID_SIZE } from '../../protocol/limits.ts'
+import type { LinkData, NotifierRec, QueueRec } from '../../store/store.ts'
+import { seconds, type Core } from '../core.ts'
+import { samePassword } from '../password.ts'
+import { fail, kept, type Context, type Outcome } from '../outcome.ts'
+import { takeService } from '../services.ts'
+import { subscribeSession } from './subscribe.ts'
+
+type NewCommand = Extract<Command, { type: 'NEW' }>
+
+/** Attempts to find ids that are not taken; one is enough unless randomness is broken. */
+const ATTEMPTS = 3
+const DAY_SECONDS = 86_400
+
+/** NEW: creates a queue and, unless told otherwise, subscribes this connection to it. */
+export function newQueue(context: Context, command: NewCommand): Outcome {
+  const { core, session, corrId } = context
+  if (!core.policy.newQueues || !samePassword(core.policy.createPassword, command.password))
+    return fail({ type: 'AUTH' })
+  const service = session.link.service
+  if (service !== undefined && !command.subscribe) return fail({ type: 'CMD', error: 'PROHIBITED' })
+  const link = command.queueRequest?.link
+  if (link !== undefined && link.sndId !== senderIdOf(corrId)) return fail({ type: 'CMD', error: 'PROHIBITED' })
+
+  const chosenLinkId = command.queueRequest?.mode === 'C' ? command.queueRequest.link?.linkId : undefined
+
+  const rcv = agree(command.rcvDhKey)
+  const ntf = command.notifierKeys && agree(command.notifierKeys.dhKey)
+  if (rcv === undefined || (command.notifierKeys && ntf === undefined)) return fail({ type: 'CRYPTO' })
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const notifier: NotifierRec | undefined = command.notifierKeys &&
+      ntf && { notifierId: randomId<NotifierId>(core), key: command.notifierKeys.authKey, dhSecret: ntf.secret }
+    const linkId = link && (chosenLinkId ?? randomId<LinkId>(core))
+    const queue: QueueRec = {
+      rcvId: randomId<RcvId>(core),
+      sndId: link?.sndId ?? randomId<SndId>(core),
+      recipientKeys: [command.rcvAuthKey],
+      rcvDhSecret: rcv.secret,
+      status: { type: 'active' },
+      updatedAt: today(core),
+      ...(command.queueRequest && { queueMode: command.queueRequest.mode }),
+      ...(linkId && { linkId }),
+      ...(notifier && { notifier }),
+      ...(service && { rcvServiceId: service.serviceId }),
+    }
+    const linkData: LinkData | undefined = link && { fixedData: link.fixedData, userData: link.userData }
+    const taken = core.store.addQueue(queue, linkData)
+    if (taken === undefined) {
+      core.stats.qCreated++
+      if (notifier !== undefined) core.stats.ntfNewCreated++
+      if (command.subscribe) {
+        takeService(core, session, 'R')
+        subscribeSession(context, queue)
+      }
+      return kept({
+        type: 'IDS',
+        rcvId: queue.rcvId,
+        sndId: queue.sndId,
+        srvDhKey: rcv.publicKey,
+        ...(queue.queueMode && { queueMode: queue.queueMode }),
+        ...(linkId && { linkId }),
+        ...(service && { serviceId: service.serviceId }),
+        ...(notifier && ntf && { notifier: { notifierId: notifier.notifierId, srvNtfDhKey: ntf.publicKey } }),
+      })
+    }
+    const chosenByClient =
+      link !== undefined && (taken === 'sndId' || (taken === 'linkId' && chosenLinkId !== undefined))
+    if (chosenByClient) return fail({ type: 'AUTH' })
+  }
+  return fail({ type: 'INTERNAL' })
+}
+
+/** The sender id that a client must choose when it supplies link data: it proves that the id was made for this command. */
+function senderIdOf(corrId: Buffer): SndId {
+  return idFromBytes<SndId>(sha3_384(corrId).subarray(0, ID_SIZE))
+}
+
+/** Agrees on a secret with a client's key; our private key is forgotten at once. */
+export function agree(clientKey: DhKey): { secret: Buffer; publicKey: DhKey } | undefined {
+  const { publicKey, privateKey } = generateDhKeyPair()
+  const secret = dh(privateKey, clientKey)
+  return secret && { secret, publicKey }
+}
+
+export function randomId<T extends EntityId>(core: Core): T {
+  return idFromBytes<T>(core.random(ID_SIZE))
+}
+
+function today(core: Core): number {
+  const now = seconds(core)
+  return now - (now % DAY_SECONDS)
+}

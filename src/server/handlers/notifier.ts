@@ -1,0 +1,53 @@
+import type { Command } from '../../protocol/command.ts'
+import type { NotifierId } from '../../protocol/ids.ts'
+import type { QueueRec } from '../../store/store.ts'
+import { deliverNotifications, endNotifierSubscription } from '../notifications.ts'
+import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+import { associateNotifier } from '../services.ts'
+import { agree, randomId } from './new-queue.ts'
+import { endNotifier } from './queue.ts'
+
+const ATTEMPTS = 3
+
+/** NKEY: credentials for somebody who may learn that messages arrive; each call makes a new notifier id. */
+export function setNotifier(context: Context, command: Extract<Command, { type: 'NKEY' }>, queue: QueueRec): Outcome {
+  const { core } = context
+  const agreed = agree(command.keys.dhKey)
+  if (agreed === undefined) return fail({ type: 'CRYPTO' })
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const notifierId = randomId<NotifierId>(core)
+    const set = core.store.setNotifier(queue.rcvId, { notifierId, key: command.keys.authKey, dhSecret: agreed.secret })
+    if (set === 'taken') continue
+    endNotifier(context, queue)
+    core.stats.ntfCreated++
+    return kept({ type: 'NID', notifierId, srvNtfDhKey: agreed.publicKey })
+  }
+  return fail({ type: 'INTERNAL' })
+}
+
+/** NDEL: removes the credentials and what waits for them; nothing happens when there are none. */
+export function deleteNotifier(context: Context, queue: QueueRec): Outcome {
+  const { core } = context
+  if (core.store.deleteNotifier(queue.rcvId) !== undefined) core.stats.ntfDeleted++
+  endNotifier(context, queue)
+  return kept(OK)
+}
+
+/** NSUB: makes this connection the notifier's only subscriber; what is pending follows the reply. */
+export function subscribeNotifier(context: Context, queue: QueueRec): Outcome {
+  const { core, session } = context
+  const { notifier } = queue
+  if (notifier === undefined) return fail({ type: 'AUTH' })
+  const associated = associateNotifier(context, queue)
+  const service = session.link.service
+  if (service === undefined) {
+    if (session.notifiers.has(notifier.notifierId)) core.stats.ntfSubDuplicate++
+    else core.stats.ntfSub++
+    session.notifiers.add(notifier.notifierId)
+    const replaced = core.subscriptions.subscribeNotifier(notifier.notifierId, session)
+    if (replaced !== undefined) endNotifierSubscription(core, replaced, notifier.notifierId, 'END')
+  }
+  deliverNotifications(core, session, notifier.notifierId)
+  const reply = { type: 'SOK', ...(service && { serviceId: service.serviceId }) } as const
+  return associated ? kept(reply) : { reply }
+}

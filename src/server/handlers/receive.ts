@@ -1,0 +1,57 @@
+import type { Command } from '../../protocol/command.ts'
+import type { QueueRec } from '../../store/store.ts'
+import { markDelivered, messageReply } from '../delivery.ts'
+import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+import type { Subscription } from '../subscriptions.ts'
+
+/** GET: returns the first message without subscribing; from then on this connection may not SUB to the queue. */
+export function getMessage(context: Context, queue: QueueRec): Outcome {
+  const { core, session } = context
+  const known = session.subscriptions.get(queue.rcvId)
+  if (known?.mode === 'subscribed') {
+    core.stats.msgGetProhibited++
+    return fail({ type: 'CMD', error: 'PROHIBITED' })
+  }
+  const subscription: Subscription = known ?? {
+    session,
+    rcvId: queue.rcvId,
+    mode: 'get',
+    delivered: undefined,
+    pending: false,
+  }
+  session.subscriptions.set(queue.rcvId, subscription)
+  const message = core.store.firstMessage(queue.rcvId)
+  if (message === undefined) {
+    core.stats.msgGetNoMsg++
+    return { reply: OK }
+  }
+  if (subscription.delivered !== undefined) core.stats.msgGetDuplicate++
+  core.stats.msgGet++
+  markDelivered(core, subscription, message)
+  return { reply: messageReply(queue, message) }
+}
+
+/**
+ * ACK: deletes the message that was handed out to this connection, and answers with the next one, which is handed out
+ * by that. A message that is no longer the first of the queue was removed by somebody else: nothing is deleted.
+ */
+export function acknowledge(context: Context, command: Extract<Command, { type: 'ACK' }>, queue: QueueRec): Outcome {
+  const { core, session } = context
+  const { store, stats } = core
+  const subscription = session.subscriptions.get(queue.rcvId)
+  const delivered = subscription?.delivered
+  if (subscription === undefined || delivered === undefined) return fail({ type: 'NO_MSG' })
+  if (command.msgId !== '' && command.msgId !== delivered.msgId) return fail({ type: 'NO_MSG' })
+  subscription.delivered = undefined
+  const deleted = store.deleteFirstMessage(queue.rcvId, command.msgId)
+  if (deleted?.type === 'message') {
+    stats.msgRecv++
+    if (subscription.mode === 'get') stats.msgRecvGet++
+    if (deleted.notify) stats.msgRecvNtf++
+  }
+  if (subscription.mode === 'get') return kept(OK)
+  const next = store.firstMessage(queue.rcvId)
+  if (next === undefined) return kept(OK)
+  markDelivered(core, subscription, next)
+  return kept(messageReply(queue, next))
+}

@@ -1,0 +1,47 @@
+import type { QueueRec } from '../../store/store.ts'
+import { endSubscription, pushFirst } from '../delivery.ts'
+import { fail, kept, type Context, type Outcome } from '../outcome.ts'
+import { associateQueue } from '../services.ts'
+import type { Subscription } from '../subscriptions.ts'
+
+/**
+ * SUB: makes this connection the queue's only recipient, before the reply leaves. The first message follows the reply
+ * as an event. In the session of a service the queue becomes the service's, in any other session it stops being one's.
+ */
+export function subscribe(context: Context, queue: QueueRec): Outcome {
+  const { core, session } = context
+  const known = session.subscriptions.get(queue.rcvId)
+  if (known?.mode === 'get') {
+    core.stats.qSubProhibited++
+    return fail({ type: 'CMD', error: 'PROHIBITED' })
+  }
+  const associated = associateQueue(context, queue)
+  const subscription = known ?? subscribeSession(context, queue)
+  if (known !== undefined) {
+    core.stats.qSubDuplicate++
+    known.delivered = undefined
+  }
+  pushFirst(core, subscription, queue)
+  if (known === undefined && subscription.delivered !== undefined) core.stats.qSub++
+  const serviceId = session.link.service?.serviceId
+  const reply = { type: 'SOK', ...(serviceId && { serviceId }) } as const
+  return associated ? kept(reply) : { reply }
+}
+
+/** Registers a new subscription of this connection; the connection that had it is told. */
+export function subscribeSession(context: Context, queue: Pick<QueueRec, 'rcvId'>): Subscription {
+  const { core, session } = context
+  const subscription: Subscription = {
+    session,
+    rcvId: queue.rcvId,
+    mode: 'subscribed',
+    delivered: undefined,
+    pending: false,
+  }
+  session.subscriptions.set(queue.rcvId, subscription)
+  if (session.link.service === undefined) {
+    const replaced = core.subscriptions.subscribe(subscription)
+    if (replaced !== undefined) endSubscription(core, replaced, 'END')
+  }
+  return subscription
+}

@@ -1,0 +1,63 @@
+import { boxKey, sealPadded } from '../crypto/box.ts'
+import type { NotifierId } from '../protocol/ids.ts'
+import { NONCE_SIZE, NOTIFICATION_PADDED_SIZE } from '../protocol/limits.ts'
+import { encodeNotificationMeta } from '../protocol/message-body.ts'
+import type { NotifierRec, OrdinaryMessage } from '../store/store.ts'
+import type { Core } from './core.ts'
+import type { Session } from './session.ts'
+
+/** Notifications of one notifier that are sent in one go; the others follow when those have left. */
+const BATCH = 80
+
+/** Keeps a notification of a message, and sends it if somebody is there to take it. */
+export function notify(core: Core, notifier: NotifierRec, message: OrdinaryMessage): void {
+  const nonce = core.random(NONCE_SIZE)
+  const meta = encodeNotificationMeta({ msgId: message.id, timestamp: message.timestamp })
+  const encMeta = sealPadded(boxKey(notifier.dhSecret), nonce, meta, NOTIFICATION_PADDED_SIZE)
+  core.store.addNotification(notifier.notifierId, { msgId: message.id, timestamp: message.timestamp, nonce, encMeta })
+  const session =
+    notifier.serviceId === undefined
+      ? core.subscriptions.notifier(notifier.notifierId)
+      : core.subscriptions.service('N', notifier.serviceId)
+  if (session !== undefined) deliverNotifications(core, session, notifier.notifierId)
+}
+
+/** Sends the pending notifications of a notifier, oldest first; what the client does not take now stays stored. */
+export function deliverNotifications(core: Core, session: Session, notifierId: NotifierId): void {
+  if (!session.canPush) {
+    session.heldBack.notifiers.add(notifierId)
+    return
+  }
+  for (;;) {
+    const pending = core.store.notifications(notifierId, BATCH)
+    for (const { nonce, encMeta } of pending) session.event(notifierId, { type: 'NMSG', nonce, encMeta })
+    core.store.deleteNotifications(notifierId, pending.length)
+    core.stats.msgNtfs += pending.length
+    if (pending.length < BATCH) return
+  }
+}
+
+/** Offers again what was held back while the client did not read. */
+export function notifyHeldBack(core: Core, session: Session): void {
+  const { notifiers } = session.heldBack
+  for (const notifierId of notifiers) {
+    if (!session.canPush) return
+    notifiers.delete(notifierId)
+    const notifier = core.store.queueByNotifier(notifierId)?.notifier
+    if (notifier !== undefined) deliverNotifications(core, session, notifierId)
+  }
+}
+
+/** Tells a connection that a notifier it was subscribed to was taken over or is gone. */
+export function endNotifierSubscription(
+  core: Core,
+  session: Session,
+  notifierId: NotifierId,
+  event: 'END' | 'DELD',
+): void {
+  core.subscriptions.unsubscribeNotifier(notifierId, session)
+  session.notifiers.delete(notifierId)
+  session.heldBack.notifiers.delete(notifierId)
+  core.stats.qSubEnd++
+  session.event(notifierId, { type: event })
+}

@@ -1,0 +1,42 @@
+import type { SmpError } from '../protocol/errors.ts'
+import type { EntityId } from '../protocol/ids.ts'
+import type { Reply } from '../protocol/reply.ts'
+import type { BlockedStatus } from '../store/store.ts'
+import type { Core } from './core.ts'
+import type { Session } from './session.ts'
+
+/** Who asks, in which version; `forwarded` when another relay passed the command on for a client that we do not see. */
+export interface Request {
+  readonly core: Core
+  readonly session: Session
+  readonly version: number
+  readonly forwarded: boolean
+}
+
+/** A request with the ids of its command. */
+export interface Context extends Request {
+  readonly corrId: Buffer
+  readonly entityId: EntityId
+}
+
+/**
+ * What a command led to. `kept`: the reply promises something, and leaves after the store has made it durable.
+ * `later`: the reply comes when it comes, and holds nothing else up; the promise never rejects.
+ */
+export type Outcome = { readonly reply: Reply; readonly kept?: boolean } | { readonly later: Promise<Reply> }
+
+export function fail(error: SmpError): Outcome {
+  return { reply: { type: 'ERR', error } }
+}
+
+export function kept(reply: Reply): Outcome {
+  return { reply, kept: true }
+}
+
+export const OK: Reply = { type: 'OK' }
+
+export function blockedError(status: BlockedStatus): SmpError {
+  return status.notice === undefined
+    ? { type: 'BLOCKED', reason: status.reason }
+    : { type: 'BLOCKED', reason: status.reason, notice: status.notice }
+}

@@ -1,0 +1,22 @@
+import { randomFillSync } from 'node:crypto'
+
+/** Returns `size` random bytes in a buffer of their own. */
+export type RandomBytes = (size: number) => Buffer
+
+const POOL_BYTES = 8192
+
+/** The system's randomness, fetched in larger portions because one call costs as much for 24 bytes as for thousands. */
+export function pooledRandom(): RandomBytes {
+  const pool = Buffer.alloc(POOL_BYTES)
+  let used = POOL_BYTES
+  return (size) => {
+    if (used + size > POOL_BYTES) {
+      randomFillSync(pool)
+      used = 0
+    }
+    const bytes = Buffer.from(pool.subarray(used, used + size))
+    pool.fill(0, used, used + size)
+    used += size
+    return bytes
+  }
+}

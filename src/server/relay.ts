@@ -1,0 +1,51 @@
+import type { Logger } from '../config/log.ts'
+import type { Paths } from '../config/paths.ts'
+import type { Settings } from '../config/settings.ts'
+import { openLmdbStore } from '../store/lmdb.ts'
+import { openMemoryStore } from '../store/memory.ts'
+import { DEFAULT_QUOTA } from '../store/store.ts'
+import { loadCredentials } from '../transport/credentials.ts'
+import { serveRelay, type ServingRelay } from './serve.ts'
+
+export interface RelayOptions {
+  readonly settings: Settings
+  readonly paths: Paths
+  readonly log: Logger
+  /** One address to listen on; all when absent. */
+  readonly host?: string
+}
+
+/** Starts the relay that the INI file describes, with its store under the state directory. */
+export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
+  const { settings, paths, log } = options
+  const { ports } = settings.transport
+  return serveRelay({
+    credentials: await loadCredentials(paths.configDir),
+    openStore: (onRollback) => {
+      const storeOptions = {
+        quota: DEFAULT_QUOTA,
+        onRollback: (error: Error) => {
+          log.error('the store could not keep what it was given and went back to its last durable state', { error })
+          onRollback()
+        },
+      }
+      return settings.store.persistent ? openLmdbStore(paths.store, storeOptions) : openMemoryStore(storeOptions)
+    },
+    policy: {
+      newQueues: settings.auth.newQueues,
+      createPassword: settings.auth.createPassword,
+      messageTtl: settings.store.messageTtl,
+      expireOnSend: settings.store.expireOnSend,
+      notificationTtl: settings.store.notificationTtl,
+    },
+    ports,
+    ...(options.host !== undefined && { host: options.host }),
+    ...(settings.inactiveClients && { inactiveClients: settings.inactiveClients }),
+    log,
+    logTlsErrors: settings.transport.logTlsErrors,
+    onPortError: (port, error) => {
+      if (port >= 1024 || ports.length === 1) throw error
+      log.warn(`not listening on port ${port}: ${error.message}`)
+    },
+  })
+}

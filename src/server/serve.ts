@@ -1,0 +1,189 @@
+import type { Logger } from '../config/log.ts'
+import type { Store } from '../store/store.ts'
+import type { BlockChannel } from '../transport/channel.ts'
+import { listen, type Listener } from '../transport/listener.ts'
+import type { RelayCredentials } from '../transport/credentials.ts'
+import { acceptHandshake } from '../transport/server-handshake.ts'
+import { FULL_RANGE, LEGACY_RANGE } from '../protocol/versions.ts'
+import type { Core, Policy } from './core.ts'
+import { redeliverAll } from './delivery.ts'
+import { pooledRandom } from './random.ts'
+import { Scheduler } from './scheduler.ts'
+import { lookupService } from './service-session.ts'
+import { Session } from './session.ts'
+import { newStats, type Stats } from './stats.ts'
+import { Subscriptions } from './subscriptions.ts'
+import { every } from './timer.ts'
+
+/** Everything that a relay needs to serve, without where it came from. */
+export interface ServeOptions {
+  readonly credentials: RelayCredentials
+  /** Opens the store; `onRollback` must be called when effects that were visible are lost. */
+  readonly openStore: (onRollback: () => void) => Promise<Store> | Store
+  readonly policy: Policy
+  /** Ports to listen on; 0 for any free one. */
+  readonly ports: readonly number[]
+  /** One address to listen on; all when absent. */
+  readonly host?: string
+  /** Connections without subscriptions are closed after `ttl` seconds without traffic, looked at every `checkInterval`. */
+  readonly inactiveClients?: { readonly ttl: number; readonly checkInterval: number }
+  readonly log: Logger
+  readonly logTlsErrors?: boolean
+  /** What happens with a port that cannot be bound; throws when that is fatal. */
+  readonly onPortError?: (port: number, error: Error) => void
+  readonly now?: () => number
+  readonly timeouts?: Partial<Timeouts>
+}
+
+/** Milliseconds. */
+export interface Timeouts {
+  readonly tls: number
+  readonly handshake: number
+  /** How long a client may leave what waits for it unread. */
+  readonly stall: number
+  readonly expireMessages: number
+  readonly expireNotifications: number
+}
+
+const TIMEOUTS: Timeouts = {
+  tls: 60_000,
+  handshake: 120_000,
+  stall: 120_000,
+  expireMessages: 7_200_000,
+  expireNotifications: 3_600_000,
+}
+
+/** A relay that serves. */
+export interface ServingRelay {
+  readonly core: Core
+  readonly listeners: readonly Listener[]
+  readonly sessions: ReadonlySet<Session>
+  readonly stats: Stats
+  /** Closes every connection, makes everything durable, and closes the store. */
+  stop(): Promise<void>
+}
+
+/** Received bytes whose effects are not durable yet, over all connections, before work waits for the disk. */
+const MAX_UNFLUSHED_BYTES = 64 * 1024 * 1024
+
+/** Opens the store, listens on every port, and serves until stopped. */
+export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
+  const { log } = options
+  const timeouts = { ...TIMEOUTS, ...options.timeouts }
+  const now = options.now ?? Date.now
+  const state: { core?: Core } = {}
+  const store = await options.openStore(() => {
+    if (state.core) redeliverAll(state.core)
+  })
+  const core: Core = {
+    store,
+    subscriptions: new Subscriptions(),
+    stats: newStats(now()),
+    policy: options.policy,
+    random: pooledRandom(),
+    backlog: { bytes: 0 },
+    now,
+    log,
+  }
+  state.core = core
+  const scheduler = new Scheduler(() => (core.backlog.bytes > MAX_UNFLUSHED_BYTES ? store.flushed() : undefined))
+  const sessions = new Set<Session>()
+
+  const onChannel = (channel: BlockChannel): void => {
+    void serve(channel).catch((error: unknown) => {
+      log.error('a connection ended with an error in this relay', { error })
+      channel.close()
+    })
+  }
+
+  const serve = async (channel: BlockChannel): Promise<void> => {
+    const link = await acceptHandshake(channel, {
+      credentials: options.credentials,
+      range: channel.alpn === undefined ? LEGACY_RANGE : FULL_RANGE,
+      timeoutMs: timeouts.handshake,
+      lookupService: (service) => lookupService(core, service),
+    })
+    if (link === undefined) return
+    sessions.add(new Session(core, link, scheduler, (session) => endSession(session)))
+  }
+
+  const endSession = (session: Session): void => {
+    sessions.delete(session)
+    const { subscriptions } = core
+    for (const subscription of session.subscriptions.values()) subscriptions.unsubscribe(subscription)
+    for (const notifierId of session.notifiers) subscriptions.unsubscribeNotifier(notifierId, session)
+    const { service } = session.link
+    if (service === undefined) return
+    subscriptions.unsubscribeService('R', service.serviceId, session)
+    subscriptions.unsubscribeService('N', service.serviceId, session)
+  }
+
+  const listeners: Listener[] = []
+  const timers = maintenance(core, sessions, timeouts, options)
+  const stop = async (): Promise<void> => {
+    for (const timer of timers) timer.stop()
+    await Promise.all(listeners.map((listener) => listener.close()))
+    await store.close()
+  }
+  try {
+    for (const port of options.ports) {
+      try {
+        listeners.push(
+          await listen({
+            ...(options.host !== undefined && { host: options.host }),
+            port,
+            credentials: options.credentials,
+            onChannel,
+            onTlsError: (fault) => {
+              if (options.logTlsErrors === true) log.info(`TLS error: ${fault.code}`)
+            },
+            handshakeTimeoutMs: timeouts.tls,
+          }),
+        )
+      } catch (error) {
+        if (options.onPortError === undefined || !(error instanceof Error)) throw error
+        options.onPortError(port, error)
+      }
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { core, listeners, sessions, stats: core.stats, stop }
+}
+
+/** What a relay does without being asked: expiry, and closing connections that are of no use. */
+function maintenance(
+  core: Core,
+  sessions: ReadonlySet<Session>,
+  timeouts: Timeouts,
+  options: ServeOptions,
+): { stop(): void }[] {
+  const { policy, store, stats, log } = core
+  const expireMessages = async (): Promise<void> => {
+    const result = await store.expireQueues(Math.floor(core.now() / 1000) - policy.messageTtl)
+    stats.msgExpired += result.expired
+    log.info(`messages stored: ${result.stored}, expired: ${result.expired}, queues: ${result.queues}`)
+  }
+  const expireNotifications = async (): Promise<void> => {
+    stats.msgNtfExpired += await store.expireNotifications(Math.floor(core.now() / 1000) - policy.notificationTtl)
+  }
+  const closeStalled = (): void => {
+    const before = core.now() - timeouts.stall
+    for (const session of sessions) if (session.stalledAt !== undefined && session.stalledAt < before) session.close()
+  }
+  const timers = [
+    every(timeouts.expireMessages, log, expireMessages),
+    every(timeouts.expireNotifications, log, expireNotifications),
+    every(Math.max(1000, timeouts.stall / 4), log, closeStalled),
+  ]
+  const { inactiveClients } = options
+  if (inactiveClients !== undefined) {
+    const closeInactive = (): void => {
+      const before = core.now() - inactiveClients.ttl * 1000
+      for (const session of sessions) if (!session.hasSubscriptions && session.activeAt < before) session.close()
+    }
+    timers.push(every(inactiveClients.checkInterval * 1000, log, closeInactive))
+  }
+  return timers
+}

@@ -1,0 +1,126 @@
+import { NO_ENTITY, type NotifierId, type RcvId } from '../protocol/ids.ts'
+import type { QueueRec, ServiceParty } from '../store/store.ts'
+import type { Core } from './core.ts'
+import { endSubscription, pushFirst, serviceSubscription } from './delivery.ts'
+import { deliverNotifications, endNotifierSubscription } from './notifications.ts'
+import type { Context } from './outcome.ts'
+import type { Session } from './session.ts'
+
+/** Milliseconds that a background delivery may take before others get their turn. */
+const SLICE_MS = 2
+
+/**
+ * Makes this connection the only one of its service; the previous one is told with the number and the hash of the
+ * service's subscriptions, and receives nothing more.
+ */
+export function takeService(core: Core, session: Session, party: ServiceParty): void {
+  const service = session.link.service
+  if (service === undefined) return
+  const replaced = core.subscriptions.subscribeService(party, service.serviceId, session)
+  session.serviceSubscribed = true
+  if (replaced === undefined) return
+  replaced.serviceSubscribed = false
+  if (party === 'R') replaced.subscriptions.clear()
+  const { count, idsHash } = core.store.serviceSubscriptions(service.serviceId, party)
+  counters(core, party).subEnd++
+  replaced.event(service.serviceId, { type: 'ENDS', count, idsHash })
+}
+
+/**
+ * Gives a queue that is being subscribed to the service of the session, or takes it from one when the session has none.
+ * Whoever received from it before is told. True when the store has something new to keep.
+ */
+export function associateQueue(context: Context, queue: QueueRec): boolean {
+  const { core, session } = context
+  const serviceId = session.link.service?.serviceId
+  takeService(core, session, 'R')
+  if (queue.rcvServiceId === serviceId) {
+    if (serviceId !== undefined) core.stats.rcvServices.assocDuplicate++
+    return false
+  }
+  const stats = core.stats.rcvServices
+  if (serviceId === undefined) stats.assocRemoved++
+  else if (queue.rcvServiceId === undefined) stats.assocNew++
+  else stats.assocUpdated++
+  core.store.setQueueService(queue.rcvId, 'R', serviceId)
+  const previous =
+    queue.rcvServiceId === undefined
+      ? core.subscriptions.recipient(queue.rcvId)
+      : core.subscriptions.service('R', queue.rcvServiceId)
+  if (previous === undefined) return true
+  const previousSession = 'session' in previous ? previous.session : previous
+  if (previousSession !== session) {
+    endSubscription(
+      core,
+      previousSession.subscriptions.get(queue.rcvId) ?? serviceSubscription(previousSession, queue.rcvId),
+      'END',
+    )
+  }
+  return true
+}
+
+/** {@link associateQueue} for the notifier of a queue. */
+export function associateNotifier(context: Context, queue: QueueRec): boolean {
+  const { core, session } = context
+  const { notifier } = queue
+  const serviceId = session.link.service?.serviceId
+  takeService(core, session, 'N')
+  if (notifier === undefined) return false
+  if (notifier.serviceId === serviceId) {
+    if (serviceId !== undefined) core.stats.ntfServices.assocDuplicate++
+    return false
+  }
+  const stats = core.stats.ntfServices
+  if (serviceId === undefined) stats.assocRemoved++
+  else if (notifier.serviceId === undefined) stats.assocNew++
+  else stats.assocUpdated++
+  core.store.setQueueService(queue.rcvId, 'N', serviceId)
+  const previous =
+    notifier.serviceId === undefined
+      ? core.subscriptions.notifier(notifier.notifierId)
+      : core.subscriptions.service('N', notifier.serviceId)
+  if (previous !== undefined && previous !== session) {
+    endNotifierSubscription(core, previous, notifier.notifierId, 'END')
+  }
+  return true
+}
+
+/** Pushes the first message of every queue of the session's service that has none handed out, then ALLS. */
+export async function deliverServiceMessages(core: Core, session: Session): Promise<void> {
+  const serviceId = session.link.service?.serviceId
+  if (serviceId === undefined) return
+  await forEachQueue(session, core.store.serviceQueues(serviceId, 'R'), (rcvId: RcvId) => {
+    const queue = core.store.queue(rcvId)
+    if (queue?.rcvServiceId !== serviceId || core.store.queueSize(rcvId) === 0) return
+    pushFirst(core, serviceSubscription(session, rcvId), queue)
+  })
+  if (!session.closed && core.subscriptions.service('R', serviceId) === session)
+    session.event(NO_ENTITY, { type: 'ALLS' })
+}
+
+/** Sends the pending notifications of every notifier of the session's service. */
+export async function deliverServiceNotifications(core: Core, session: Session): Promise<void> {
+  const serviceId = session.link.service?.serviceId
+  if (serviceId === undefined) return
+  await forEachQueue(session, core.store.serviceQueues(serviceId, 'N'), (notifierId: NotifierId) => {
+    deliverNotifications(core, session, notifierId)
+  })
+}
+
+/** Goes through ids in slices, waiting while the client does not read. */
+async function forEachQueue<T>(session: Session, ids: Iterable<T>, each: (id: T) => void): Promise<void> {
+  let sliceEnd = performance.now() + SLICE_MS
+  for (const id of ids) {
+    if (performance.now() > sliceEnd) {
+      await new Promise(setImmediate)
+      sliceEnd = performance.now() + SLICE_MS
+    }
+    await session.writable()
+    if (session.closed) return
+    each(id)
+  }
+}
+
+function counters(core: Core, party: ServiceParty): Core['stats']['rcvServices'] {
+  return party === 'R' ? core.stats.rcvServices : core.stats.ntfServices
+}

@@ -1,0 +1,279 @@
+import { packBlocks, parsePayload, parseTransmission } from '../protocol/transmission.ts'
+import { encodeReplyTransmission, type Reply } from '../protocol/reply.ts'
+import { NO_ENTITY, type EntityId, type NotifierId, type RcvId } from '../protocol/ids.ts'
+import { BLOCK_SIZE } from '../protocol/limits.ts'
+import type { StoreError } from '../store/store.ts'
+import type { SmpLink } from '../transport/smp-link.ts'
+import type { Core } from './core.ts'
+import { pushHeldBack } from './delivery.ts'
+import { execute } from './dispatch.ts'
+import { notifyHeldBack } from './notifications.ts'
+import type { Outcome } from './outcome.ts'
+import type { Scheduler, Worker } from './scheduler.ts'
+import type { Subscription } from './subscriptions.ts'
+
+/** One reply or event on its way out. */
+interface Item {
+  readonly corrId: Buffer
+  readonly entityId: EntityId
+  readonly reply: Reply
+  /** The reply promises something that the store has to keep first. */
+  readonly kept: boolean
+}
+
+/** Replies and events that leave together, in their turn. */
+interface Group {
+  items: Item[]
+  ready: boolean
+}
+
+/** Received blocks that wait for the processor before the socket is paused. */
+const MAX_INBOX = 4
+/** Blocks whose effects are not durable yet before the socket is paused. */
+const MAX_WAITING = 64
+const NO_CORR_ID = Buffer.alloc(0)
+
+/**
+ * One client connection after its handshake. Blocks are worked on one at a time; replies leave in the order of the
+ * commands, after the effects that they promise are durable; a client that does not read is not read from either.
+ */
+export class Session implements Worker {
+  readonly core: Core
+  readonly link: SmpLink
+  /** Queues that this connection receives from, by SUB, NEW or GET. */
+  readonly subscriptions = new Map<RcvId, Subscription>()
+  /** Notifiers that this connection is subscribed to. */
+  readonly notifiers = new Set<NotifierId>()
+  /** What could not be pushed because the client was not reading. */
+  readonly heldBack = { subscriptions: new Set<Subscription>(), notifiers: new Set<NotifierId>() }
+  /** The service of this session has subscribed: its queues are pushed to this connection. */
+  serviceSubscribed = false
+  /** SUBS or NSUBS was answered on this connection. */
+  subscribedAll = false
+  closed = false
+  /** Time of the last block received or sent, milliseconds. */
+  activeAt: number
+  /** Since when the client has not taken what waits for it, milliseconds; undefined while nothing waits. */
+  stalledAt: number | undefined
+  private readonly scheduler: Scheduler
+  private readonly inbox: Buffer[] = []
+  private readonly waiting: Group[] = []
+  private outgoing: Item[] = []
+  private readonly payloads: Buffer[] = []
+  private executing: Item[] | undefined
+  private flushScheduled = false
+  private paused = false
+  private congested = false
+  private writers: (() => void)[] = []
+
+  constructor(core: Core, link: SmpLink, scheduler: Scheduler, onClose: (session: Session) => void) {
+    this.core = core
+    this.link = link
+    this.scheduler = scheduler
+    this.activeAt = core.now()
+    scheduler.add(this)
+    link.channel.attach({
+      block: (block) => this.receive(block),
+      drain: () => this.drained(),
+      close: () => {
+        this.end()
+        onClose(this)
+      },
+    })
+  }
+
+  /** Whether an event may be pushed now. What may not must be held back and offered again when the client reads. */
+  get canPush(): boolean {
+    return !this.closed && !this.congested
+  }
+
+  get hasSubscriptions(): boolean {
+    if (this.serviceSubscribed || this.notifiers.size > 0) return true
+    for (const subscription of this.subscriptions.values()) if (subscription.mode === 'subscribed') return true
+    return false
+  }
+
+  /** Sends an event: a transmission that answers no command. */
+  event(entityId: EntityId, reply: Reply): void {
+    const item: Item = { corrId: NO_CORR_ID, entityId, reply, kept: false }
+    if (this.executing) this.executing.push(item)
+    else this.emit([item])
+  }
+
+  /** Resolves when events may be pushed, or the connection has ended. */
+  writable(): Promise<void> | undefined {
+    if (!this.congested || this.closed) return undefined
+    return new Promise((resolve) => this.writers.push(resolve))
+  }
+
+  close(): void {
+    this.link.channel.close()
+  }
+
+  private receive(block: Buffer): void {
+    this.activeAt = this.core.now()
+    this.inbox.push(block)
+    this.regulate()
+    this.scheduler.wake(this)
+  }
+
+  /** Works on one received block; false when none is left or none may be worked on now. */
+  work(): boolean {
+    if (this.closed || this.mustWait()) return false
+    const block = this.inbox.shift()
+    if (block !== undefined) this.handle(block)
+    this.regulate()
+    return this.inbox.length > 0 && !this.mustWait()
+  }
+
+  private handle(block: Buffer): void {
+    const payload = this.link.openPayload(block)
+    const transmissions = payload && parsePayload(payload)
+    if (transmissions === undefined) {
+      this.emit([
+        { corrId: NO_CORR_ID, entityId: NO_ENTITY, reply: { type: 'ERR', error: { type: 'BLOCK' } }, kept: false },
+      ])
+      return
+    }
+    const replies: Item[] = []
+    const events: Item[] = []
+    this.executing = events
+    let kept = false
+    for (const bytes of transmissions) {
+      const parsed = parseTransmission(bytes, this.link.transmissionContext)
+      if (parsed.type === 'error') {
+        replies.push({
+          corrId: parsed.corrId,
+          entityId: NO_ENTITY,
+          reply: { type: 'ERR', error: parsed.error },
+          kept: false,
+        })
+        continue
+      }
+      const { corrId, entityId } = parsed
+      const outcome = execute({ core: this.core, session: this, version: this.link.version, forwarded: false }, parsed)
+      if ('later' in outcome) this.answerLater(corrId, entityId, outcome)
+      else {
+        replies.push({ corrId, entityId, reply: outcome.reply, kept: outcome.kept === true })
+        kept ||= outcome.kept === true
+      }
+    }
+    this.executing = undefined
+    for (const event of events) replies.push(event)
+    this.emit(replies, kept ? this.core.store.flushed() : undefined)
+  }
+
+  private answerLater(corrId: Buffer, entityId: EntityId, outcome: Extract<Outcome, { later: unknown }>): void {
+    const own = Buffer.from(corrId)
+    void outcome.later.then((reply) => {
+      if (!this.closed) this.emit([{ corrId: own, entityId, reply, kept: false }])
+    })
+  }
+
+  /** Puts items in line; they leave after everything before them has left, and after `durable` when it is given. */
+  private emit(items: Item[], durable?: Promise<void>): void {
+    if (items.length === 0) return
+    if (durable === undefined && this.waiting.length === 0) {
+      this.leave(items)
+      return
+    }
+    const group: Group = { items, ready: durable === undefined }
+    this.waiting.push(group)
+    if (durable === undefined) return
+    const { backlog } = this.core
+    backlog.bytes += BLOCK_SIZE
+    durable.then(
+      () => {
+        backlog.bytes -= BLOCK_SIZE
+        this.release(group)
+      },
+      (error: unknown) => {
+        backlog.bytes -= BLOCK_SIZE
+        group.items = group.items.map((item) => (item.kept ? notKept(item, error as StoreError) : item))
+        this.release(group)
+      },
+    )
+  }
+
+  private release(group: Group): void {
+    group.ready = true
+    while (this.waiting[0]?.ready === true) this.leave(this.waiting.shift()?.items ?? [])
+    this.regulate()
+    if (this.inbox.length > 0) this.scheduler.wake(this)
+  }
+
+  private leave(items: Item[]): void {
+    if (this.closed) return
+    for (const item of items) this.outgoing.push(item)
+    if (this.flushScheduled) return
+    this.flushScheduled = true
+    setImmediate(this.flush)
+  }
+
+  /** Packs what became ready in this turn of the loop into as few blocks as possible. */
+  private readonly flush = (): void => {
+    this.flushScheduled = false
+    if (this.closed) return
+    const { transmissionContext } = this.link
+    const items = this.outgoing
+    this.outgoing = []
+    const transmissions = items.map((item) =>
+      encodeReplyTransmission(item.corrId, item.entityId, item.reply, transmissionContext),
+    )
+    for (const payload of packBlocks(transmissions)) this.payloads.push(payload)
+    this.writePayloads()
+  }
+
+  private writePayloads(): void {
+    let writable = !this.congested
+    while (writable && this.payloads.length > 0) {
+      writable = this.link.sendPayload(this.payloads.shift() as Buffer)
+      this.activeAt = this.core.now()
+    }
+    if (!writable && !this.congested) this.stalledAt = this.core.now()
+    this.congested = !writable
+    this.regulate()
+  }
+
+  private drained(): void {
+    this.congested = false
+    this.stalledAt = undefined
+    this.writePayloads()
+    if (this.congested) return
+    pushHeldBack(this.core, this)
+    notifyHeldBack(this.core, this)
+    this.wakeWriters()
+    if (this.inbox.length > 0) this.scheduler.wake(this)
+  }
+
+  private wakeWriters(): void {
+    for (const resolve of this.writers.splice(0)) resolve()
+  }
+
+  private mustWait(): boolean {
+    return this.congested || this.waiting.length >= MAX_WAITING
+  }
+
+  /** Stops reading from the client while it does not read, sends faster than we work, or than the disk takes. */
+  private regulate(): void {
+    const pause = this.inbox.length >= MAX_INBOX || this.mustWait()
+    if (pause === this.paused || this.closed) return
+    this.paused = pause
+    if (pause) this.link.channel.pause()
+    else this.link.channel.resume()
+  }
+
+  private end(): void {
+    this.closed = true
+    this.scheduler.remove(this)
+    this.inbox.length = 0
+    this.waiting.length = 0
+    this.payloads.length = 0
+    this.outgoing = []
+    this.wakeWriters()
+  }
+}
+
+function notKept(item: Item, error: StoreError): Item {
+  return { ...item, reply: { type: 'ERR', error: { type: 'STORE', message: error.message } } }
+}

@@ -1,0 +1,86 @@
+import type { MsgId, NotifierId, RcvId, ServiceId } from '../protocol/ids.ts'
+import type { ServiceParty } from '../store/store.ts'
+import type { Session } from './session.ts'
+
+/** How one connection receives from one queue; it ends with the connection. */
+export interface Subscription {
+  readonly session: Session
+  readonly rcvId: RcvId
+  /** `get`: the connection polls with GET and is never pushed to. */
+  readonly mode: 'subscribed' | 'get'
+  /** Message that was handed out and is not acknowledged yet, with the time in milliseconds. */
+  delivered: { readonly msgId: MsgId; readonly at: number } | undefined
+  /** A message waits until the connection can take it. */
+  pending: boolean
+}
+
+/**
+ * Who receives what: at most one connection per queue, per notifier and per service.
+ * Registering here makes a subscription effective at once; nothing is announced to anybody.
+ */
+export class Subscriptions {
+  private readonly recipients = new Map<RcvId, Subscription>()
+  private readonly notifiers = new Map<NotifierId, Session>()
+  private readonly services = { R: new Map<ServiceId, Session>(), N: new Map<ServiceId, Session>() }
+
+  recipient(rcvId: RcvId): Subscription | undefined {
+    return this.recipients.get(rcvId)
+  }
+
+  /** Makes `subscription` the queue's only one; the one that it replaces, if that is another connection's. */
+  subscribe(subscription: Subscription): Subscription | undefined {
+    const previous = this.recipients.get(subscription.rcvId)
+    this.recipients.set(subscription.rcvId, subscription)
+    return previous === undefined || previous.session === subscription.session ? undefined : previous
+  }
+
+  /** Ends the subscription if it is still the queue's. */
+  unsubscribe(subscription: Subscription): void {
+    if (this.recipients.get(subscription.rcvId) === subscription) this.recipients.delete(subscription.rcvId)
+  }
+
+  notifier(notifierId: NotifierId): Session | undefined {
+    return this.notifiers.get(notifierId)
+  }
+
+  /** Makes `session` the notifier's only subscriber; the one that it replaces, if that is another connection. */
+  subscribeNotifier(notifierId: NotifierId, session: Session): Session | undefined {
+    const previous = this.notifiers.get(notifierId)
+    this.notifiers.set(notifierId, session)
+    return previous === session ? undefined : previous
+  }
+
+  unsubscribeNotifier(notifierId: NotifierId, session: Session): void {
+    if (this.notifiers.get(notifierId) === session) this.notifiers.delete(notifierId)
+  }
+
+  /** The connection of a service, for messages ('R') or notifications ('N'). */
+  service(party: ServiceParty, serviceId: ServiceId): Session | undefined {
+    return this.services[party].get(serviceId)
+  }
+
+  /** Makes `session` the service's only connection; the one that it replaces, if that is another one. */
+  subscribeService(party: ServiceParty, serviceId: ServiceId, session: Session): Session | undefined {
+    const previous = this.services[party].get(serviceId)
+    this.services[party].set(serviceId, session)
+    return previous === session ? undefined : previous
+  }
+
+  unsubscribeService(party: ServiceParty, serviceId: ServiceId, session: Session): void {
+    if (this.services[party].get(serviceId) === session) this.services[party].delete(serviceId)
+  }
+
+  /** All individual subscriptions to messages. */
+  all(): Iterable<Subscription> {
+    return this.recipients.values()
+  }
+
+  counts(): { recipients: number; notifiers: number; rcvServices: number; ntfServices: number } {
+    return {
+      recipients: this.recipients.size,
+      notifiers: this.notifiers.size,
+      rcvServices: this.services.R.size,
+      ntfServices: this.services.N.size,
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import { performance } from 'node:perf_hooks'
+import { describe, expect, it } from 'vitest'
+import { Scheduler, type Worker } from '../../../src/server/scheduler.ts'
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+function burn(ms: number): void {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+/** A worker with `blocks` blocks of `ms` milliseconds each, writing its name into `log` for every one. */
+function worker(name: string, blocks: number, ms: number, log: string[]): Worker {
+  let left = blocks
+  return {
+    work() {
+      if (left === 0) return false
+      left--
+      burn(ms)
+      log.push(name)
+      return left > 0
+    },
+  }
+}
+
+describe('the scheduler', () => {
+  it('works off everything that a woken connection has received', async () => {
+    const log: string[] = []
+    const scheduler = new Scheduler()
+    const one = worker('a', 3, 0, log)
+    scheduler.add(one)
+    scheduler.wake(one)
+    for (let i = 0; i < 5; i++) await turn()
+    expect(log).toEqual(['a', 'a', 'a'])
+  })
+
+  it('takes one block of each connection in turn', async () => {
+    const log: string[] = []
+    const scheduler = new Scheduler()
+    const workers = ['a', 'b', 'c'].map((name) => worker(name, 2, 0, log))
+    for (const one of workers) {
+      scheduler.add(one)
+      scheduler.wake(one)
+    }
+    for (let i = 0; i < 4; i++) await turn()
+    expect(log.slice(0, 3)).toEqual(['a', 'b', 'c'])
+    expect(log.slice(3)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('serves a connection that asks for little before those that flood', async () => {
+    const log: string[] = []
+    const scheduler = new Scheduler()
+    const floods = Array.from({ length: 20 }, () => worker('flood', 50, 2, log))
+    for (const one of floods) {
+      scheduler.add(one)
+      scheduler.wake(one)
+    }
+    while (log.length < 100) await turn()
+    const quiet = worker('quiet', 1, 0, log)
+    scheduler.add(quiet)
+    const before = log.length
+    scheduler.wake(quiet)
+    while (!log.includes('quiet')) await turn()
+    expect(log.indexOf('quiet') - before).toBeLessThanOrEqual(5)
+  })
+
+  it('never starves the connections that flood', async () => {
+    const log: string[] = []
+    const scheduler = new Scheduler()
+    const flood = worker('flood', 1000, 6, log)
+    scheduler.add(flood)
+    scheduler.wake(flood)
+    while (log.length < 3) await turn()
+    const quiet = Array.from({ length: 50 }, () => worker('quiet', 1000, 0.1, log))
+    for (const one of quiet) {
+      scheduler.add(one)
+      scheduler.wake(one)
+    }
+    log.length = 0
+    for (let i = 0; i < 4; i++) await turn()
+    expect(log.filter((name) => name === 'flood').length).toBeGreaterThanOrEqual(2)
+  })
+
+  it('does nothing for a connection that was removed', async () => {
+    const log: string[] = []
+    const scheduler = new Scheduler()
+    const one = worker('a', 3, 0, log)
+    scheduler.add(one)
+    scheduler.wake(one)
+    scheduler.remove(one)
+    await turn()
+    await turn()
+    expect(log).toEqual([])
+  })
+
+  it('waits while it is held, and goes on afterwards', async () => {
+    const log: string[] = []
+    let release: () => void = () => undefined
+    let held: Promise<void> | undefined = new Promise((resolve) => (release = resolve))
+    const scheduler = new Scheduler(() => held)
+    const one = worker('a', 1, 0, log)
+    scheduler.add(one)
+    scheduler.wake(one)
+    await turn()
+    await turn()
+    expect(log).toEqual([])
+    held = undefined
+    release()
+    await turn()
+    await turn()
+    expect(log).toEqual(['a'])
+  })
+})
