@@ -1,0 +1,172 @@
+import { isIP } from 'node:net'
+import * as v from 'valibot'
+
+/*
+ * What the values of the INI file may be. Each schema takes the trimmed text and gives the value; its message says
+ * what is allowed and completes the sentence "… must be".
+ */
+
+export const onOff = v.pipe(
+  v.picklist(['on', 'off'], 'on or off'),
+  v.transform((text) => text === 'on'),
+)
+
+export const text = v.pipe(v.string(), v.minLength(1, 'some text (comment the line out with # to leave it unset)'))
+
+/** Text that may be empty, which means unset. */
+export const optionalText = v.pipe(
+  v.string(),
+  v.transform((value) => value || undefined),
+)
+
+export function integer(min: number, max: number): v.GenericSchema<string, number> {
+  const allowed = `a whole number from ${min} to ${max}`
+  return v.pipe(
+    v.string(),
+    v.regex(/^-?\d{1,15}$/, allowed),
+    v.transform(Number),
+    v.minValue(min, allowed),
+    v.maxValue(max, allowed),
+  )
+}
+
+export const port = integer(1, 65535)
+
+export function choice<const Options extends readonly string[]>(options: Options): v.PicklistSchema<Options, string> {
+  return v.picklist(options, options.join(', ').replace(/, ([^,]*)$/, ' or $1'))
+}
+
+/** `5223,443`: each once; blanks around the commas are tolerated. */
+export const portList = v.pipe(
+  v.string(),
+  v.transform((list) => list.split(',').map((item) => item.trim())),
+  v.array(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,5}$/, 'port numbers separated by commas'),
+      v.transform(Number),
+      v.minValue(1, 'port numbers from 1 to 65535'),
+      v.maxValue(65535, 'port numbers from 1 to 65535'),
+    ),
+  ),
+  v.transform((ports) => [...new Set(ports)]),
+)
+
+/** `off`, `on` (port 80) or a list of ports. */
+export const webSocketPorts = v.union(
+  [
+    v.pipe(
+      v.literal('off'),
+      v.transform((): number[] => []),
+    ),
+    v.pipe(
+      v.literal('on'),
+      v.transform((): number[] => [80]),
+    ),
+    portList,
+  ],
+  'off, on (port 80) or port numbers separated by commas',
+)
+
+export const country = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z]{2}$/, 'a two-letter ISO 3166 country code'),
+  v.transform((code) => code.toUpperCase()),
+)
+
+const printable = /^[\x21-\x7e\xa1-\xff]+$/
+
+/**
+ * A password that can stand in a server address: no blanks, no `@`, `:` or `/`, there is no way to escape them
+ * (printable ASCII or Latin-1).
+ */
+export const addressPassword = v.pipe(
+  v.string(),
+  v.regex(printable, 'latin letters, digits and symbols without blanks'),
+  v.check((value) => !/[@:/]/.test(value), 'free of @, : and /'),
+)
+
+/** `example.com,abc….onion`; the text is kept as it stands because it is printed in the address. */
+export const hostList = v.pipe(
+  v.string(),
+  v.regex(/^[^\s,;#/]+(\s*,\s*[^\s,;#/]+)*$/, 'host names or IP addresses separated by commas'),
+  v.transform((list) => list.split(',').map((host) => host.trim())),
+)
+
+/** Suffixes separated by blanks; commas are taken as well, because `init --own-domains` takes them. */
+export const domainList = v.pipe(
+  v.string(),
+  v.transform((list) => list.split(/[\s,]+/).filter((domain) => domain !== '')),
+)
+
+export type SocksLogin =
+  | { readonly type: 'isolate' }
+  | { readonly type: 'none' }
+  | { readonly type: 'password'; readonly user: string; readonly password: string }
+
+/** `isolate` logs in with a fresh random name per destination, so that Tor uses a circuit of its own for each. */
+export interface SocksProxy {
+  readonly host: string
+  readonly port: number
+  readonly login: SocksLogin
+}
+
+const socksAllowed = '[user:password@ or @][host][:port], e.g. 127.0.0.1:9050'
+
+/** The default host is 127.0.0.1 and the default port 9050; `localhost` means 127.0.0.1. */
+export const socksProxy = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }): SocksProxy => {
+    const match = /^(?:(?:([^@:\s]+):([^@\s]*))?(@))?(\[[0-9a-fA-F:.]+\]|[^@:\s/[\]]*)(?::(\d{1,5}))?$/.exec(
+      dataset.value,
+    )
+    const [, user, password, at, name = '', portText = '9050'] = match ?? []
+    const host = name.replace(/^\[|\]$/g, '') || '127.0.0.1'
+    const number = Number(portText)
+    if (!match || dataset.value === '' || (name.startsWith('[') && isIP(host) !== 6) || number < 1 || number > 65535) {
+      addIssue({ message: socksAllowed })
+      return NEVER
+    }
+    const login: SocksLogin =
+      user !== undefined
+        ? { type: 'password', user, password: password ?? '' }
+        : at !== undefined
+          ? { type: 'none' }
+          : { type: 'isolate' }
+    return { host: host === 'localhost' ? '127.0.0.1' : host, port: number, login }
+  }),
+)
+
+const loopbackNames = new Set(['localhost', '127.0.0.1', '[::1]', '0.0.0.0'])
+
+/** An absolute http or https URL with a host, without user information; trailing slashes are dropped. */
+export const endpoint = v.pipe(
+  v.string(),
+  v.check((url) => {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined
+    return parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.host !== '' && parsed.username === ''
+  }, 'an absolute http or https URL without user name'),
+  v.transform((url) => url.replace(/\/+$/, '')),
+)
+
+/** Whether credentials may be sent there: over TLS, or in the clear to this machine only. */
+export function mayCarryCredentials(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || loopbackNames.has(hostname)
+}
+
+export type ResolverAuth =
+  | { readonly type: 'bearer'; readonly token: string }
+  | { readonly type: 'basic'; readonly user: string; readonly password: string }
+
+export const resolverAuth = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }): ResolverAuth => {
+    const bearer = /^bearer\s+(\S+)$/i.exec(dataset.value)
+    if (bearer?.[1]) return { type: 'bearer', token: bearer[1] }
+    const basic = /^basic\s+([^:\s]+):(\S*)$/i.exec(dataset.value)
+    if (basic?.[1]) return { type: 'basic', user: basic[1], password: basic[2] ?? '' }
+    addIssue({ message: 'bearer <token> or basic <user>:<password>' })
+    return NEVER
+  }),
+)

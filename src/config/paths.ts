@@ -1,0 +1,71 @@
+import { join, resolve } from 'node:path'
+
+/** Where everything lives. The names are those that SimpleX relays and their operators' scripts use. */
+export interface Paths {
+  readonly configDir: string
+  readonly stateDir: string
+
+  readonly ini: string
+  readonly caKey: string
+  readonly caCertificate: string
+  readonly caSerial: string
+  readonly serverKey: string
+  readonly serverRequest: string
+  readonly serverCertificate: string
+  readonly fingerprint: string
+  readonly opensslCaConf: string
+  readonly opensslServerConf: string
+  readonly webCertificate: string
+  readonly webKey: string
+
+  /** The embedded storage of this relay. */
+  readonly store: string
+  /** Files of a relay that keeps everything in memory: its log of queues, and what it saves when it stops. */
+  readonly storeLog: string
+  readonly messagesLog: string
+  readonly notificationsLog: string
+  readonly journal: string
+
+  readonly stats: string
+  readonly dailyStats: string
+  readonly metrics: string
+  readonly site: string
+  /** torrc, data and keys of the relay's own tor process. */
+  readonly tor: string
+}
+
+/**
+ * The paths of this process: SMP_SERVER_CFG_PATH and SMP_SERVER_LOG_PATH, or the usual directories where these are
+ * unset or empty.
+ */
+export function resolvePaths(env: Readonly<Record<string, string | undefined>>): Paths {
+  const directory = (path: string | undefined, usual: string): string => (path ? resolve(path) : usual)
+  const configDir = directory(env.SMP_SERVER_CFG_PATH, '/etc/opt/simplex')
+  const stateDir = directory(env.SMP_SERVER_LOG_PATH, '/var/opt/simplex')
+  return {
+    configDir,
+    stateDir,
+    ini: join(configDir, 'smp-server.ini'),
+    caKey: join(configDir, 'ca.key'),
+    caCertificate: join(configDir, 'ca.crt'),
+    caSerial: join(configDir, 'ca.srl'),
+    serverKey: join(configDir, 'server.key'),
+    serverRequest: join(configDir, 'server.csr'),
+    serverCertificate: join(configDir, 'server.crt'),
+    fingerprint: join(configDir, 'fingerprint'),
+    opensslCaConf: join(configDir, 'openssl_ca.conf'),
+    opensslServerConf: join(configDir, 'openssl_server.conf'),
+    webCertificate: join(configDir, 'web.crt'),
+    webKey: join(configDir, 'web.key'),
+    store: join(stateDir, 'smp-server-store'),
+    storeLog: join(stateDir, 'smp-server-store.log'),
+    messagesLog: join(stateDir, 'smp-server-messages.log'),
+    notificationsLog: join(stateDir, 'smp-server-ntfs.log'),
+    journal: join(stateDir, 'messages'),
+    stats: join(stateDir, 'smp-server-stats.log'),
+    dailyStats: join(stateDir, 'smp-server-stats.daily.log'),
+    metrics: join(stateDir, 'smp-server-metrics.txt'),
+    site: join(stateDir, 'www'),
+    tor: join(stateDir, 'tor'),
+  }
+}
