@@ -1,0 +1,158 @@
+import { timingSafeEqual } from 'node:crypto'
+import { serverBlockCipher } from '../crypto/chain.ts'
+import { dh } from '../crypto/box.ts'
+import { certificateFingerprint } from '../crypto/fingerprint.ts'
+import { generateDhKeyPair, type DhKeyPair } from '../crypto/keys.ts'
+import { pad, unpad } from '../crypto/pad.ts'
+import { decodeSignedKey, encodeSignedKey } from '../crypto/signed-key.ts'
+import { certificateKey, identityCertificate, verifyChain } from '../crypto/x509.ts'
+import {
+  encodeServerHello,
+  encodeServiceResponse,
+  parseClientHello,
+  type ClientHello,
+  type ClientServiceHello,
+  type ServiceResponse,
+  type ServiceRole,
+} from '../protocol/hello.ts'
+import type { ServiceId } from '../protocol/ids.ts'
+import { BLOCK_SIZE, KEY_HASH_SIZE } from '../protocol/limits.ts'
+import { FULL_RANGE, includesVersion, LEGACY_RANGE, since, type VersionRange } from '../protocol/versions.ts'
+import type { BlockChannel } from './channel.ts'
+import type { RelayCredentials } from './credentials.ts'
+import { receiveBlock } from './receive-block.ts'
+import { SmpLink, type ClientService } from './smp-link.ts'
+
+/** A service as it proved itself in TLS and in its hello. */
+export interface ServiceHello {
+  readonly role: ServiceRole
+  /** DER, leaf first, 1..4. */
+  readonly certificates: readonly Buffer[]
+  /** SHA-256 of the identity certificate, 32 bytes. */
+  readonly certHash: Buffer
+}
+
+/** Finds or creates the service; undefined (or a rejection) when it cannot be had, as when its role is another one. */
+export type LookupService = (hello: ServiceHello) => ServiceId | undefined | Promise<ServiceId | undefined>
+
+export interface HandshakeOptions {
+  readonly credentials: Pick<RelayCredentials, 'chain' | 'signingKey' | 'identityHash'>
+  /** Versions offered to clients that negotiated ALPN; the others get v6 alone. */
+  readonly range?: VersionRange
+  /** For the whole handshake; 120 s when absent. */
+  readonly timeoutMs?: number
+  /** Without it no service is accepted. */
+  readonly lookupService?: LookupService
+  readonly now?: () => Date
+}
+
+const HANDSHAKE_TIMEOUT_MS = 120_000
+
+/**
+ * The relay's side of the SMP handshake (wire format §4). undefined: the channel has been closed, because the client
+ * sent no valid hello in time, expected another relay or a version that was not offered, or is not a service that it
+ * claims to be.
+ */
+export async function acceptHandshake(channel: BlockChannel, options: HandshakeOptions): Promise<SmpLink | undefined> {
+  const link = await handshake(channel, options)
+  if (link === undefined) channel.close()
+  return link
+}
+
+async function handshake(channel: BlockChannel, options: HandshakeOptions): Promise<SmpLink | undefined> {
+  const { credentials } = options
+  const offered = channel.alpn === undefined ? LEGACY_RANGE : (options.range ?? FULL_RANGE)
+  const sessionKeys = generateDhKeyPair()
+  channel.write(pad(serverHello(channel.sessionId, offered, sessionKeys, credentials), BLOCK_SIZE))
+
+  const deadline = performance.now() + (options.timeoutMs ?? HANDSHAKE_TIMEOUT_MS)
+  const block = await receiveBlock(channel, deadline)
+  const bytes = typeof block === 'string' ? undefined : unpad(block)
+  const hello = bytes && parseClientHello(bytes)
+  if (hello === undefined || !isForThisRelay(hello, credentials.identityHash)) return undefined
+  if (!includesVersion(offered, hello.version)) return undefined
+
+  const secret = hello.key && dh(sessionKeys.privateKey, hello.key)
+  if (hello.key !== undefined && secret === undefined) return undefined
+  const service = hello.service && (await acceptService(channel, hello.service, options))
+  if (hello.service !== undefined && service === undefined) return undefined
+
+  const encrypted = hello.version >= since.blockEncryption && !hello.proxy
+  return new SmpLink(channel, {
+    version: hello.version,
+    range: { min: offered.min, max: hello.version },
+    sessionKeys,
+    proxy: hello.proxy,
+    ...(hello.key && { clientKey: hello.key }),
+    ...(secret && { sessionSecret: secret }),
+    ...(secret && encrypted && { cipher: serverBlockCipher(channel.sessionId, secret) }),
+    ...(service && { service }),
+  })
+}
+
+function serverHello(
+  sessionId: Buffer,
+  range: VersionRange,
+  sessionKeys: DhKeyPair,
+  { chain, signingKey }: HandshakeOptions['credentials'],
+): Buffer {
+  if (range.max < since.impliedSessionId) return encodeServerHello({ range, sessionId })
+  const signedKey = encodeSignedKey(sessionKeys.publicKey, signingKey)
+  return encodeServerHello({ range, sessionId, certKey: { chain, signedKey } })
+}
+
+function isForThisRelay({ keyHash }: ClientHello, identityHash: Buffer): boolean {
+  return keyHash.length === KEY_HASH_SIZE && timingSafeEqual(keyHash, identityHash)
+}
+
+/** Answers the client's claim to be a service (wire format §4.4); undefined when it was refused. */
+async function acceptService(
+  channel: BlockChannel,
+  hello: ClientServiceHello,
+  { lookupService, now }: HandshakeOptions,
+): Promise<ClientService | undefined> {
+  const respond = (response: ServiceResponse): void => {
+    channel.write(pad(encodeServiceResponse(response), BLOCK_SIZE))
+  }
+  const proven = provenService(channel.peerCertificates, hello, now?.() ?? new Date())
+  if (proven === undefined) {
+    respond({ type: 'E', error: { type: 'HANDSHAKE', error: 'BAD_AUTH' } })
+    return undefined
+  }
+  const { role, chain } = hello
+  const { certHash, sessionKey } = proven
+  const serviceId = await foundService(lookupService, { role, certificates: chain, certHash })
+  if (serviceId === undefined) {
+    respond({ type: 'E', error: { type: 'HANDSHAKE', error: 'BAD_SERVICE' } })
+    return undefined
+  }
+  respond({ type: 'R', serviceId })
+  return { serviceId, role, certHash, sessionKey }
+}
+
+/** Who the service is and its session key, when the chain is the one of TLS, is valid, and its leaf signed the key. */
+function provenService(
+  tlsChain: readonly Buffer[],
+  { chain, signedKey }: ClientServiceHello,
+  now: Date,
+): Pick<ClientService, 'certHash' | 'sessionKey'> | undefined {
+  if (chain.length !== tlsChain.length) return undefined
+  if (!chain.every((certificate, index) => tlsChain[index]?.equals(certificate))) return undefined
+  if (verifyChain(chain, now) !== undefined) return undefined
+  const [leaf] = chain
+  const leafKey = leaf && certificateKey(leaf)
+  const identity = identityCertificate(chain)
+  const signed = decodeSignedKey(signedKey)
+  if (leafKey === undefined || identity === undefined || signed?.key.alg !== 'ed25519') return undefined
+  if (!signed.verify(leafKey)) return undefined
+  return { certHash: certificateFingerprint(identity), sessionKey: { alg: signed.key.alg, raw: signed.key.raw } }
+}
+
+/** What goes wrong in the store while looking is told to the client as BAD_SERVICE; the store reports it to the log. */
+async function foundService(lookup: LookupService | undefined, hello: ServiceHello): Promise<ServiceId | undefined> {
+  try {
+    return await lookup?.(hello)
+  } catch {
+    return undefined
+  }
+}
