@@ -1,19 +1,8 @@
-import { createHash, createPublicKey, randomBytes, sign, verify, X509Certificate } from 'node:crypto'
+import { createHash, createPublicKey, sign, verify, X509Certificate } from 'node:crypto'
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
-import {
-  bitString,
-  derSpan,
-  generalizedTime,
-  integer,
-  objectId,
-  sequence,
-  set,
-  signatureAlgorithm,
-  utf8,
-  der,
-  octetString,
-} from './der.ts'
+import { bitString, derSpan, sequence, signatureAlgorithm } from './der.ts'
 import { generateKey, type AuthKey } from './keys.ts'
+import { certificatePem, createCertificate, privateKeyPem } from './x509.ts'
 
 export const fingerprint = (certificate: Uint8Array): Buffer => createHash('sha256').update(certificate).digest()
 
@@ -86,34 +75,6 @@ export interface ServiceCertificate {
 /** Self-signed Ed25519 certificate, valid from yesterday for ten years. */
 export const createServiceCertificate = (commonName = 'test service'): ServiceCertificate => {
   const key = generateKey('ed25519')
-  const name = sequence(set(sequence(objectId('550403'), utf8(commonName))))
-  const day = 86_400_000
-  const validity = sequence(
-    generalizedTime(new Date(Date.now() - day)),
-    generalizedTime(new Date(Date.now() + 3650 * day)),
-  )
-  const serial = randomBytes(16)
-  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
-  const basicConstraints = sequence(
-    objectId('551d13'),
-    der(0x01, Buffer.of(0xff)),
-    octetString(sequence(der(0x01, Buffer.of(0xff)))),
-  )
-  const tbs = sequence(
-    der(0xa0, integer(Buffer.of(2))),
-    integer(serial),
-    signatureAlgorithm.ed25519,
-    name,
-    validity,
-    name,
-    key.spki,
-    der(0xa3, sequence(basicConstraints)),
-  )
-  const certificate = sequence(tbs, signatureAlgorithm.ed25519, bitString(sign(null, tbs, key.privateKey)))
-  return {
-    chain: [certificate],
-    key,
-    certPem: new X509Certificate(certificate).toString(),
-    keyPem: key.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
-  }
+  const certificate = createCertificate({ subject: commonName, key, authority: true })
+  return { chain: [certificate], key, certPem: certificatePem(certificate), keyPem: privateKeyPem(key) }
 }

@@ -87,22 +87,18 @@ export class SmpClient {
 
   /** Sends one command in a block of its own. */
   request(command: Command, corrId: Buffer = randomBytes(24)): Promise<Reply> {
-    const reply = this.#expect(command, corrId)
     this.sendTransmissions([encodeTransmission(this.session.auth, corrId, command)])
-    return reply
+    return this.#expect(command, corrId)
   }
 
   /** Sends commands in one block; the replies in the order of the commands. */
   batch(list: readonly Command[]): Promise<Reply[]> {
-    const corrIds = list.map(() => randomBytes(24))
-    const encoded: Buffer[] = []
-    const replies = list.map((command, index) => {
-      const corrId = corrIds[index] ?? none
-      encoded.push(encodeTransmission(this.session.auth, corrId, command))
-      return this.#expect(command, corrId)
+    const made = list.map((command) => {
+      const corrId = randomBytes(24)
+      return { command, corrId, bytes: encodeTransmission(this.session.auth, corrId, command) }
     })
-    this.sendTransmissions(encoded)
-    return Promise.all(replies)
+    this.sendTransmissions(made.map(({ bytes }) => bytes))
+    return Promise.all(made.map(({ command, corrId }) => this.#expect(command, corrId)))
   }
 
   sendTransmissions(transmissions: readonly Buffer[]): boolean {

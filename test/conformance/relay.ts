@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLogger } from '../../src/config/log.ts'
+import { serveRelay, type ServingRelay } from '../../src/server/serve.ts'
+import { openMemoryStore } from '../../src/store/memory.ts'
+import { loadCredentials } from '../../src/transport/credentials.ts'
+import type { RelayAddress } from '../client/connection.ts'
+import { writeCredentials, type CredentialOptions } from './credentials.ts'
+
+export interface TestRelayOptions {
+  readonly credentials?: CredentialOptions
+  readonly store?: 'lmdb' | 'memory'
+  readonly quota?: number
+  readonly createPassword?: string
+  readonly newQueues?: boolean
+  /** For TLS and for the SMP handshake, each. */
+  readonly handshakeTimeoutMs?: number
+}
+
+export interface TestRelay {
+  readonly address: RelayAddress
+  readonly serving: ServingRelay
+  /** Stops orderly and starts again on the same files, on another port. */
+  restart(): Promise<TestRelay>
+  stop(): Promise<void>
+}
+
+/** A relay in this process, on a free loopback port, with its files in a temporary directory. */
+export const startTestRelay = async (options: TestRelayOptions = {}): Promise<TestRelay> => {
+  const directory = await mkdtemp(join(tmpdir(), 'smp-conformance-'))
+  const keyHash = await writeCredentials(directory, options.credentials)
+  return launch(directory, keyHash, options)
+}
+
+const launch = async (directory: string, keyHash: Buffer, options: TestRelayOptions): Promise<TestRelay> => {
+  const { quota = 128, handshakeTimeoutMs = 10_000 } = options
+  const openStore = async (onRollback: () => void) => {
+    if ((options.store ?? process.env.SMP_TEST_STORE) === 'memory') return openMemoryStore({ quota, onRollback })
+    const { openLmdbStore } = await import('../../src/store/lmdb.ts')
+    return openLmdbStore(join(directory, 'store'), { quota, onRollback })
+  }
+  const serving = await serveRelay({
+    credentials: await loadCredentials(directory),
+    openStore,
+    policy: {
+      newQueues: options.newQueues ?? true,
+      createPassword: options.createPassword,
+      messageTtl: 21 * 86_400,
+      expireOnSend: false,
+      notificationTtl: 86_400,
+    },
+    ports: [0],
+    host: '127.0.0.1',
+    log: silentLogger,
+    timeouts: { tls: handshakeTimeoutMs, handshake: handshakeTimeoutMs },
+  })
+  const [listener] = serving.listeners
+  if (!listener) throw new Error('the relay listens nowhere')
+  return {
+    address: { host: '127.0.0.1', port: listener.port, keyHash },
+    serving,
+    restart: async () => {
+      await serving.stop()
+      return launch(directory, keyHash, options)
+    },
+    stop: async () => {
+      await serving.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}

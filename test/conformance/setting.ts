@@ -1,0 +1,70 @@
+import { afterAll, afterEach, beforeAll } from 'vitest'
+import { connectClient, type ClientOptions, type SmpClient } from '../client/client.ts'
+import type { RelayAddress } from '../client/connection.ts'
+import type { AuthAlg } from '../client/keys.ts'
+import type { Reply } from '../client/replies.ts'
+import { startTestRelay, type TestRelay, type TestRelayOptions } from './relay.ts'
+
+/** Every version in which something changes for queues and messages. */
+export const versions = [6, 7, 8, 9, 10, 11, 14, 15, 16, 17, 19] as const
+
+/** Authenticators need the relay's session key, which v6 does not have. */
+export const authAlgs = (version: number): AuthAlg[] =>
+  version < 7 ? ['ed25519', 'ed448'] : ['ed25519', 'ed448', 'x25519']
+
+export const ok: Reply = { type: 'OK' }
+export const pong: Reply = { type: 'PONG' }
+export const err = (error: string): Reply => ({ type: 'ERR', error })
+export const auth = err('AUTH')
+export const prohibited = err('CMD PROHIBITED')
+export const noMessage = err('NO_MSG')
+
+/** What SUB and NSUB are answered with. */
+export const subscribed = (version: number): Reply => (version < 16 ? ok : { type: 'SOK', serviceId: undefined })
+
+export const maxBody = (version: number): number => (version < 8 ? 16088 : version < 11 ? 16064 : 16048)
+
+export interface Setting {
+  readonly address: RelayAddress
+  readonly relay: TestRelay
+  /** A client that is closed when the test ends. */
+  connect(options?: ClientOptions): Promise<SmpClient>
+  /** Stops the relay and starts it again with the same files. */
+  restart(): Promise<void>
+}
+
+/** One relay for the tests of a file or group. */
+export const withRelay = (options: TestRelayOptions = {}): Setting => {
+  let running: TestRelay | undefined
+  const clients = new Set<SmpClient>()
+  const relay = (): TestRelay => {
+    if (!running) throw new Error('the relay does not run')
+    return running
+  }
+  beforeAll(async () => {
+    running = await startTestRelay(options)
+  })
+  afterEach(async () => {
+    await Promise.all([...clients].map((client) => client.close()))
+    clients.clear()
+  })
+  afterAll(async () => {
+    await running?.stop()
+  })
+  return {
+    get relay() {
+      return relay()
+    },
+    get address() {
+      return relay().address
+    },
+    connect: async (clientOptions) => {
+      const client = await connectClient(relay().address, clientOptions)
+      clients.add(client)
+      return client
+    },
+    restart: async () => {
+      running = await relay().restart()
+    },
+  }
+}
