@@ -1,5 +1,6 @@
 import type { Logger } from '../config/log.ts'
 import type { QueueRec, Store } from '../store/store.ts'
+import type { RelayPool } from './relay-pool.ts'
 import type { RandomBytes } from './random.ts'
 import type { Stats } from './stats.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -16,12 +17,23 @@ export interface Policy {
   readonly notificationTtl: number
 }
 
+/** How this relay passes commands on to others. */
+export interface ProxyPolicy {
+  /** Domains of the operator's other relays, counted separately. */
+  readonly ownServerDomains: readonly string[]
+  /** Commands of one connection that may wait for other relays at once. */
+  readonly clientConcurrency: number
+}
+
 /** What all sessions of one relay share. */
 export interface Core {
   readonly store: Store
   readonly subscriptions: Subscriptions
   readonly stats: Stats
   readonly policy: Policy
+  readonly proxying: ProxyPolicy
+  /** Connections to other relays, for clients that send through this one. */
+  readonly relays: RelayPool
   readonly random: RandomBytes
   /** Bytes of received blocks whose effects are not durable yet. */
   readonly backlog: { bytes: number }

@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { openLmdbStore } from '../store/lmdb.ts'
 import { openMemoryStore } from '../store/memory.ts'
 import { DEFAULT_QUOTA } from '../store/store.ts'
+import type { Routing } from '../transport/route.ts'
 import { loadCredentials } from '../transport/credentials.ts'
 import { serveRelay, type ServingRelay } from './serve.ts'
 
@@ -39,6 +41,11 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
       notificationTtl: settings.store.notificationTtl,
     },
     ports,
+    proxying: {
+      ownServerDomains: settings.proxy.ownServerDomains,
+      clientConcurrency: settings.proxy.clientConcurrency,
+      routing: () => routing(settings.proxy),
+    },
     ...(options.host !== undefined && { host: options.host }),
     ...(settings.inactiveClients && { inactiveClients: settings.inactiveClients }),
     log,
@@ -48,4 +55,26 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
       log.warn(`not listening on port ${port}: ${error.message}`)
     },
   })
+}
+
+/** How other relays are reached; with tor, each connection gets a circuit of its own unless the operator set a login. */
+function routing({ hostMode, requiredHostMode, socksMode, socksProxy }: Settings['proxy']): Routing {
+  if (socksProxy === undefined) return { hostMode, requiredHostMode, socksMode }
+  const { host, port, login } = socksProxy
+  const server = { host, port }
+  switch (login.type) {
+    case 'none':
+      return { hostMode, requiredHostMode, socksMode, socks: server }
+    case 'password':
+      return {
+        hostMode,
+        requiredHostMode,
+        socksMode,
+        socks: { ...server, username: login.user, password: login.password },
+      }
+    case 'isolate': {
+      const username = randomBytes(24).toString('base64')
+      return { hostMode, requiredHostMode, socksMode, socks: { ...server, username, password: '' } }
+    }
+  }
 }

@@ -5,9 +5,10 @@ import { listen, type Listener } from '../transport/listener.ts'
 import type { RelayCredentials } from '../transport/credentials.ts'
 import { acceptHandshake } from '../transport/server-handshake.ts'
 import { FULL_RANGE, LEGACY_RANGE } from '../protocol/versions.ts'
-import type { Core, Policy } from './core.ts'
+import type { Core, Policy, ProxyPolicy } from './core.ts'
 import { redeliverAll } from './delivery.ts'
 import { pooledRandom } from './random.ts'
+import { RelayPool, type RelayPoolOptions } from './relay-pool.ts'
 import { Scheduler } from './scheduler.ts'
 import { lookupService } from './service-session.ts'
 import { Session } from './session.ts'
@@ -32,6 +33,8 @@ export interface ServeOptions {
   /** What happens with a port that cannot be bound; throws when that is fatal. */
   readonly onPortError?: (port: number, error: Error) => void
   readonly now?: () => number
+  /** Passing commands on to other relays, and how those are reached. */
+  readonly proxying?: Partial<ProxyPolicy & Omit<RelayPoolOptions, 'now'>>
   readonly timeouts?: Partial<Timeouts>
 }
 
@@ -80,6 +83,8 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     subscriptions: new Subscriptions(),
     stats: newStats(now()),
     policy: options.policy,
+    proxying: { ownServerDomains: [], clientConcurrency: 32, ...options.proxying },
+    relays: new RelayPool({ routing: () => ({}), now, ...options.proxying }),
     random: pooledRandom(),
     backlog: { bytes: 0 },
     now,
@@ -123,6 +128,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   const stop = async (): Promise<void> => {
     for (const timer of timers) timer.stop()
     await Promise.all(listeners.map((listener) => listener.close()))
+    core.relays.close()
     await store.close()
   }
   try {
@@ -176,6 +182,7 @@ function maintenance(
     every(timeouts.expireMessages, log, expireMessages),
     every(timeouts.expireNotifications, log, expireNotifications),
     every(Math.max(1000, timeouts.stall / 4), log, closeStalled),
+    every(60_000, log, () => core.relays.expire()),
   ]
   const { inactiveClients } = options
   if (inactiveClients !== undefined) {

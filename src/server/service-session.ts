@@ -62,16 +62,16 @@ export function serviceSignatureError(
  * The service behind a certificate: known by its identity certificate, or made now and durable before the answer.
  * Undefined when it is known with another role, or cannot be kept.
  */
-export async function lookupService(core: Core, hello: ServiceHello): Promise<ServiceId | undefined> {
+export async function lookupService(core: Core, request: ServiceHello): Promise<ServiceId | undefined> {
   const { store } = core
-  const known = store.serviceByCertHash(hello.certHash)
-  if (known !== undefined) return known.role === hello.role ? known.serviceId : undefined
+  const known = store.serviceByCertHash(request.certHash)
+  if (known !== undefined) return known.role === request.role ? known.serviceId : undefined
   const now = seconds(core)
   const service: ServiceRec = {
     serviceId: idFromBytes<ServiceId>(core.random(ID_SIZE)),
-    role: hello.role,
-    certificates: hello.certificates,
-    certHash: hello.certHash,
+    role: request.role,
+    certificates: request.certificates,
+    certHash: request.certHash,
     createdAt: now - (now % DAY_SECONDS),
   }
   if (store.addService(service) === 'taken') return undefined

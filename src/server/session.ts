@@ -65,6 +65,8 @@ export class Session implements Worker {
   private paused = false
   private congested = false
   private writers: (() => void)[] = []
+  /** Commands that are answered later and have not been yet. */
+  private unanswered = 0
 
   constructor(core: Core, link: SmpLink, scheduler: Scheduler, onClose: (session: Session) => void) {
     this.core = core
@@ -121,7 +123,13 @@ export class Session implements Worker {
   work(): boolean {
     if (this.closed || this.mustWait()) return false
     const block = this.inbox.shift()
-    if (block !== undefined) this.handle(block)
+    try {
+      if (block !== undefined) this.handle(block)
+    } catch (error) {
+      this.core.log.error('a command failed in this relay, its connection is closed', { error })
+      this.close()
+      return false
+    }
     this.regulate()
     return this.inbox.length > 0 && !this.mustWait()
   }
@@ -165,8 +173,13 @@ export class Session implements Worker {
 
   private answerLater(corrId: Buffer, entityId: EntityId, outcome: Extract<Outcome, { later: unknown }>): void {
     const own = Buffer.from(corrId)
+    this.unanswered++
     void outcome.later.then((reply) => {
-      if (!this.closed) this.emit([{ corrId: own, entityId, reply, kept: false }])
+      this.unanswered--
+      if (this.closed) return
+      this.emit([{ corrId: own, entityId, reply, kept: false }])
+      this.regulate()
+      if (this.inbox.length > 0) this.scheduler.wake(this)
     })
   }
 
@@ -226,8 +239,10 @@ export class Session implements Worker {
 
   private writePayloads(): void {
     let writable = !this.congested
-    while (writable && this.payloads.length > 0) {
-      writable = this.link.sendPayload(this.payloads.shift() as Buffer)
+    while (writable) {
+      const payload = this.payloads.shift()
+      if (payload === undefined) break
+      writable = this.link.sendPayload(payload)
       this.activeAt = this.core.now()
     }
     if (!writable && !this.congested) this.stalledAt = this.core.now()
@@ -239,7 +254,7 @@ export class Session implements Worker {
     this.congested = false
     this.stalledAt = undefined
     this.writePayloads()
-    if (this.congested) return
+    if (!this.canPush) return
     pushHeldBack(this.core, this)
     notifyHeldBack(this.core, this)
     this.wakeWriters()
@@ -251,7 +266,8 @@ export class Session implements Worker {
   }
 
   private mustWait(): boolean {
-    return this.congested || this.waiting.length >= MAX_WAITING
+    const { clientConcurrency } = this.core.proxying
+    return this.congested || this.waiting.length >= MAX_WAITING || this.unanswered >= clientConcurrency
   }
 
   /** Stops reading from the client while it does not read, sends faster than we work, or than the disk takes. */
