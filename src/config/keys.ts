@@ -102,7 +102,7 @@ export const iniKeys = {
     enable: key(onOff, {
       missing: 'off',
       value: 'on',
-      doc: 'on: queues and messages are kept on disk and survive a restart, a crash and a power cut. off: everything is in memory and lost when the relay stops.',
+      doc: 'With on, queues and messages are kept on disk and survive a restart, a crash and a power cut. With off, everything is in memory and lost when the relay stops.',
     }),
     store_queues: key(choice(['memory', 'database']), {
       missing: 'memory',
@@ -151,7 +151,7 @@ export const iniKeys = {
     new_queues: key(onOff, {
       missing: 'on',
       value: 'on',
-      doc: 'off: nobody can create queues any more, the existing ones work on. For winding a relay down.',
+      doc: 'With off nobody can create queues any more, the existing ones work on. For winding a relay down.',
     }),
     create_password: key(addressPassword, {
       samples: ['a password of your choice (printable characters, no blanks and no @ : /)'],
@@ -201,7 +201,7 @@ export const iniKeys = {
     required_host_mode: key(onOff, {
       missing: 'off',
       samples: ['off'],
-      doc: 'on: fail rather than take a name of the other kind.',
+      doc: 'With on it fails rather than take a name of the other kind.',
     }),
     own_server_domains: key(domainList, {
       missing: '',
@@ -215,7 +215,7 @@ export const iniKeys = {
     socks_mode: key(choice(['onion', 'always']), {
       missing: 'onion',
       samples: ['onion'],
-      doc: 'onion: SOCKS for onion names only; always: for every connection to another relay.',
+      doc: 'With onion SOCKS is used for onion names only, with always for every connection to another relay.',
     }),
     client_concurrency: key(integer(1, 100_000), {
       missing: '32',

@@ -1,0 +1,33 @@
+import { type Command, Option } from 'commander'
+import { renderUnicodeCompact } from 'uqr'
+import { addressParts, addressText } from './address-text.ts'
+import type { Context } from './context.ts'
+import { readFingerprint } from './identity.ts'
+import { loadSettings } from './ini-file.ts'
+import { addOptions } from './options.ts'
+import { print } from './output.ts'
+
+/** Prints the address that users put into their app; it contains the password. */
+export function addAddress(program: Command, { paths }: Context): void {
+  const command = program
+    .command('address')
+    .description('Show the address of this server, with the password')
+    .action(async (options: { qr?: true; json?: true }) => {
+      const { settings } = await loadSettings(paths)
+      const parts = addressParts(settings, await readFingerprint(paths))
+      const address = addressText(parts)
+      if (options.json)
+        print(JSON.stringify({ address, ...parts, password: parts.password ?? null, port: parts.port ?? null }))
+      else print(address)
+      if (options.qr) print(qrCode(address))
+    })
+  addOptions(command, [
+    new Option('--qr', 'Show it as a QR code as well'),
+    new Option('--json', 'Show it and its parts as JSON'),
+  ])
+}
+
+/** For a terminal. Phones need the quiet border of two modules. */
+export function qrCode(address: string): string {
+  return renderUnicodeCompact(address, { border: 2, ecc: 'L' })
+}

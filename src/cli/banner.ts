@@ -1,0 +1,54 @@
+import type { Paths } from '../config/paths.ts'
+import type { Settings } from '../config/settings.ts'
+
+/** Whether the pages about the relay are served over HTTPS: not configured, waiting for the certificate, or yes. */
+export type Site = 'off' | 'no certificate' | 'served'
+
+export interface BannerFacts {
+  readonly settings: Settings
+  readonly paths: Paths
+  /** The ports that are really opened. */
+  readonly ports: readonly number[]
+  readonly site: Site
+}
+
+/** What `start` prints below the identity, in an order that operators' scripts know. */
+export function bannerLines({ settings, paths, ports, site }: BannerFacts): string[] {
+  const { store, transport, inactiveClients, auth, web } = settings
+  const serving = ports.flatMap((port) => [
+    `Serving SMP protocol on port ${port} (TLS)...`,
+    ...(site === 'served' && port === web.https?.port ? [`Serving static site on port ${port} (TLS)...`] : []),
+  ])
+  return [
+    store.persistent ? `Store log: ${paths.store}` : 'Store log disabled.',
+    ...serving,
+    ...(site === 'no certificate' && web.https
+      ? [`The static site is not served until ${web.https.certificate} and ${web.https.key} exist.`]
+      : []),
+    ...(transport.ports.includes(443) ? [] : port443Warning),
+    `expiring messages after ${duration(store.messageTtl)}`,
+    inactiveClients
+      ? `expiring clients inactive for ${inactiveClients.ttl} seconds every ${inactiveClients.checkInterval} seconds`
+      : 'not expiring inactive clients',
+    `creating new queues ${!auth.newQueues ? 'NOT allowed' : auth.createPassword !== undefined ? 'requires password' : 'allowed'}`,
+  ]
+}
+
+const port443Warning = [
+  '',
+  'WARNING: the clients will use port 443 by default soon.',
+  'Set `port` in smp-server.ini section [TRANSPORT] to `5223,443`',
+  '',
+]
+
+const units = [
+  ['days', 86_400],
+  ['hours', 3600],
+  ['minutes', 60],
+] as const
+
+/** In the largest unit that divides it, always in the plural. */
+function duration(seconds: number): string {
+  const [name, size] = units.find(([, unit]) => seconds % unit === 0) ?? ['seconds', 1]
+  return `${seconds / size} ${name}`
+}

@@ -1,0 +1,130 @@
+import type { Command, Option } from 'commander'
+
+/*
+ * Help as operators know it from other SMP servers: 80 columns, descriptions from column 27 on, groups of options that
+ * exclude each other in one pair of brackets.
+ */
+
+const width = 80
+const descriptionColumn = 27
+/** Keeps words together in one line; printed as an ordinary blank. */
+const glue = '\u00a0'
+
+export interface HelpTexts {
+  readonly version: string
+}
+
+/** The whole help of a command, ending in a line break. */
+export function helpText(command: Command, texts: HelpTexts): string {
+  const commands = command.commands.map((sub) => entry(sub.name(), sub.description()))
+  const options = command.options.flatMap(optionEntries)
+  const help = entry('-h,--help', 'Show this help text')
+  const top = command.parent === null
+  const head = top ? [texts.version, ''] : []
+  const description = top ? [] : [...fill(command.description(), width - 2).map((line) => `  ${line}`), '']
+  const optionBlock = ['Available options:', ...(top ? [help, ...options] : [...options, help])]
+  const commandBlock = commands.length > 0 ? ['', 'Available commands:', ...commands] : []
+  return [...head, usageText(command), '', ...description, ...optionBlock, ...commandBlock, ''].join('\n')
+}
+
+/** `Usage: …` without a line break at the end. Every line but the last keeps one blank at its end. */
+export function usageText(command: Command): string {
+  const path = commandPath(command).join(' ')
+  if (command.parent === null) return `Usage: ${path} [-v|--version] COMMAND`
+  const words = [
+    ...(command.commands.length > 0 ? ['COMMAND'] : []),
+    ...command.registeredArguments.map((a) => a.name()),
+  ]
+  const start = `Usage: ${path} `
+  const lines = fillItems([...words, ...usageGroups(command.options)], width - start.length)
+  return start + lines.join(` \n${' '.repeat(start.length)}`)
+}
+
+/** One line per candidate, as other SMP servers put it; empty without candidates. */
+export function suggestionText(candidates: readonly string[]): string {
+  if (candidates.length === 0) return ''
+  const title = candidates.length === 1 ? 'Did you mean this?' : 'Did you mean one of these?'
+  return `\n\n${[title, ...candidates.map((candidate) => `    ${candidate}`)].join('\n')}`
+}
+
+function commandPath(command: Command): string[] {
+  return command.parent === null ? [command.name()] : [...commandPath(command.parent), command.name()]
+}
+
+/** The forms in which an option can be written, e.g. `--control-port` and `--control-port PORT`. */
+function forms(option: Option): { names: string; value: string; description: string }[] {
+  const names = [option.short, option.long].filter((name) => name !== undefined).join(',')
+  const value = /[<[](.*)[>\]]/.exec(option.flags)?.[1] ?? ''
+  const [first = '', second = first] = option.description.split('\n')
+  if (option.optional) {
+    return [
+      { names, value: '', description: first },
+      { names, value, description: second },
+    ]
+  }
+  return [{ names, value, description: first }]
+}
+
+function optionEntries(option: Option): string[] {
+  const usual: unknown = option.defaultValue
+  const shown = option.defaultValueDescription ?? (typeof usual === 'string' ? `"${usual}"` : String(usual))
+  const suffix = usual === undefined ? '' : ` (default:${glue}${shown})`
+  return forms(option).map(({ names, value, description }) =>
+    entry(value === '' ? names : `${names} ${value}`, description + suffix),
+  )
+}
+
+function entry(name: string, description: string): string {
+  const indent = ' '.repeat(descriptionColumn)
+  const lines = fill(description, width - descriptionColumn)
+  const first = `  ${name}`
+  if (first.length >= descriptionColumn) return [first, ...lines.map((line) => indent + line)].join('\n')
+  return lines.map((line, index) => (index === 0 ? first.padEnd(descriptionColumn) : indent) + line).join('\n')
+}
+
+/** `[-a|--sign-algorithm ALG]`; options that exclude each other share their brackets. */
+function usageGroups(options: readonly Option[]): string[] {
+  const groups: string[][] = []
+  const exclusive = new Map<string, string[]>()
+  for (const option of options) {
+    const partners = exclusiveWith(option)
+    const group = exclusive.get(option.long ?? '') ?? []
+    if (group.length === 0) groups.push(group)
+    for (const partner of partners) exclusive.set(partner, group)
+    group.push(
+      ...forms(option).map(({ names, value }) => {
+        const text = [names.replace(',', '|'), value].filter((part) => part !== '').join(' ')
+        return partners.length > 0 && text.includes('|') ? `(${text})` : text
+      }),
+    )
+  }
+  return groups.map((group) => `[${group.join(' | ')}]`)
+}
+
+const exclusions = [
+  ['--disable-store-log', '--store-log'],
+  ['--no-password', '--password'],
+  ['--qr', '--json'],
+  ['--own', '--system'],
+]
+
+/** The long names of the options that cannot be given together with this one. */
+export function exclusiveWith(option: Option): string[] {
+  const { long } = option
+  if (long === undefined) return []
+  return exclusions.filter((names) => names.includes(long)).flatMap((names) => names.filter((name) => name !== long))
+}
+
+function fill(text: string, limit: number): string[] {
+  return fillItems(text.split(' '), limit).map((line) => line.replaceAll(glue, ' '))
+}
+
+function fillItems(items: readonly string[], limit: number): string[] {
+  const lines: string[] = []
+  for (const item of items) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + 1 + item.length <= limit) lines[lines.length - 1] = `${last} ${item}`
+    else lines.push(item)
+  }
+  return lines
+}

@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+import type { Context } from './context.ts'
+import { requireIni } from './ini-file.ts'
+import { Refusal } from './output.ts'
+
+/** Kept so that scripts get an answer: this relay keeps queues and messages in one embedded storage of its own. */
+export function addJournal(program: Command, { paths }: Context): void {
+  const command = program
+    .command('journal')
+    .description('Move messages from and to journal storage (not in this server)')
+  const subcommands = {
+    import: 'Import messages into a journal',
+    export: 'Export messages from a journal',
+    delete: 'Delete a journal',
+  }
+  for (const [name, description] of Object.entries(subcommands)) {
+    command
+      .command(name)
+      .description(description)
+      .action(() => {
+        requireIni(paths)
+        throw new Refusal(
+          'Error: this server has no journal storage.',
+          'Set store_messages to memory in [STORE_LOG]: messages are then in the storage of this server and survive restarts.',
+        )
+      })
+  }
+}

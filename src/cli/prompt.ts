@@ -1,0 +1,55 @@
+import { createInterface, type Interface } from 'node:readline'
+import { AppError } from '../config/app-error.ts'
+
+/** Asks on stdout and reads answers line by line from stdin, on a terminal as well as from a pipe. */
+export class Prompt {
+  readonly #reader: Interface
+  readonly #lines: AsyncIterator<string>
+
+  constructor() {
+    this.#reader = createInterface({ input: process.stdin, terminal: false })
+    this.#lines = this.#reader[Symbol.asyncIterator]()
+  }
+
+  /**
+   * The next line without its line break.
+   *
+   * @throws AppError `INPUT_ENDED` at the end of the input
+   */
+  async ask(question: string): Promise<string> {
+    process.stdout.write(question)
+    const line = await this.#lines.next()
+    if (line.done) {
+      process.stdout.write('\n')
+      throw new AppError('INPUT_ENDED', 'The input ended before this question was answered. Nothing was changed.')
+    }
+    return line.value
+  }
+
+  /** `usual` is what an empty answer means. */
+  async yesOrNo(question: string, usual: boolean): Promise<boolean> {
+    for (;;) {
+      const answer = await this.ask(question)
+      if (answer === '') return usual
+      if (/^[yY]$/.test(answer)) return true
+      if (/^[nN]$/.test(answer)) return false
+      process.stdout.write("Invalid input, please enter 'y' or 'n'\n")
+    }
+  }
+
+  /** Lets the process end although stdin is open. */
+  close(): void {
+    this.#reader.close()
+    process.stdin.unref()
+  }
+}
+
+/** Runs `work` with a prompt and closes it in any case. */
+export async function withPrompt<T>(work: (prompt: Prompt) => Promise<T>): Promise<T> {
+  const prompt = new Prompt()
+  try {
+    return await work(prompt)
+  } finally {
+    prompt.close()
+  }
+}

@@ -1,0 +1,122 @@
+import { existsSync } from 'node:fs'
+import { type Command, Option } from 'commander'
+import { choice } from '../config/key-values.ts'
+import { createLogger, type Logger, type LogLevel, logLevels } from '../config/log.ts'
+import type { Settings } from '../config/settings.ts'
+import { addressParts, addressText } from './address-text.ts'
+import { bannerLines, type Site } from './banner.ts'
+import type { Context } from './context.ts'
+import { readFingerprint } from './identity.ts'
+import { loadSettings } from './ini-file.ts'
+import { addOptions, checked, valueOption } from './options.ts'
+import { print } from './output.ts'
+import { checkPorts, privilegeRemedy } from './port-check.ts'
+import { checkStorage } from './storage-check.ts'
+import { identityLines, sourceCodeLines } from './summary-lines.ts'
+
+interface StartOptions {
+  readonly maintenance?: true
+  readonly compactLog?: true
+  readonly logLevel: LogLevel
+  readonly skipWarnings?: true
+  readonly confirmMigrations?: 'up' | 'down'
+}
+
+export function addStart(program: Command, context: Context): void {
+  const command = program
+    .command('start')
+    .description(`Run the server (configuration: ${context.paths.ini})`)
+    .action((options: StartOptions) => start(options, context))
+  addOptions(command, [
+    new Option('-m, --maintenance', 'Open the storage, expire old messages and stop again, without opening ports'),
+    new Option('--compact-log', 'Accepted for compatibility, the storage needs no compacting'),
+    valueOption(
+      '--log-level <LOG_LEVEL>',
+      `What to log: ${logLevels.join(', ')}`,
+      checked(choice(logLevels), 'Invalid log level'),
+      { value: 'info', shown: 'info' },
+    ),
+    new Option('--skip-warnings', 'Start in spite of damage that can be skipped'),
+    valueOption(
+      '--confirm-migrations <CONFIRM_MIGRATIONS>',
+      'Agree to PostgreSQL migrations: up, down',
+      checked(choice(['up', 'down']), "invalid migration confirmation, pass 'up' or 'down'"),
+    ),
+  ])
+}
+
+async function start(options: StartOptions, { paths, version }: Context): Promise<void> {
+  const log = createLogger({ level: options.logLevel })
+  const { settings, warnings } = await loadSettings(paths)
+  for (const warning of warnings) log.warn(warning)
+  const fingerprint = await readFingerprint(paths)
+  const address = addressText(addressParts(settings, fingerprint))
+  print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))
+
+  checkStorage(settings, paths)
+  const ports = options.maintenance ? [] : await openablePorts(settings.transport.ports, log)
+  print(...bannerLines({ settings, paths, ports, site: siteState(settings) }))
+  await run({ ...settings, transport: { ...settings.transport, ports } }, options, { paths, log })
+}
+
+async function run(
+  settings: Settings,
+  options: StartOptions,
+  { paths, log }: Pick<Context, 'paths'> & { log: Logger },
+): Promise<void> {
+  const stopping = stopSignal()
+  try {
+    // The other commands need not wait until all of the relay is loaded.
+    const { startRelay } = await import('../server/relay.ts')
+    const relay = await startRelay({ settings, paths, log })
+    if (options.maintenance) {
+      print("Server started in 'maintenance' mode, exiting")
+      await relay.stop()
+      return
+    }
+    const end = await stopping.received
+    if (end instanceof Error) log.error('the server failed and stops', { error: end })
+    else log.note(`Received ${end}, stopping server...`)
+    log.note('Saving server state...')
+    await relay.stop()
+    log.note('Server stopped')
+    if (end instanceof Error) throw end
+  } finally {
+    stopping.forget()
+  }
+}
+
+/**
+ * Resolves at the first signal to stop, or with an error that nobody caught; later ones are ignored, so that nothing
+ * interrupts the saving.
+ */
+function stopSignal(): { received: Promise<NodeJS.Signals | Error>; forget(): void } {
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  let resolveReceived: (reason: NodeJS.Signals | Error) => void
+  const received = new Promise<NodeJS.Signals | Error>((resolve) => {
+    resolveReceived = resolve
+  })
+  const listener = (reason: NodeJS.Signals | Error): void => resolveReceived(reason)
+  for (const signal of signals) process.on(signal, listener)
+  process.on('uncaughtException', listener)
+  return {
+    received,
+    forget: () => {
+      for (const signal of signals) process.off(signal, listener)
+      process.off('uncaughtException', listener)
+    },
+  }
+}
+
+async function openablePorts(ports: readonly number[], log: Logger): Promise<readonly number[]> {
+  const { usable, forbidden } = await checkPorts(ports)
+  if (forbidden.length > 0) {
+    log.warn(`Not listening on port ${forbidden.join(', ')}: this user may not open it. ${privilegeRemedy()}`)
+  }
+  return usable
+}
+
+function siteState({ web }: Settings): Site {
+  if (!web.https) return 'off'
+  return existsSync(web.https.certificate) && existsSync(web.https.key) ? 'served' : 'no certificate'
+}
