@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger } from '../../src/config/log.ts'
 import { serveRelay, type ServingRelay } from '../../src/server/serve.ts'
+import { openLmdbStore } from '../../src/store/lmdb.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
 import { loadCredentials } from '../../src/transport/credentials.ts'
+import type { Store } from '../../src/store/store.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { writeCredentials, type CredentialOptions } from './credentials.ts'
 
@@ -35,9 +37,8 @@ export const startTestRelay = async (options: TestRelayOptions = {}): Promise<Te
 
 const launch = async (directory: string, keyHash: Buffer, options: TestRelayOptions): Promise<TestRelay> => {
   const { quota = 128, handshakeTimeoutMs = 10_000 } = options
-  const openStore = async (onRollback: () => void) => {
+  const openStore = (onRollback: () => void): Promise<Store> | Store => {
     if ((options.store ?? process.env.SMP_TEST_STORE) === 'memory') return openMemoryStore({ quota, onRollback })
-    const { openLmdbStore } = await import('../../src/store/lmdb.ts')
     return openLmdbStore(join(directory, 'store'), { quota, onRollback })
   }
   const serving = await serveRelay({
