@@ -1,6 +1,7 @@
 import type { Logger } from '../config/log.ts'
 import type { QueueRec, Store } from '../store/store.ts'
 import type { RelayPool } from './relay-pool.ts'
+import type { NameResolver } from './name-resolver.ts'
 import type { RandomBytes } from './random.ts'
 import type { Stats } from './stats.ts'
 import type { Subscriptions } from './subscriptions.ts'
@@ -34,6 +35,8 @@ export interface Core {
   readonly proxying: ProxyPolicy
   /** Connections to other relays, for clients that send through this one. */
   readonly relays: RelayPool
+  /** Looks public names up; undefined when the operator has set none. */
+  readonly resolver: NameResolver | undefined
   readonly random: RandomBytes
   /** Bytes of received blocks whose effects are not durable yet. */
   readonly backlog: { bytes: number }

@@ -7,6 +7,7 @@ import { openMemoryStore } from '../store/memory.ts'
 import { DEFAULT_QUOTA } from '../store/store.ts'
 import type { Routing } from '../transport/route.ts'
 import { loadCredentials } from '../transport/credentials.ts'
+import type { NameResolverOptions } from './name-resolver.ts'
 import { serveRelay, type ServingRelay } from './serve.ts'
 
 export interface RelayOptions {
@@ -47,6 +48,7 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
       routing: () => routing(settings.proxy),
     },
     ...(options.host !== undefined && { host: options.host }),
+    ...(settings.names && { names: resolverOptions(settings.names) }),
     ...(settings.inactiveClients && { inactiveClients: settings.inactiveClients }),
     log,
     logTlsErrors: settings.transport.logTlsErrors,
@@ -77,4 +79,14 @@ function routing({ hostMode, requiredHostMode, socksMode, socksProxy }: Settings
       return { hostMode, requiredHostMode, socksMode, socks: { ...server, username, password: '' } }
     }
   }
+}
+
+function resolverOptions(names: NonNullable<Settings['names']>): NameResolverOptions {
+  const { auth, ...options } = names
+  if (auth === undefined) return options
+  const credentials =
+    auth.type === 'bearer'
+      ? `Bearer ${auth.token}`
+      : `Basic ${Buffer.from(`${auth.user}:${auth.password}`).toString('base64')}`
+  return { ...options, authorization: credentials }
 }

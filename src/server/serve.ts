@@ -7,6 +7,7 @@ import { acceptHandshake } from '../transport/server-handshake.ts'
 import { FULL_RANGE, LEGACY_RANGE } from '../protocol/versions.ts'
 import type { Core, Policy, ProxyPolicy } from './core.ts'
 import { redeliverAll } from './delivery.ts'
+import { NameResolver, type NameResolverOptions } from './name-resolver.ts'
 import { pooledRandom } from './random.ts'
 import { RelayPool, type RelayPoolOptions } from './relay-pool.ts'
 import { Scheduler } from './scheduler.ts'
@@ -35,6 +36,8 @@ export interface ServeOptions {
   readonly now?: () => number
   /** Passing commands on to other relays, and how those are reached. */
   readonly proxying?: Partial<ProxyPolicy & Omit<RelayPoolOptions, 'now'>>
+  /** Looking up public names for clients; off when absent. */
+  readonly names?: NameResolverOptions
   readonly timeouts?: Partial<Timeouts>
 }
 
@@ -85,6 +88,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     policy: options.policy,
     proxying: { ownServerDomains: [], clientConcurrency: 32, ...options.proxying },
     relays: new RelayPool({ routing: () => ({}), now, ...options.proxying }),
+    resolver: options.names && new NameResolver(options.names),
     random: pooledRandom(),
     backlog: { bytes: 0 },
     now,

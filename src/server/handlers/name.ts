@@ -1,9 +1,26 @@
 import type { Command } from '../../protocol/command.ts'
+import type { Reply } from '../../protocol/reply.ts'
+import type { Core } from '../core.ts'
 import { fail, type Context, type Outcome } from '../outcome.ts'
+import type { NameResolver } from '../name-resolver.ts'
 
-/** RSLV: this relay has no resolver configured. */
-export function resolveName(context: Context, _command: Extract<Command, { type: 'RSLV' }>): Outcome {
-  context.core.stats.names.reqs++
-  context.core.stats.names.disabled++
-  return fail({ type: 'NAME', error: { type: 'NO_RESOLVER' } })
+/** RSLV: looks a public name up, if the operator has set a resolver. */
+export function resolveName(context: Context, command: Extract<Command, { type: 'RSLV' }>): Outcome {
+  const { core } = context
+  core.stats.names.reqs++
+  if (core.resolver === undefined) {
+    core.stats.names.disabled++
+    return fail({ type: 'NAME', error: { type: 'NO_RESOLVER' } })
+  }
+  return { later: lookUp(core, core.resolver, command.name) }
+}
+
+async function lookUp(core: Core, resolver: NameResolver, name: string): Promise<Reply> {
+  const result = await resolver.resolve(name)
+  if ('json' in result) {
+    core.stats.names.succ++
+    return { type: 'RNAME', json: result.json }
+  }
+  core.stats.names[result.error.type === 'NOT_FOUND' ? 'notFound' : 'resolverErrs']++
+  return { type: 'ERR', error: { type: 'NAME', error: result.error } }
 }

@@ -2,7 +2,7 @@ import { sha3_384 } from '../../crypto/hash.ts'
 import { dh } from '../../crypto/box.ts'
 import { generateDhKeyPair, type DhKey } from '../../crypto/keys.ts'
 import type { Command } from '../../protocol/command.ts'
-import { idFromBytes, type EntityId, type LinkId, type NotifierId, type RcvId, type SndId } from '../../protocol/ids.ts'
+import { idFromBytes, type LinkId, type NotifierId, type RcvId, type SndId } from '../../protocol/ids.ts'
 import { ID_SIZE } from '../../protocol/limits.ts'
 import type { LinkData, NotifierRec, QueueRec } from '../../store/store.ts'
 import { seconds, type Core } from '../core.ts'
@@ -34,11 +34,15 @@ export function newQueue(context: Context, command: NewCommand): Outcome {
   if (rcv === undefined || (command.notifierKeys && ntf === undefined)) return fail({ type: 'CRYPTO' })
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const notifier: NotifierRec | undefined = command.notifierKeys &&
-      ntf && { notifierId: randomId<NotifierId>(core), key: command.notifierKeys.authKey, dhSecret: ntf.secret }
-    const linkId = link && (chosenLinkId ?? randomId<LinkId>(core))
+      ntf && {
+        notifierId: idFromBytes<NotifierId>(core.random(ID_SIZE)),
+        key: command.notifierKeys.authKey,
+        dhSecret: ntf.secret,
+      }
+    const linkId = link && (chosenLinkId ?? idFromBytes<LinkId>(core.random(ID_SIZE)))
     const queue: QueueRec = {
-      rcvId: randomId<RcvId>(core),
-      sndId: link?.sndId ?? randomId<SndId>(core),
+      rcvId: idFromBytes<RcvId>(core.random(ID_SIZE)),
+      sndId: link?.sndId ?? idFromBytes<SndId>(core.random(ID_SIZE)),
       recipientKeys: [command.rcvAuthKey],
       rcvDhSecret: rcv.secret,
       status: { type: 'active' },
@@ -85,10 +89,6 @@ export function agree(clientKey: DhKey): { secret: Buffer; publicKey: DhKey } | 
   const { publicKey, privateKey } = generateDhKeyPair()
   const secret = dh(privateKey, clientKey)
   return secret && { secret, publicKey }
-}
-
-export function randomId<T extends EntityId>(core: Core): T {
-  return idFromBytes<T>(core.random(ID_SIZE))
 }
 
 function today(core: Core): number {

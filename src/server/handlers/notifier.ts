@@ -1,10 +1,11 @@
 import type { Command } from '../../protocol/command.ts'
-import type { NotifierId } from '../../protocol/ids.ts'
+import { idFromBytes, type NotifierId } from '../../protocol/ids.ts'
+import { ID_SIZE } from '../../protocol/limits.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { deliverNotifications, endNotifierSubscription } from '../notifications.ts'
 import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
 import { associateNotifier } from '../services.ts'
-import { agree, randomId } from './new-queue.ts'
+import { agree } from './new-queue.ts'
 import { endNotifier } from './queue.ts'
 
 const ATTEMPTS = 3
@@ -15,7 +16,7 @@ export function setNotifier(context: Context, command: Extract<Command, { type: 
   const agreed = agree(command.keys.dhKey)
   if (agreed === undefined) return fail({ type: 'CRYPTO' })
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const notifierId = randomId<NotifierId>(core)
+    const notifierId = idFromBytes<NotifierId>(core.random(ID_SIZE))
     const set = core.store.setNotifier(queue.rcvId, { notifierId, key: command.keys.authKey, dhSecret: agreed.secret })
     if (set === 'taken') continue
     endNotifier(context, queue)

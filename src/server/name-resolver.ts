@@ -1,0 +1,128 @@
+import type { NameError } from '../protocol/errors.ts'
+
+export interface NameResolverOptions {
+  /** An absolute http or https URL without a trailing slash. */
+  readonly endpoint: string
+  /** The value of the Authorization header. */
+  readonly authorization?: string
+  readonly timeoutMs: number
+  readonly maxResponseBytes: number
+  /** Lookups under way at once; more wait for their turn. */
+  readonly concurrency: number
+}
+
+/** The JSON text of RNAME, or why there is none. */
+export type NameResult = { readonly json: string } | { readonly error: NameError }
+
+/** Keys of a resolved name in the order in which clients are told; `null` where the resolver says nothing. */
+const TEXTS_BEFORE = ['name', 'nickname', 'website', 'location'] as const
+const LISTS = ['simplexContact', 'simplexChannel'] as const
+const TEXTS_AFTER = ['eth', 'btc', 'xmr', 'dot', 'owner', 'resolver'] as const
+
+/** Looks public names up with the HTTP resolver that the operator chose (SMP commands §8). Never rejects. */
+export class NameResolver {
+  private readonly options: NameResolverOptions
+  private active = 0
+  private readonly turns: (() => void)[] = []
+
+  constructor(options: NameResolverOptions) {
+    this.options = options
+  }
+
+  async resolve(name: string): Promise<NameResult> {
+    if (this.active >= this.options.concurrency) await new Promise<void>((resolve) => this.turns.push(resolve))
+    this.active++
+    try {
+      return await this.fetch(`/resolve/${encodeURIComponent(name)}`)
+    } finally {
+      this.active--
+      this.turns.shift()?.()
+    }
+  }
+
+  /** Whether the resolver answers at all. */
+  async probe(): Promise<boolean> {
+    try {
+      const response = await this.request('/health')
+      await response.body?.cancel()
+      return response.ok
+    } catch {
+      return false
+    }
+  }
+
+  private async fetch(path: string): Promise<NameResult> {
+    try {
+      const response = await this.request(path)
+      if (response.status === 404 || response.status === 400) {
+        await response.body?.cancel()
+        return { error: { type: 'NOT_FOUND' } }
+      }
+      if (!response.ok) {
+        await response.body?.cancel()
+        return resolverError(response.status >= 400 ? `HTTP ${response.status}` : 'transport failure')
+      }
+      const body = await readBounded(response, this.options.maxResponseBytes)
+      if (body === undefined) return resolverError('response too large')
+      const json = nameJson(body)
+      return json === undefined ? resolverError('invalid response') : { json }
+    } catch (error) {
+      return resolverError(error instanceof Error && error.name === 'TimeoutError' ? 'timeout' : 'transport failure')
+    }
+  }
+
+  private request(path: string): Promise<Response> {
+    const { endpoint, authorization, timeoutMs } = this.options
+    return fetch(endpoint + path, {
+      redirect: 'manual',
+      headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+  }
+}
+
+function resolverError(message: string): NameResult {
+  return { error: { type: 'RESOLVER', message } }
+}
+
+/** The body, or undefined when it is longer than `limit` bytes. */
+async function readBounded(response: Response, limit: number): Promise<string | undefined> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  if (response.body === null) return ''
+  for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > limit) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function nameJson(body: string): string | undefined {
+  const value = parseObject(body)
+  if (value === undefined || typeof value.name !== 'string') return undefined
+  const known: Record<string, unknown> = {}
+  for (const key of TEXTS_BEFORE) known[key] = textOrNull(value[key])
+  for (const key of LISTS) known[key] = texts(value[key])
+  for (const key of TEXTS_AFTER) known[key] = textOrNull(value[key])
+  return JSON.stringify(known)
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
+}
