@@ -1,0 +1,178 @@
+import type { Database } from 'lmdb'
+import { GenerationCache } from './cache.ts'
+import type { Codec } from './codec.ts'
+import { RecordReader, type RecordWriter } from './record.ts'
+
+/** What one batch does to one key. */
+interface Effect<V> {
+  /** undefined: removed. */
+  readonly value: V | undefined
+  /** The key is nowhere but in this batch: removing it leaves nothing to do. */
+  readonly fresh: boolean
+}
+
+/** Keys that are read from disk at once when a table is walked. */
+const WALK_CHUNK = 256
+
+export interface TableOptions {
+  /** Decoded values that are kept in memory, at most twice this number. */
+  readonly cached: number
+}
+
+/** The part of a table that the group commit needs. */
+export interface CommittingTable {
+  /** Moves the effects gathered so far to the batch that is being committed, and writes their records; how many. */
+  beginCommit(out: RecordWriter): number
+  /** Hands the records over to the transaction. */
+  writeCommit(): void
+  endCommit(): void
+  /** Forgets all effects that are not on disk. */
+  rollBack(): void
+}
+
+/**
+ * One database of the environment, seen through the effects that are not on disk yet: first those that are gathered
+ * for the next transaction, then those of the transaction that is being committed, then the disk.
+ * Keys are byte strings in byte order.
+ */
+export class Table<V> implements CommittingTable {
+  readonly #db: Database<Buffer, string>
+  readonly #codec: Codec<V>
+  readonly #changed: () => void
+  readonly #cache: GenerationCache<V | undefined>
+  #gathering = new Map<string, Effect<V>>()
+  #committing = new Map<string, Effect<V>>()
+  #records: (Buffer | undefined)[] = []
+
+  /** @param changed is called at every effect */
+  constructor(db: Database<Buffer, string>, codec: Codec<V>, changed: () => void, options: TableOptions) {
+    this.#db = db
+    this.#codec = codec
+    this.#changed = changed
+    this.#cache = new GenerationCache(options.cached)
+  }
+
+  get(key: string): V | undefined {
+    const effect = this.#effect(key)
+    if (effect !== undefined) return effect.value
+    const cached = this.#cache.get(key)
+    if (cached !== undefined || this.#cache.has(key)) return cached
+    const value = this.#read(key)
+    this.#cache.set(key, value)
+    return value
+  }
+
+  /** As {@link get}, without making room in the cache: for walks. */
+  peek(key: string): V | undefined {
+    const effect = this.#effect(key)
+    return effect === undefined ? this.#read(key) : effect.value
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined
+  }
+
+  put(key: string, value: V): void {
+    this.#set(key, { value, fresh: this.#gathering.get(key)?.fresh ?? false })
+  }
+
+  /** Puts a value under a key that has none. */
+  insert(key: string, value: V): void {
+    this.#set(key, { value, fresh: !this.#gathering.has(key) })
+  }
+
+  remove(key: string): void {
+    if (this.#gathering.get(key)?.fresh === true) this.#gathering.delete(key)
+    else this.#set(key, { value: undefined, fresh: false })
+  }
+
+  /**
+   * The keys that start with `prefix`, in order, each as long as it exists when the walk comes to it. Keys added or
+   * removed during the walk may or may not be seen; no read transaction is held between two keys.
+   */
+  *keys(prefix = ''): Generator<string, void, undefined> {
+    const end = prefix === '' ? undefined : successor(prefix)
+    let start: string | undefined = prefix === '' ? '\0' : prefix
+    while (start !== undefined) {
+      const chunk = this.#chunk(start, end)
+      for (const key of chunk.keys) yield key
+      start = chunk.next
+    }
+  }
+
+  beginCommit(out: RecordWriter): number {
+    if (this.#gathering.size === 0) return 0
+    this.#committing = this.#gathering
+    this.#gathering = new Map()
+    for (const { value } of this.#committing.values()) {
+      this.#records.push(value === undefined ? undefined : this.#codec.encode(value, out))
+    }
+    return this.#records.length
+  }
+
+  writeCommit(): void {
+    let i = 0
+    for (const key of this.#committing.keys()) {
+      const record = this.#records[i++]
+      if (record === undefined) void this.#db.remove(key)
+      else void this.#db.put(key, record)
+    }
+  }
+
+  endCommit(): void {
+    if (this.#records.length === 0) return
+    for (const [key, { value }] of this.#committing) this.#cache.set(key, value)
+    this.#committing = new Map()
+    this.#records = []
+  }
+
+  rollBack(): void {
+    this.#gathering = new Map()
+    this.#committing = new Map()
+    this.#records = []
+  }
+
+  #effect(key: string): Effect<V> | undefined {
+    return this.#gathering.get(key) ?? this.#committing.get(key)
+  }
+
+  #set(key: string, effect: Effect<V>): void {
+    this.#gathering.set(key, effect)
+    this.#changed()
+  }
+
+  #read(key: string): V | undefined {
+    // The buffer is used again for the next read, and longer than the value: `length` is that of the value.
+    const bytes = this.#db.getBinaryFast(key)
+    return bytes && this.#codec.decode(new RecordReader(bytes.subarray(0, bytes.length)), key)
+  }
+
+  /** Some of the keys in [start, end), and where to go on. */
+  #chunk(start: string, end: string | undefined): { keys: string[]; next: string | undefined } {
+    const range = end === undefined ? { start, limit: WALK_CHUNK } : { start, end, limit: WALK_CHUNK }
+    const keys = new Set(this.#db.getKeys(range))
+    const last = keys.size < WALK_CHUNK ? undefined : [...keys].at(-1)
+    const next = last === undefined ? undefined : `${last}\0`
+    for (const overlay of [this.#committing, this.#gathering]) {
+      for (const [key, { value }] of overlay) {
+        if (key < start || (end !== undefined && key >= end) || (next !== undefined && key >= next)) continue
+        if (value === undefined) keys.delete(key)
+        else keys.add(key)
+      }
+    }
+    return { keys: [...keys].sort(byteOrder), next }
+  }
+}
+
+function byteOrder(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b)
+}
+
+/** The first byte string that is greater than all that start with this one; undefined when there is none. */
+function successor(prefix: string): string | undefined {
+  for (let i = prefix.length - 1; i >= 0; i--) {
+    const byte = prefix.charCodeAt(i)
+    if (byte < 0xff) return prefix.slice(0, i) + String.fromCharCode(byte + 1)
+  }
+  return undefined
+}
