@@ -1,0 +1,194 @@
+import { describe, expect, test } from 'vitest'
+import { AppError } from '../../../src/config/app-error.ts'
+import { setIniValue } from '../../../src/config/ini.ts'
+import { resolvePaths } from '../../../src/config/paths.ts'
+import { readSettings, type Settings } from '../../../src/config/settings.ts'
+import { generateIni } from '../../../src/config/template.ts'
+
+const file = '/etc/opt/simplex/smp-server.ini'
+const paths = resolvePaths({})
+const generated = generateIni({ paths, storeLog: true, dailyStats: false, createPassword: 'secret', web: true })
+
+function settingsOf(text: string): Settings {
+  return readSettings(text, file).settings
+}
+
+function refusal(text: string): string {
+  try {
+    readSettings(text, file)
+  } catch (error) {
+    if (error instanceof AppError) return error.message
+    throw error
+  }
+  return 'accepted'
+}
+
+function withKey(section: string, key: string, value: string): string {
+  return setIniValue(generated, section, key, value)
+}
+
+describe('a generated file', () => {
+  test('is understood without a warning', () => {
+    const { settings, warnings } = readSettings(generated, file)
+    expect(warnings).toEqual([])
+    expect(settings).toMatchObject({
+      information: undefined,
+      store: { persistent: true, restoreMessages: true, messageTtl: 21 * 86_400, expireOnSend: false, logStats: false },
+      auth: { newQueues: true, createPassword: 'secret', controlPortAdminPassword: undefined },
+      transport: { hosts: [], ports: [5223, 443], webSocketPorts: [], controlPort: undefined },
+      proxy: { hostMode: 'public', socksMode: 'onion', socksProxy: undefined, clientConcurrency: 32 },
+      names: undefined,
+      inactiveClients: { ttl: 21_600, checkInterval: 3600 },
+      web: { httpPort: undefined, https: { port: 443, certificate: paths.webCertificate, key: paths.webKey } },
+      tor: { mode: undefined, instance: 'smp', checkInterval: 300 },
+    })
+  })
+})
+
+test('a file of the first days is understood', () => {
+  const { settings, warnings } = readSettings(
+    `[STORE_LOG]
+enable: on
+restore_messages: on
+expire_messages_days: 30
+log_stats: off
+[AUTH]
+new_queues: on
+create_password: x
+[TRANSPORT]
+host: h.example,abcdef.onion
+port: 5223
+log_tls_errors: off
+websockets: off
+[INACTIVE_CLIENTS]
+disconnect: off
+`,
+    file,
+  )
+  expect(warnings).toEqual([])
+  expect(settings).toMatchObject({
+    store: { messageTtl: 30 * 86_400, expireOnSend: true, notificationTtl: 86_400 },
+    auth: { createPassword: 'x', dailyBlockQueueQuota: 20 },
+    transport: { hosts: ['h.example', 'abcdef.onion'], ports: [5223] },
+    inactiveClients: undefined,
+    web: { staticPath: undefined, https: undefined },
+  })
+})
+
+describe('a bad value', () => {
+  test.each([
+    ['AUTH', 'new_queues', 'yes', 'must be on or off.'],
+    ['AUTH', 'daily_block_queue_quota', '-2', 'must be a whole number from -1 to'],
+    ['STORE_LOG', 'expire_messages_days', '21 days', 'must be a whole number from 1 to 36500.'],
+    ['STORE_LOG', 'store_messages', 'disk', 'must be memory, journal or database.'],
+    ['STORE_LOG', 'store_messages', 'database', 'must be memory or journal while store_queues is memory.'],
+    ['TRANSPORT', 'port', '5223;443', 'must be port numbers separated by commas.'],
+    ['TRANSPORT', 'port', '70000', 'must be port numbers from 1 to 65535.'],
+    ['TRANSPORT', 'websockets', 'yes', 'must be off, on (port 80) or port numbers separated by commas.'],
+    ['TRANSPORT', 'host', 'a b', 'must be host names or IP addresses separated by commas.'],
+    ['PROXY', 'host_mode', 'tor', 'must be public or onion.'],
+    ['PROXY', 'socks_proxy', '127.0.0.1:0', 'must be [user:password@ or @][host][:port], e.g. 127.0.0.1:9050.'],
+    ['TOR', 'mode', 'both', 'must be own or system.'],
+  ])('[%s] %s = %s is one sentence that says where it is and what is allowed', (section, key, value, allowed) => {
+    const sentence = refusal(withKey(section, key, value))
+    expect(sentence).toMatch(new RegExp(`^${file}: line \\d+: \\[${section}\\] ${key} = `))
+    expect(sentence).toContain(value)
+    expect(sentence).toContain(allowed)
+    expect(sentence.split('\n')).toHaveLength(1)
+  })
+
+  test.each(['a b', 'a@b', 'a:b', 'a/b', ''])('a password like "%s" is refused without showing it', (password) => {
+    const sentence = refusal(withKey('AUTH', 'create_password', password))
+    expect(sentence).toContain('[AUTH] create_password = ')
+    if (password !== '') expect(sentence).not.toContain(password)
+  })
+
+  test('is reported together with all others', () => {
+    const text = setIniValue(withKey('AUTH', 'new_queues', 'yes'), 'TRANSPORT', 'log_tls_errors', 'no')
+    expect(refusal(text).split('\n')).toHaveLength(2)
+  })
+
+  test('of a key that may fail is a warning and the key is taken for missing', () => {
+    const { settings, warnings } = readSettings(withKey('WEB', 'https', 'x'), file)
+    expect(settings.web.https).toBeUndefined()
+    expect(warnings).toEqual([expect.stringMatching(/\[WEB\] https = x .* It is ignored\.$/)])
+  })
+
+  test('under [INFORMATION] matters only once there is a source_code', () => {
+    const text = withKey('INFORMATION', 'server_country', 'USA')
+    expect(settingsOf(text).information).toBeUndefined()
+    expect(refusal(setIniValue(text, 'INFORMATION', 'source_code', 'https://a.example'))).toContain('two-letter')
+  })
+})
+
+test('a missing port is refused, with the line that swallowed it', () => {
+  expect(refusal('[TRANSPORT]\nhost = a\n')).toBe(`${file}: [TRANSPORT] port is missing.`)
+  expect(refusal('[TRANSPORT]\nstray\nport = 5223\n')).toContain('line 2 has neither = nor :')
+})
+
+describe('warnings', () => {
+  test('name the section that a key belongs to', () => {
+    const { warnings } = readSettings(withKey('TRANSPORT', 'socks_proxy', '127.0.0.1:9050'), file)
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /socks_proxy in line \d+ under \[TRANSPORT\] is ignored: socks_proxy belongs to \[PROXY\]\.$/,
+      ),
+    ])
+  })
+
+  test('name unknown keys and sections', () => {
+    const { warnings } = readSettings(`${generated}[SPEED]\nfast = yes\n[PROXY]\nsock = 1\n`, file)
+    expect(warnings).toEqual([
+      expect.stringContaining('[PROXY] appears again'),
+      expect.stringContaining('there is no section [SPEED]'),
+      expect.stringContaining('[PROXY] has no key sock'),
+    ])
+  })
+})
+
+describe('values', () => {
+  test.each([
+    ['127.0.0.1:9050', { host: '127.0.0.1', port: 9050, login: { type: 'isolate' } }],
+    ['localhost:9050', { host: '127.0.0.1', port: 9050, login: { type: 'isolate' } }],
+    [':9150', { host: '127.0.0.1', port: 9150, login: { type: 'isolate' } }],
+    ['[::1]', { host: '::1', port: 9050, login: { type: 'isolate' } }],
+    ['@tor:9050', { host: 'tor', port: 9050, login: { type: 'none' } }],
+    ['u:p@10.0.0.1', { host: '10.0.0.1', port: 9050, login: { type: 'password', user: 'u', password: 'p' } }],
+  ])('socks_proxy = %s', (value, expected) => {
+    expect(settingsOf(withKey('PROXY', 'socks_proxy', value)).proxy.socksProxy).toEqual(expected)
+  })
+
+  test('own_server_domains takes blanks and commas', () => {
+    expect(settingsOf(withKey('PROXY', 'own_server_domains', 'a.example, b.example')).proxy.ownServerDomains).toEqual([
+      'a.example',
+      'b.example',
+    ])
+  })
+
+  test('WebSocket ports do not repeat those of the relay', () => {
+    expect(settingsOf(withKey('TRANSPORT', 'websockets', '443,8443')).transport.webSocketPorts).toEqual([8443])
+    expect(settingsOf(withKey('TRANSPORT', 'websockets', 'on')).transport.webSocketPorts).toEqual([80])
+  })
+
+  test('credentials for the resolver go in the clear to this machine only', () => {
+    const on = withKey('NAMES', 'enable', 'on')
+    const auth = setIniValue(on, 'NAMES', 'resolver_auth', 'basic u:p')
+    expect(settingsOf(setIniValue(auth, 'NAMES', 'resolver_endpoint', 'http://127.0.0.1:8000/')).names).toMatchObject({
+      endpoint: 'http://127.0.0.1:8000',
+      auth: { type: 'basic', user: 'u', password: 'p' },
+    })
+    expect(refusal(setIniValue(auth, 'NAMES', 'resolver_endpoint', 'http://names.example'))).toContain('must be https')
+    expect(refusal(on)).toContain('resolver_endpoint is missing')
+  })
+
+  test('a contact needs an address, an e-mail or a complete PGP key', () => {
+    const source = withKey('INFORMATION', 'source_code', 'https://a.example')
+    const key = setIniValue(source, 'INFORMATION', 'admin_pgp', 'https://a.example/key')
+    expect(settingsOf(key).information?.admin).toBeUndefined()
+    expect(settingsOf(setIniValue(key, 'INFORMATION', 'admin_pgp_fingerprint', 'AB')).information?.admin).toMatchObject(
+      {
+        pgp: { key: 'https://a.example/key', fingerprint: 'AB' },
+      },
+    )
+  })
+})
