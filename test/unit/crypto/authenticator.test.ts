@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { authenticate, verifyAuthenticator } from '../../../src/crypto/authenticator.ts'
+import { boxKey, cbNonce, dh, seal } from '../../../src/crypto/box.ts'
 import { dhKeyPair, encodeSpki, generateDhKeyPair, publicKey } from '../../../src/crypto/keys.ts'
 import vectors from '../../vectors/vectors.json' with { type: 'json' }
 import { backends, hex } from './back-ends.ts'
@@ -45,6 +46,14 @@ describe.each(backends)('authenticators on the $name back end', (using) => {
   it('are refused when a validly sealed hash is not that of the bytes', () => {
     const ofOthers = authenticate(server.publicKey, queue.privateKey, corrId, Buffer.from('others'), using)
     expect(verify(ofOthers ? { authenticator: ofOthers } : {})).toBe(false)
+  })
+
+  it('are refused when something of another length was sealed', () => {
+    const secret = dh(queue.privateKey, server.publicKey, using) ?? Buffer.alloc(0)
+    for (const length of [0, 63, 65]) {
+      const sealed = seal(boxKey(secret), cbNonce(corrId), Buffer.alloc(length), using)
+      expect(verify({ authenticator: sealed })).toBe(false)
+    }
   })
 
   it('do not exist for low-order keys', () => {

@@ -14,7 +14,7 @@ import {
   sealPadded,
 } from '../../../src/crypto/box.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
-import { decodeSpki, isDhKey, publicKey, type DhKey } from '../../../src/crypto/keys.ts'
+import { decodeSpki, dhKeyPair, isDhKey, publicKey, type DhKey } from '../../../src/crypto/keys.ts'
 import vectors from '../../vectors/vectors.json' with { type: 'json' }
 import { backends, hex } from './back-ends.ts'
 
@@ -128,6 +128,12 @@ describe.each(backends)('boxes on the $name back end', (using) => {
     expect(dh(privateKey, publicKey('x25519', Buffer.alloc(32).fill(1, 0, 1)), using)).toBeUndefined()
   })
 
+  it('throws for X25519 keys of the wrong length', () => {
+    const { publicKey: key, privateKey } = dhKeyPair(Buffer.alloc(32, 1), using)
+    expect(() => dh(privateKey.subarray(1), key, using)).toThrow(RangeError)
+    expect(() => dh(privateKey, { alg: 'x25519', raw: Buffer.alloc(31) }, using)).toThrow(RangeError)
+  })
+
   it('encrypts a delivered message and a quota marker as the reference does', () => {
     const { dhSecret, msgIdNonce, rcvMsgBodyUnpadded, quotaUnpadded, paddedLength, encrypted, quotaEncrypted } =
       vectors.messageDelivery
@@ -142,6 +148,20 @@ describe.each(backends)('boxes on the $name back end', (using) => {
   it('derives the message key from the keys of the queue', () => {
     const { dhSecret, queueServerDhPriv, rcvDhPubSpki } = vectors.messageDelivery
     expect(dh(hex(queueServerDhPriv), dhKey(rcvDhPubSpki), using)?.toString('hex')).toBe(dhSecret)
+  })
+
+  it('encrypts a proxied command and, with the reversed nonce, its answer', () => {
+    const { relaySessionDhPriv, cmdKeySpki, cmdSecret, innerNonce_corrId, ...proxy } = vectors.proxy
+    const secret = dh(hex(relaySessionDhPriv), dhKey(cmdKeySpki), using)
+    expect(secret?.toString('hex')).toBe(cmdSecret)
+    const commandKey = boxKey(hex(cmdSecret))
+    const commandNonce = hex(innerNonce_corrId)
+    const command = sealPadded(commandKey, commandNonce, hex(proxy.innerBatchUnpadded), 16226, using)
+    expect(sha256(command).toString('hex')).toBe(proxy.encTransmission.sha256)
+    expect(openPadded(commandKey, commandNonce, command, using)?.toString('hex')).toBe(proxy.innerBatchUnpadded)
+    const answerNonce = reverseNonce(commandNonce)
+    const answer = sealPadded(commandKey, answerNonce, hex(proxy.innerResponseUnpadded), 16226, using)
+    expect(sha256(answer).toString('hex')).toBe(proxy.encResponse.sha256)
   })
 
   it('encrypts notification metadata as the reference does', () => {

@@ -2,6 +2,7 @@ import forge from 'node-forge'
 import { generateKeyPairSync, sign as signBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { generateSigningKey, type SigningKey } from '../../../src/crypto/keys.ts'
+import { certificateToPem } from '../../../src/crypto/pem.ts'
 import { randomSerial } from '../../../src/crypto/serial.ts'
 import { certificateKey, identityCertificate, verifyChain } from '../../../src/crypto/x509.ts'
 import { createCaCertificate, createServerCertificate } from '../../../src/crypto/x509-create.ts'
@@ -148,6 +149,8 @@ describe('certificateKey', () => {
   it('has no answer for RSA certificates and other bytes', () => {
     expect(certificateKey(rsaCertificate())).toBeUndefined()
     expect(certificateKey(Buffer.from('no'))).toBeUndefined()
+    expect(certificateKey(Buffer.from(certificateToPem(ca)))).toBeUndefined()
+    expect(certificateKey(Buffer.concat([ca, Buffer.alloc(1)]))).toBeUndefined()
   })
 })
 
