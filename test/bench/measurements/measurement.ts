@@ -1,0 +1,14 @@
+import type { Report } from '../report.ts'
+
+export interface Settings {
+  /** Length of each measured period. */
+  readonly seconds: number
+  /** Where CPU profiles and heap snapshots of the relay go. */
+  readonly profileDirectory: string | undefined
+}
+
+export interface Measurement {
+  readonly name: string
+  readonly title: string
+  run(report: Report, settings: Settings): Promise<void>
+}

@@ -1,0 +1,57 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { RelayAddress } from '../client/connection.ts'
+import { writeCredentials } from '../conformance/credentials.ts'
+import { Child } from './child.ts'
+import type { LoadCalls } from './load-process.ts'
+import type { RelayCalls } from './relay-process.ts'
+
+const directories = new Set<string>()
+
+/** Removes every temporary directory that is still there. */
+export const removeDirectories = (): void => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true })
+  directories.clear()
+}
+
+/** Something to do with a temporary directory, which is removed when it is done. */
+export const withDirectory = async <T>(act: (directory: string) => Promise<T>): Promise<T> => {
+  const directory = await mkdtemp(join(tmpdir(), 'smp-bench-'))
+  directories.add(directory)
+  try {
+    return await act(directory)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+    directories.delete(directory)
+  }
+}
+
+/** A relay in a process of its own, and processes that load it. */
+export interface Stage {
+  readonly relay: Child<RelayCalls>
+  readonly address: RelayAddress
+  /** A new process for clients. */
+  readonly load: () => Child<LoadCalls>
+}
+
+/** One relay with an empty store, for one measurement. */
+export const withRelay = <T>(act: (stage: Stage) => Promise<T>): Promise<T> =>
+  withDirectory(async (directory) => {
+    const keyHash = await writeCredentials(directory, { alg: 'ed448' })
+    const relay = new Child<RelayCalls>('relay-process', ['--expose-gc'])
+    const loads: Child<LoadCalls>[] = []
+    const load = (): Child<LoadCalls> => {
+      const child = new Child<LoadCalls>('load-process')
+      loads.push(child)
+      return child
+    }
+    try {
+      const { port } = await relay.call('serve', { directory })
+      return await act({ relay, address: { host: '127.0.0.1', port, keyHash }, load })
+    } finally {
+      await Promise.all(loads.map((child) => child.end()))
+      await relay.end()
+    }
+  })
