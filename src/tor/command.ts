@@ -1,0 +1,25 @@
+import { spawn } from 'node:child_process'
+
+export interface CommandResult {
+  /** Exit status; `undefined` when a signal ended it. */
+  readonly status: number | undefined
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs a program without a shell and without input. Rejects when it cannot be started (`ENOENT`, `EACCES`). */
+export type CommandRunner = (program: string, args: readonly string[]) => Promise<CommandResult>
+
+const maxOutput = 256 * 1024
+
+export const runCommand: CommandRunner = (program, args) =>
+  new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 })
+    const output = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8')
+      child[name].on('data', (text: string) => (output[name] = (output[name] + text).slice(-maxOutput)))
+    }
+    child.on('error', reject)
+    child.on('close', (status) => resolve({ status: status ?? undefined, ...output }))
+  })

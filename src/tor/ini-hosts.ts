@@ -1,0 +1,56 @@
+import { AppError } from '../config/app-error.ts'
+import { iniValue, setIniValue } from '../config/ini.ts'
+import type { OnionHostname } from './onion-address.ts'
+
+/** What stands in a generated INI file as long as nobody named a host. */
+const placeholder = '<hostnames>'
+
+export interface IniHosts {
+  /** Without the placeholder. */
+  readonly hosts: readonly string[]
+  readonly onion: string | undefined
+}
+
+/** The names in `[TRANSPORT] host`. */
+export function iniHosts(ini: string): IniHosts {
+  const value = iniValue(ini, 'TRANSPORT', 'host') ?? ''
+  const hosts = value
+    .split(',')
+    .map((host) => host.trim())
+    .filter((host) => host !== '' && host !== placeholder)
+  return { hosts, onion: hosts.find(isOnion) }
+}
+
+export function isOnion(host: string): boolean {
+  return host.toLowerCase().endsWith('.onion')
+}
+
+/**
+ * The INI with the onion name behind the hosts that are there; the same text when it is there already.
+ *
+ * @throws AppError `HOST_OTHER_ONION` when another onion name is there
+ */
+export function withOnionHost(ini: string, onion: OnionHostname): string {
+  const { hosts, onion: present } = iniHosts(ini)
+  if (present?.toLowerCase() === onion) return ini
+  if (present !== undefined) throw otherOnion(present)
+  return setIniValue(ini, 'TRANSPORT', 'host', [...hosts, onion].join(','))
+}
+
+/**
+ * Makes sure that the name in the INI is the one that the kept key gives.
+ *
+ * @throws AppError `HOST_OTHER_ONION`
+ */
+export function requireSameOnion(ini: string, kept: OnionHostname | undefined): void {
+  const { onion } = iniHosts(ini)
+  if (onion !== undefined && onion.toLowerCase() !== kept) throw otherOnion(onion)
+}
+
+function otherOnion(present: string): AppError {
+  return new AppError(
+    'HOST_OTHER_ONION',
+    `[TRANSPORT] host names ${present}, whose key is not in onion.key.`,
+    "Put that service's key (tor's hs_ed25519_secret_key, or a backup of onion.key) there as onion.key, or take the name out of host.",
+  )
+}

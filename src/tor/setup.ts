@@ -1,0 +1,298 @@
+import { isUtf8 } from 'node:buffer'
+import { readFile, stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../config/app-error.ts'
+import { setIniValue, iniValue } from '../config/ini.ts'
+import type { Logger } from '../config/log.ts'
+import type { Patience, PublicationOutcome } from './await-publication.ts'
+import { PublicationWatch } from './await-publication.ts'
+import type { CommandRunner } from './command.ts'
+import type { BootstrapPhase } from './control/events.ts'
+import type { OnionPort } from './control/onion.ts'
+import { TorControl } from './control/tor-control.ts'
+import { writeDurably } from './durable-file.ts'
+import { errorCode } from './error-code.ts'
+import { iniHosts, isOnion, requireSameOnion, withOnionHost } from './ini-hosts.ts'
+import { bringUpOnion } from './kept-onion.ts'
+import type { OnionHostname } from './onion-address.ts'
+import { readOnionKey } from './onion-key.ts'
+import { requireSingleHop } from './onion-service.ts'
+import { connectOwnTor } from './own-tor.ts'
+import type { PublicationState } from './publication.ts'
+import type { ServiceManager } from './service-manager.ts'
+import { openTorSession } from './session.ts'
+import { createInstance, instancePaths, joinInstanceGroup, writeInstanceTorrc } from './system-instance.ts'
+import { readTorrcExtra } from './torrc.ts'
+
+/*
+ * `smp-server tor setup`: from a relay without an onion name to one that has it in its INI file. Every step first
+ * looks whether it is done, so a second run changes nothing, and a run that was cut off goes on where it ended.
+ */
+
+export type SetupStep = 'check' | 'tor' | 'onion' | 'ini' | 'bootstrap' | 'publication'
+
+/** How the steps are shown; the command line draws bars on a terminal and plain lines elsewhere. */
+export interface SetupProgress {
+  begin(step: SetupStep, text: string): void
+  /** `percent` 0..100 where there is one. */
+  update(step: SetupStep, text: string, percent?: number): void
+  done(step: SetupStep, text: string): void
+  /** The step did not succeed, and setup goes on. */
+  left(step: SetupStep, text: string): void
+}
+
+export interface SetupOptions {
+  readonly ini: string
+  readonly keyFile: string
+  readonly portsFile: string
+  readonly ports: readonly OnionPort[]
+  /** From the command line; is written into the INI file. */
+  readonly torrcExtra?: string | undefined
+  readonly patience?: Patience
+  readonly log: Logger
+}
+
+export interface OwnSetupOptions extends SetupOptions {
+  /** tor's data directory. */
+  readonly directory: string
+  readonly binary?: string | undefined
+}
+
+export interface SystemSetupOptions extends SetupOptions {
+  readonly instance: string
+  readonly services: ServiceManager
+  readonly run: CommandRunner
+}
+
+export interface SetupResult {
+  readonly hostname: OnionHostname
+  /** As `[TRANSPORT] host` has them now. */
+  readonly hosts: readonly string[]
+  /** No public name or address is among them: clients without tor cannot reach the relay. */
+  readonly onionOnly: boolean
+  /** Paths of the files and names of the groups that were made or changed; empty when all was as it should be. */
+  readonly changes: readonly string[]
+  readonly publication: PublicationOutcome
+  /** The tor of a running relay was used, and carries the service on. */
+  readonly relayRuns: boolean
+}
+
+const defaultPatience: Patience = { stallMs: 30_000, totalMs: 180_000 }
+
+/**
+ * The form without root: the relay's own tor. While a relay runs its tor is asked, since there is never a second one
+ * on one data directory; otherwise a tor runs for as long as the setup takes.
+ *
+ * @throws AppError
+ */
+export async function setupOwnTor(options: OwnSetupOptions, progress: SetupProgress): Promise<SetupResult> {
+  const setup = await Setup.begin(options, progress)
+  const extraPath = setup.torrcExtra
+  if (extraPath !== undefined) await readTorrcExtra(extraPath)
+  progress.begin('tor', 'Starting tor')
+  const running = await connectOwnTor(options.directory)
+  if (running) {
+    progress.done('tor', `The running relay has tor ${running.version}`)
+    try {
+      await requireSingleHop(running)
+      return await setup.finish(running, { relayRuns: true, mode: 'own' })
+    } finally {
+      running.close()
+    }
+  }
+  const form = { mode: 'own', directory: options.directory, binary: options.binary, torrcExtra: extraPath } as const
+  const tor = await openTorSession(form, options.log)
+  try {
+    progress.done('tor', `tor ${tor.control.version} runs in single-hop mode`)
+    const enableNetwork = tor.networkDecided ? undefined : (): Promise<void> => tor.enableNetwork()
+    return await setup.finish(tor.control, { relayRuns: false, mode: 'own', enableNetwork })
+  } finally {
+    await tor.end()
+  }
+}
+
+/**
+ * The form for root: a tor instance of the system, which outlives the relay.
+ *
+ * @throws AppError
+ */
+export async function setupSystemTor(options: SystemSetupOptions, progress: SetupProgress): Promise<SetupResult> {
+  if (process.geteuid?.() !== 0) {
+    const remedy = 'Run it with sudo, or let the relay run its own tor, which needs no root.'
+    throw new AppError('NEEDS_ROOT', 'Only root can make a tor instance of the system.', remedy)
+  }
+  const { instance, services, run } = options
+  const { unit, control: endpoint } = instancePaths(instance)
+  const setup = await Setup.begin(options, progress)
+  const extra = setup.torrcExtra === undefined ? undefined : await readTorrcExtra(setup.torrcExtra)
+  progress.begin('tor', `Preparing the tor instance ${instance}`)
+  await createInstance(instance, run)
+  const torrc = await writeInstanceTorrc(instance, extra, run)
+  if (torrc.changed) setup.changes.push(torrc.torrc)
+  const joined = setup.uid === 0 ? undefined : await joinInstanceGroup(instance, setup.uid, run)
+  if (joined !== undefined) setup.changes.push(`groups of the user ${joined}`)
+  const wasActive = await services.isActive(unit)
+  progress.update('tor', `${wasActive && torrc.changed ? 'Restarting' : 'Starting'} ${unit}`)
+  if (!wasActive) await services.enable(unit)
+  // A reload would end it: single-hop mode cannot be switched on in a running tor.
+  else if (torrc.changed) await services.restart(unit)
+  const control = await connectSoon(endpoint)
+  try {
+    await requireSingleHop(control)
+    progress.done('tor', `${unit} runs tor ${control.version} in single-hop mode`)
+    return await setup.finish(control, { relayRuns: false, mode: 'system', instance })
+  } finally {
+    control.close()
+  }
+}
+
+interface Finish {
+  readonly relayRuns: boolean
+  readonly mode: 'own' | 'system'
+  readonly instance?: string
+  /** `undefined`: not ours to switch on. */
+  readonly enableNetwork?: (() => Promise<void>) | undefined
+}
+
+/** What both forms have in common. */
+class Setup {
+  readonly changes: string[] = []
+  /** The operator's torrc lines: of the command line, else of the INI file. */
+  readonly torrcExtra: string | undefined
+  /** Who owns the INI file; the relay runs as this user. */
+  readonly uid: number
+  readonly #options: SetupOptions
+  readonly #progress: SetupProgress
+  readonly #ini: IniFile
+
+  private constructor(options: SetupOptions, progress: SetupProgress, ini: IniFile) {
+    this.#options = options
+    this.#progress = progress
+    this.#ini = ini
+    this.uid = ini.uid
+    const extra = options.torrcExtra ?? iniValue(ini.text, 'TOR', 'torrc_extra') ?? ''
+    this.torrcExtra = extra === '' ? undefined : resolve(extra)
+  }
+
+  /** Looks at everything that could make the setup fail later, before anything is changed. */
+  static async begin(options: SetupOptions, progress: SetupProgress): Promise<Setup> {
+    progress.begin('check', 'Looking at the configuration')
+    const ini = await readIni(options.ini)
+    const key = await readOnionKey(options.keyFile)
+    requireSameOnion(ini.text, key?.hostname)
+    progress.done('check', key ? 'The relay has an onion key already' : 'The relay has no onion key yet')
+    return new Setup(options, progress, ini)
+  }
+
+  async finish(control: TorControl, how: Finish): Promise<SetupResult> {
+    const { keyFile, portsFile, ports, patience = defaultPatience } = this.#options
+    const progress = this.#progress
+    progress.begin('onion', 'Asking tor for the onion service')
+    const watch = await PublicationWatch.open(control, this.#listeners())
+    const key = await readOnionKey(keyFile)
+    const service = await bringUpOnion(control, { key, keyFile, portsFile, ports })
+    if (service.isNew) this.changes.push(keyFile)
+    progress.done('onion', `${service.hostname} ${service.isNew ? 'is new' : 'is the name of the kept key'}`)
+    const hosts = await this.#writeIni(service.hostname, how)
+    let publication: PublicationOutcome = { published: false, why: 'the torrc lines switch the network off' }
+    if (how.enableNetwork || how.relayRuns || how.mode === 'system') {
+      progress.begin('bootstrap', 'Connecting to the Tor network')
+      await how.enableNetwork?.()
+      publication = await watch.published(service, patience)
+    }
+    if (publication.published) progress.done('publication', 'The Tor network has the descriptor')
+    else progress.left('publication', `Not published yet: ${publication.why}`)
+    const onionOnly = hosts.every(isOnion)
+    const { changes } = this
+    return { hostname: service.hostname, hosts, onionOnly, changes, publication, relayRuns: how.relayRuns }
+  }
+
+  async #writeIni(hostname: OnionHostname, { mode, instance }: Finish): Promise<readonly string[]> {
+    const { ini: path, torrcExtra } = this.#options
+    const before = this.#ini
+    this.#progress.begin('ini', `Writing ${path}`)
+    let text = withOnionHost(before.text, hostname)
+    const set = (key: string, value: string, missing?: string): void => {
+      if ((iniValue(text, 'TOR', key) ?? missing) !== value) text = setIniValue(text, 'TOR', key, value)
+    }
+    // A relay with an onion key and no mode keeps its own tor; see `torMode`.
+    set('mode', mode, 'own')
+    if (instance !== undefined) set('instance', instance, 'smp')
+    if (torrcExtra !== undefined) set('torrc_extra', resolve(torrcExtra))
+    const { hosts } = iniHosts(text)
+    if (text === before.text) {
+      this.#progress.done('ini', `${path} is right as it is`)
+      return hosts
+    }
+    if ((await readIni(path)).text !== before.text) {
+      throw new AppError('INI_CHANGED', `${path} was changed meanwhile.`, 'Run the command again.')
+    }
+    await writeDurably(path, Buffer.from(text, before.encoding), { mode: 0o600, ifExists: 'replace' })
+    this.changes.push(path)
+    this.#progress.done('ini', `[TRANSPORT] host = ${hosts.join(',')}`)
+    return hosts
+  }
+
+  #listeners(): { bootstrap(phase: BootstrapPhase): void; publication(state: PublicationState): void } {
+    const progress = this.#progress
+    let connected = false
+    return {
+      bootstrap: ({ progress: percent, summary, warning }) => {
+        if (connected) return
+        if (percent < 100) {
+          progress.update('bootstrap', warning === undefined ? summary : `${summary}: ${warning}`, percent)
+          return
+        }
+        connected = true
+        progress.done('bootstrap', 'Connected to the Tor network')
+        progress.begin('publication', 'Waiting for the descriptor')
+      },
+      publication: ({ uploads, uploaded }) => {
+        if (uploads > 0) progress.update('publication', `${uploaded} of ${uploads} directories have the descriptor`)
+      },
+    }
+  }
+}
+
+/**
+ * Which tor a relay looks after: what `[TOR] mode` says, and without it its own as soon as there is an onion key, so
+ * that the setup of the own form changes one line of the INI file only.
+ */
+export function torMode(mode: 'own' | 'system' | undefined, hasOnionKey: boolean): 'own' | 'system' | undefined {
+  return mode ?? (hasOnionKey ? 'own' : undefined)
+}
+
+interface IniFile {
+  readonly text: string
+  readonly encoding: 'utf8' | 'latin1'
+  readonly uid: number
+}
+
+/** Text from which the same bytes can be made again, whatever the operator's editor wrote. */
+async function readIni(path: string): Promise<IniFile> {
+  try {
+    const bytes = await readFile(path)
+    const encoding = isUtf8(bytes) ? 'utf8' : 'latin1'
+    return { text: bytes.toString(encoding), encoding, uid: (await stat(path)).uid }
+  } catch (error) {
+    const missing = errorCode(error) === 'ENOENT'
+    const message = `${path} ${missing ? 'does not exist' : 'cannot be read'}.`
+    const remedy = missing ? 'Run `smp-server init` first.' : 'Run the command as the user that owns it.'
+    throw new AppError('INI_UNREADABLE', message, remedy, { cause: error })
+  }
+}
+
+/** systemd reports a tor as started before its control socket and cookie are there. */
+async function connectSoon(endpoint: Parameters<typeof TorControl.connect>[0]['endpoint']): Promise<TorControl> {
+  const deadline = performance.now() + 10_000
+  for (;;) {
+    try {
+      return await TorControl.connect({ endpoint })
+    } catch (error) {
+      const soon = error instanceof AppError && ['TOR_CONTROL_ABSENT', 'TOR_CONTROL_CLOSED'].includes(error.code)
+      if (!soon || performance.now() > deadline) throw error
+      await sleep(100)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AppError } from '../config/app-error.ts'
+import type { CommandRunner } from './command.ts'
+import type { ControlEndpoint } from './control/endpoint.ts'
+import { writeDurably } from './durable-file.ts'
+import { errorCode } from './error-code.ts'
+import type { TorrcExtra } from './torrc.ts'
+import { managedMark, readTemplate, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
+
+/*
+ * A tor instance of the system (Debian's tor-instance-create and tor@NAME.service), beside tor@default, whose SOCKS
+ * port stays as it is: a single-hop tor can have none.
+ */
+
+export interface InstancePaths {
+  readonly unit: string
+  readonly user: string
+  readonly torrc: string
+  readonly control: ControlEndpoint
+}
+
+/** Where Debian keeps the defaults of all instances; `@@NAME@@` stands for the name. */
+const defaultsFile = '/usr/share/tor/tor-service-defaults-torrc-instances'
+
+/**
+ * @throws AppError `TOR_INSTANCE_NAME` for names that tor-instance-create does not take
+ */
+export function instancePaths(name: string): InstancePaths {
+  if (!/^[A-Za-z0-9]{1,24}$/.test(name) || name === 'default') {
+    const remedy = 'Take up to 24 letters and digits; default is the machine’s own tor.'
+    throw new AppError('TOR_INSTANCE_NAME', `A tor instance cannot be named ${JSON.stringify(name)}.`, remedy)
+  }
+  return {
+    unit: `tor@${name}`,
+    user: `_tor-${name}`,
+    torrc: `/etc/tor/instances/${name}/torrc`,
+    control: { type: 'unix', path: `/run/tor-instances/${name}/control` },
+  }
+}
+
+/**
+ * Makes the instance's user, directory and torrc; harmless when they are there.
+ *
+ * @throws AppError `TOR_MISSING`, `TOR_INSTANCE_CREATE`
+ */
+export async function createInstance(name: string, run: CommandRunner): Promise<void> {
+  const program = '/usr/sbin/tor-instance-create'
+  let result
+  try {
+    result = await run(program, [name])
+  } catch (error) {
+    throw torMissing(program, error)
+  }
+  if (result.status === 0) return
+  const why = result.stderr
+    .trim()
+    .split('\n')
+    .at(-1)
+    ?.replace(/[. ]+$/, '')
+  throw new AppError('TOR_INSTANCE_CREATE', `tor-instance-create ${name} failed: ${why ?? 'it gave no reason'}.`)
+}
+
+export interface InstanceTorrc {
+  readonly torrc: string
+  readonly changed: boolean
+}
+
+/**
+ * Renders the instance's torrc, lets tor check it just as the unit will run it, and only then puts it in place.
+ *
+ * @throws AppError `TORRC_FOREIGN`, `TORRC_REFUSED`, `TOR_MISSING`
+ */
+export async function writeInstanceTorrc(
+  name: string,
+  extra: TorrcExtra | undefined,
+  run: CommandRunner,
+): Promise<InstanceTorrc> {
+  const { torrc } = instancePaths(name)
+  const wanted = renderTorrc(await readTemplate('instance'), {}, extra)
+  const present = await readIfThere(torrc)
+  if (present === wanted) return { torrc, changed: false }
+  if (present !== undefined && !present.includes(managedMark) && !isPristine(present)) {
+    const remedy = 'Choose another name with --instance, or move that file away.'
+    throw new AppError('TORRC_FOREIGN', `${torrc} holds settings that smp-server did not write.`, remedy)
+  }
+  await verifyAsUnit(name, wanted, extra, run)
+  // tor reads it as its own user when it reloads, so everybody may.
+  await writeDurably(torrc, wanted, { mode: 0o644, ifExists: 'replace' })
+  return { torrc, changed: true }
+}
+
+/** As tor-instance-create leaves it: comments, and one SocksPort line. */
+function isPristine(torrc: string): boolean {
+  const lines = torrc.split('\n').map((line) => line.trim())
+  return lines.every((line) => line === '' || line.startsWith('#') || line === '+SocksPort auto')
+}
+
+async function verifyAsUnit(
+  name: string,
+  text: string,
+  extra: TorrcExtra | undefined,
+  run: CommandRunner,
+): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'smp-torrc-'))
+  try {
+    const defaults = join(directory, 'defaults')
+    const candidate = join(directory, 'torrc')
+    await writeFile(defaults, (await readFile(defaultsFile, 'utf8')).replaceAll('@@NAME@@', name), { mode: 0o600 })
+    await writeFile(candidate, text, { mode: 0o600 })
+    const args = ['--defaults-torrc', defaults, '-f', candidate]
+    const reason = await verifyTorrc({ run, binary: '/usr/bin/tor', args })
+    if (reason === undefined) return
+    if (extra) throw torrcRefused(extra.path, reason, 'Correct the file, or take it out of --torrc-extra.')
+    throw torrcRefused(`the torrc for ${name}`, reason, 'Install a newer tor: 0.4.6 or later is needed.')
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Lets the relay's user into the instance's control socket; it counts from the user's next login or service start.
+ *
+ * @param uid of the relay's user
+ * @returns the user's name when that changed anything
+ * @throws AppError `TOR_INSTANCE_GROUP`
+ */
+export async function joinInstanceGroup(name: string, uid: number, run: CommandRunner): Promise<string | undefined> {
+  const group = instancePaths(name).user
+  const user = (await run('id', ['-nu', String(uid)])).stdout.trim()
+  const groups = (await run('id', ['-nG', String(uid)])).stdout.trim().split(/\s+/)
+  if (groups.includes(group)) return undefined
+  const { status, stderr } = await run('/usr/sbin/usermod', ['-a', '-G', group, user])
+  if (status === 0) return user
+  const why = stderr.trim().replace(/[. ]+$/, '')
+  const message = `The user ${user || uid} could not be added to the group ${group}: ${why}.`
+  throw new AppError('TOR_INSTANCE_GROUP', message, `Add it by hand: usermod -a -G ${group} ${user || 'USER'}`)
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
