@@ -67,16 +67,18 @@ async function run(
   const stopping = stopSignal()
   try {
     // The other commands need not wait until all of the relay is loaded.
-    const { startRelay } = await import('../server/relay.ts')
+    const [{ startRelay }, { keepOnion }] = await Promise.all([import('../server/relay.ts'), import('./onion.ts')])
     const relay = await startRelay({ settings, paths, log })
     if (options.maintenance) {
       print("Server started in 'maintenance' mode, exiting")
       await relay.stop()
       return
     }
+    const keeper = keepOnion({ settings, paths, log })
     const end = await stopping.received
     if (end instanceof Error) log.error('the server failed and stops', { error: end })
     else log.note(`Received ${end}, stopping server...`)
+    await keeper?.stop()
     log.note('Saving server state...')
     await relay.stop()
     log.note('Server stopped')

@@ -277,12 +277,12 @@ export const iniKeys = {
   TOR: {
     mode: key(choice(['own', 'system']), {
       samples: ['own'],
-      doc: 'The onion service of this relay, as `smp-server tor setup` arranges it. own: the relay starts a tor process of its own and stops it with itself. system: it looks after a tor instance that systemd runs. Without mode the relay leaves tor alone.',
+      doc: 'Whose tor carries the onion service of this relay, as `smp-server tor setup` arranges it. With own it is a process that the relay starts and stops, with system an instance that systemd runs. When missing it is own, once there is an onion key.',
     }),
     instance: key(text, {
       missing: 'smp',
       samples: ['smp'],
-      doc: "The name of the system's tor instance (tor@NAME).",
+      doc: "The name of the system's tor instance: tor@NAME.",
     }),
     control: key(text, {
       samples: ['/run/tor-instances/smp/control'],

@@ -17,6 +17,8 @@ export interface Paths {
   readonly opensslServerConf: string
   readonly webCertificate: string
   readonly webKey: string
+  /** The secret key of the onion service; its name follows from it. */
+  readonly onionKey: string
 
   /** The embedded storage of this relay. */
   readonly store: string
@@ -30,8 +32,10 @@ export interface Paths {
   readonly dailyStats: string
   readonly metrics: string
   readonly site: string
-  /** torrc, data and keys of the relay's own tor process. */
+  /** torrc and data of the relay's own tor process. */
   readonly tor: string
+  /** With which ports the onion service was given to a tor last. */
+  readonly onionPorts: string
 }
 
 /**
@@ -57,6 +61,7 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     opensslServerConf: join(configDir, 'openssl_server.conf'),
     webCertificate: join(configDir, 'web.crt'),
     webKey: join(configDir, 'web.key'),
+    onionKey: join(configDir, 'onion.key'),
     store: join(stateDir, 'smp-server-store'),
     storeLog: join(stateDir, 'smp-server-store.log'),
     messagesLog: join(stateDir, 'smp-server-messages.log'),
@@ -67,5 +72,6 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     metrics: join(stateDir, 'smp-server-metrics.txt'),
     site: join(stateDir, 'www'),
     tor: join(stateDir, 'tor'),
+    onionPorts: join(stateDir, 'onion-ports'),
   }
 }

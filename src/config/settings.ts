@@ -87,7 +87,7 @@ export interface Settings {
     readonly https: { readonly port: number; readonly certificate: string; readonly key: string } | undefined
   }
   readonly tor: {
-    /** `undefined`: the relay leaves tor alone. */
+    /** `undefined`: its own, once there is an onion key. */
     readonly mode: 'own' | 'system' | undefined
     readonly instance: string
     readonly control: string | undefined

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs'
+import { AppError } from '../config/app-error.ts'
+import type { Logger } from '../config/log.ts'
+import type { Paths } from '../config/paths.ts'
+import type { Settings } from '../config/settings.ts'
+import { type ControlEndpoint, parseEndpoint } from '../tor/control/endpoint.ts'
+import { isOnion } from '../tor/ini-hosts.ts'
+import { OnionKeeper } from '../tor/keeper.ts'
+import { onionPorts } from '../tor/onion-ports.ts'
+import type { TorForm } from '../tor/session.ts'
+import { torMode } from '../tor/setup.ts'
+import { instancePaths } from '../tor/system-instance.ts'
+
+export interface OnionOptions {
+  readonly settings: Settings
+  readonly paths: Paths
+  readonly log: Logger
+}
+
+/**
+ * Begins to look after the onion service, if there is to be one; the relay runs whatever becomes of it.
+ *
+ * @throws AppError for settings that cannot be followed
+ */
+export function keepOnion({ settings, paths, log }: OnionOptions): OnionKeeper | undefined {
+  const form = torForm(settings, paths)
+  if (!form) return undefined
+  const keeper = new OnionKeeper({
+    form,
+    keyFile: paths.onionKey,
+    portsFile: paths.onionPorts,
+    ports: onionPorts(settings.transport.ports),
+    expectedHostname: settings.transport.hosts.find(isOnion),
+    checkIntervalMs: settings.tor.checkInterval * 1000,
+    log,
+  })
+  keeper.start()
+  return keeper
+}
+
+/** The tor that carries the service; `undefined` when no onion service was ever set up. */
+function torForm({ tor }: Settings, paths: Paths): TorForm | undefined {
+  switch (torMode(tor.mode, existsSync(paths.onionKey))) {
+    case 'own':
+      return { mode: 'own', directory: paths.tor, torrcExtra: tor.torrcExtra }
+    case 'system':
+      return { mode: 'system', control: controlEndpoint(tor) }
+    case undefined:
+      return undefined
+  }
+}
+
+function controlEndpoint(tor: Settings['tor']): ControlEndpoint {
+  if (tor.control === undefined) return instancePaths(tor.instance).control
+  const endpoint = parseEndpoint(tor.control)
+  if (endpoint) return endpoint
+  throw new AppError(
+    'TOR_CONTROL',
+    `[TOR] control = ${tor.control} must be the path of a socket, or a port of this machine.`,
+    'Correct it, or comment it out to have it found.',
+  )
+}
