@@ -253,7 +253,7 @@ const shakeHands = async (stream: BlockStream, address: RelayAddress, options: C
   )
   const serviceId = service && version >= 16 ? await receiveServiceId(stream, options.timeoutMs) : undefined
   const secret = ownKey && serverKeySpki && agree(ownKey, serverKeySpki)
-  const encrypted = version >= 11 && !options.proxyServer
+  const encrypted = version >= 11 && !(options.proxyServer && version >= 14) // the flag exists from v14 on
   return {
     stream,
     hello,

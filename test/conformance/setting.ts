@@ -29,6 +29,8 @@ export interface Setting {
   readonly relay: TestRelay
   /** A client that is closed when the test ends. */
   connect(options?: ClientOptions): Promise<SmpClient>
+  /** Resolves when the relay has noticed that this client closed its connection. */
+  gone(client: SmpClient): Promise<void>
   /** Stops the relay and starts it again with the same files. */
   restart(): Promise<void>
 }
@@ -62,6 +64,12 @@ export const withRelay = (options: TestRelayOptions = {}): Setting => {
       const client = await connectClient(relay().address, clientOptions)
       clients.add(client)
       return client
+    },
+    gone: async (client) => {
+      const { sessionId } = client.session.hello
+      const isThere = (): boolean =>
+        [...relay().serving.sessions].some(({ link }) => Buffer.from(link.sessionId).equals(sessionId))
+      while (isThere()) await new Promise((resolve) => setTimeout(resolve, 5))
     },
     restart: async () => {
       running = await relay().restart()
