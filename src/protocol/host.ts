@@ -3,9 +3,9 @@ import { IPv6 } from 'ipaddr.js'
 
 const IPV4_START = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?!\d)/u
 const ONION = /^[a-z0-9]+\.onion$/u
-// Control characters are not in the grammar's list of exceptions, but no name has them.
+// The grammar does not except control characters and "@", but no host has them: an "@" is a password's.
 // eslint-disable-next-line no-control-regex -- that is the point
-const NAME = /^[^\u0000-\u0020\u007f:#,;/[\]]+$/u
+const NAME = /^[^\u0000-\u0020\u007f:#,;/@[\]]+$/u
 
 /**
  * The canonical text of a host (SMP wire format §9), or undefined.

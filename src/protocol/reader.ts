@@ -53,9 +53,10 @@ export class Reader {
     return this.bytes.readBigInt64BE(this.advance(8))
   }
 
-  /** Int64 as a number: exact up to 2^53, the nearest one beyond. For times and counts. */
+  /** Int64 as a safe integer, the nearest one when it is beyond. For times and counts. */
   integer(): number {
-    return Number(this.int64())
+    const value = Number(this.int64())
+    return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
   }
 
   bool(): boolean {
