@@ -22,19 +22,18 @@ export type PublicationOutcome = { readonly published: true } | { readonly publi
 /** Sees a service from its first event to its publication, for a program that waits for it. */
 export class PublicationWatch {
   readonly #control: TorControl
-  readonly #listeners: PublicationListeners
+  #listeners: PublicationListeners = {}
   readonly #publication = new Publication()
   #phase: BootstrapPhase | undefined
   #progressAt = performance.now()
 
-  private constructor(control: TorControl, listeners: PublicationListeners) {
+  private constructor(control: TorControl) {
     this.#control = control
-    this.#listeners = listeners
   }
 
   /** Subscribes to tor's events; to be called before the service is added and before the network is switched on. */
-  static async open(control: TorControl, listeners: PublicationListeners = {}): Promise<PublicationWatch> {
-    const watch = new PublicationWatch(control, listeners)
+  static async open(control: TorControl): Promise<PublicationWatch> {
+    const watch = new PublicationWatch(control)
     control.onEvent((event) => {
       if (event.type === 'bootstrap') watch.#bootstrap(event)
       else if (event.type === 'hsDesc') {
@@ -52,7 +51,13 @@ export class PublicationWatch {
    *
    * @throws AppError when tor ends
    */
-  async published(service: OnionService, patience: Patience): Promise<PublicationOutcome> {
+  async published(
+    service: OnionService,
+    patience: Patience,
+    listeners: PublicationListeners = {},
+  ): Promise<PublicationOutcome> {
+    this.#listeners = listeners
+    if (this.#phase) listeners.bootstrap?.(this.#phase)
     const { serviceId } = service.key
     const beganAt = performance.now()
     this.#progressAt = beganAt
@@ -61,7 +66,7 @@ export class PublicationWatch {
     for (;;) {
       const state = this.#publication.of(serviceId)
       const size = state.uploads + state.uploaded
-      if (size !== shown) this.#listeners.publication?.(state)
+      if (size !== shown) listeners.publication?.(state)
       shown = size
       if (state.uploaded > 0) return { published: true }
       const now = performance.now()

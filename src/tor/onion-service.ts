@@ -29,12 +29,16 @@ export interface Establish {
 /**
  * Adds the service, detached, to a single-hop tor, with the kept key or with a new one.
  *
- * @throws AppError `TOR_NOT_SINGLE_HOP`, `ONION_MISMATCH`, `TorRefusal`, `TOR_CONTROL_…`
+ * @throws AppError `TOR_NOT_SINGLE_HOP`, `ONION_COLLISION`, `ONION_MISMATCH`, `TorRefusal`, `TOR_CONTROL_…`
  */
 export async function establishOnion(control: TorControl, { key, ports, renew }: Establish): Promise<OnionService> {
-  const add = { key, ports, flags: ['NonAnonymous', 'Detach'] } as const
+  if (key && (await isThere(control, key))) {
+    // Added once more, it would be refused, and tor would write a warning with a stack into its log.
+    if (!renew) return there(key)
+    await control.delOnion(key.serviceId)
+  }
   try {
-    const added = await control.addOnion(add)
+    const added = await control.addOnion({ key, ports, flags: ['NonAnonymous', 'Detach'] })
     const used = key ?? added.key
     // Two ways to the name: what tor says, and what follows from the key that will be kept.
     if (used?.serviceId !== added.serviceId) throw mismatch()
@@ -43,11 +47,17 @@ export async function establishOnion(control: TorControl, { key, ports, renew }:
     if (!(error instanceof TorRefusal)) throw error
     if (error.reason === 'Tor is in anonymous hidden service mode') throw notSingleHop(error)
     if (!key || error.status !== 550) throw error
+    // Another program was quicker, or the torrc has it: services of a torrc are in no list.
+    if (await isThere(control, key)) return there(key)
+    throw collision(error)
   }
-  if (renew) {
-    await control.delOnion(key.serviceId)
-    return await establishOnion(control, { key, ports })
-  }
+}
+
+async function isThere(control: TorControl, key: OnionKey): Promise<boolean> {
+  return (await control.onions()).includes(key.serviceId)
+}
+
+function there(key: OnionKey): OnionService {
   return { key, hostname: key.hostname, isNew: false, wasThere: true }
 }
 
@@ -67,6 +77,15 @@ function notSingleHop(cause?: unknown): AppError {
     'TOR_NOT_SINGLE_HOP',
     'This tor does not run in single-hop mode, and that cannot be changed while it runs.',
     'Run `smp-server tor setup` again, and restart the tor that it names.',
+    { cause },
+  )
+}
+
+function collision(cause: unknown): AppError {
+  return new AppError(
+    'ONION_COLLISION',
+    'This tor has a service with the same key that its torrc or another program keeps.',
+    'Take the HiddenServiceDir with this key out of its torrc, and restart it.',
     { cause },
   )
 }

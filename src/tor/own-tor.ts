@@ -211,14 +211,16 @@ function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPaths): P
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const recent: string[] = []
+    const told = new Set<string>()
     createInterface({ input: child.stdout }).on('line', (line) => {
       recent.push(line)
       if (recent.length > 30) recent.shift()
       const entry = parseTorLog(line)
       if (!entry) return
-      const level =
-        entry.level === 'err' ? 'error' : entry.level === 'warn' && !isExpectedWarning(entry.text) ? 'warn' : 'debug'
-      log[level](`tor: ${entry.text}`)
+      // Some warnings come again at every change of a setting.
+      const isNews = entry.level === 'warn' && !isExpectedWarning(entry.text) && !told.has(entry.text)
+      if (isNews && told.size < 100) told.add(entry.text)
+      log[entry.level === 'err' ? 'error' : isNews ? 'warn' : 'debug'](`tor: ${entry.text.trimEnd()}`)
     })
     const exited = new Promise<string>((resolveExit) => {
       child.once('close', (status, signal) => {

@@ -189,7 +189,7 @@ class Setup {
     const { keyFile, portsFile, ports, patience = defaultPatience } = this.#options
     const progress = this.#progress
     progress.begin('onion', 'Asking tor for the onion service')
-    const watch = await PublicationWatch.open(control, this.#listeners())
+    const watch = await PublicationWatch.open(control)
     const key = await readOnionKey(keyFile)
     const service = await bringUpOnion(control, { key, keyFile, portsFile, ports })
     if (service.isNew) this.changes.push(keyFile)
@@ -199,7 +199,7 @@ class Setup {
     if (how.enableNetwork || how.relayRuns || how.mode === 'system') {
       progress.begin('bootstrap', 'Connecting to the Tor network')
       await how.enableNetwork?.()
-      publication = await watch.published(service, patience)
+      publication = await watch.published(service, patience, this.#listeners())
     }
     if (publication.published) progress.done('publication', 'The Tor network has the descriptor')
     else progress.left('publication', `Not published yet: ${publication.why}`)
