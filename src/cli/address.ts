@@ -27,7 +27,11 @@ export function addAddress(program: Command, { paths }: Context): void {
   ])
 }
 
-/** For a terminal. Phones need the quiet border of two modules. */
-export function qrCode(address: string): string {
-  return renderUnicodeCompact(address, { border: 2, ecc: 'L' })
+/**
+ * For a terminal. Phones need the quiet border of two modules, and light modules that are light: on a terminal the
+ * colours are set, whatever its theme is.
+ */
+export function qrCode(address: string, colours = process.stdout.isTTY): string {
+  const code = renderUnicodeCompact(address, { border: 2, ecc: 'L' })
+  return colours ? code.replace(/^.*$/gm, '\x1b[97;40m$&\x1b[0m') : code
 }

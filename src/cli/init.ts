@@ -24,6 +24,8 @@ export function addInit(program: Command, context: Context): void {
     .description(`Create the directories ${paths.configDir} and ${paths.stateDir}, an identity and the configuration`)
     .action((options: InitOptions) => init(options, context))
   addOptions(command, initOptions())
+  // Commander takes --no-password, which comes first in the help, for the opposite of a flag that is on.
+  command.setOptionValue('password', undefined)
 }
 
 async function init(flags: InitOptions, { paths, version }: Context): Promise<void> {

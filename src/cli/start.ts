@@ -55,7 +55,8 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
 
   checkStorage(settings, paths)
   const ports = options.maintenance ? [] : await openablePorts(settings.transport.ports, log)
-  print(...bannerLines({ settings, paths, ports, site: siteState(settings) }))
+  const site = options.maintenance ? 'off' : siteState(settings)
+  print(...bannerLines({ settings, paths, ports, site }))
   await run({ ...settings, transport: { ...settings.transport, ports } }, options, { paths, log })
 }
 
@@ -74,6 +75,7 @@ async function run(
       await relay.stop()
       return
     }
+    log.note(`Listening on port ${settings.transport.ports.join(', ')}`)
     const keeper = keepOnion({ settings, paths, log })
     const end = await stopping.received
     if (end instanceof Error) log.error('the server failed and stops', { error: end })

@@ -53,8 +53,12 @@ async function setup(options: TorSetupOptions, paths: Paths): Promise<void> {
   }
   const mode = options.own ? 'own' : options.system ? 'system' : (settings.tor.mode ?? 'own')
   const progress = onTerminal ? terminalProgress() : lineProgress()
-  const result = await run(mode, options, paths, progress)
-  await report(result, paths, mode)
+  try {
+    await report(await run(mode, options, paths, progress), paths, mode)
+  } catch (error) {
+    progress.interrupt()
+    throw error
+  }
 }
 
 async function run(
