@@ -44,7 +44,7 @@ export interface RelaySession {
   readonly service: { readonly serviceId: ServiceId; readonly sessionKey: SigningKey } | undefined
 }
 
-/** Proxies speak no more than this with relays that do not know the proxy flag, so that blocks stay unencrypted. */
+/** Proxies speak no more than this where there is no proxy flag, so that blocks stay unencrypted. */
 const MAX_WITHOUT_PROXY_FLAG = 10
 
 /**
@@ -77,10 +77,11 @@ export async function joinRelay(
   const range = commonRange(hello.range, options)
   const version = range.max
   const relayKey = hello.certKey && sessionKeyOf(hello.certKey, channel.peerCertificates, keyHash)
+  const agreesSecret = relayKey !== undefined && version >= since.impliedSessionId
 
   const sessionKeys = generateDhKeyPair()
-  const secret = relayKey && dh(sessionKeys.privateKey, relayKey)
-  if (relayKey !== undefined && secret === undefined) {
+  const secret = agreesSecret ? dh(sessionKeys.privateKey, relayKey) : undefined
+  if (agreesSecret && secret === undefined) {
     failConnect('handshake', 'protocol', 'The session key of the relay is not a usable one.')
   }
   const proxy = options.proxy === true
@@ -91,7 +92,7 @@ export async function joinRelay(
         version,
         keyHash,
         proxy,
-        ...(relayKey && { key: sessionKeys.publicKey }),
+        ...(agreesSecret && { key: sessionKeys.publicKey }),
         ...(service && { service: service.hello }),
       }),
       BLOCK_SIZE,
@@ -127,7 +128,7 @@ function commonRange(
   offered: ServerHello['range'],
   { range = FULL_RANGE, proxy }: ClientHandshakeOptions,
 ): VersionRange {
-  const lowered = proxy === true && offered.max < since.proxyFlag
+  const lowered = proxy === true && Math.min(offered.max, range.max) < since.proxyFlag
   const own = lowered
     ? { min: range.min, max: Math.max(range.min, Math.min(range.max, MAX_WITHOUT_PROXY_FLAG)) }
     : range

@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import dns from 'node:dns'
+import { createServer, type AddressInfo, type LookupFunction, type Server, type Socket } from 'node:net'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { RelayAddress } from '../../../src/protocol/server-address.ts'
+import { connectRelay, type ConnectOptions } from '../../../src/transport/client.ts'
+import { reach } from '../../../src/transport/reach.ts'
+import type { SocksServer } from '../../../src/transport/route.ts'
+
+const onion = `${'b'.repeat(56)}.onion`
+const closers: (() => unknown)[] = []
+
+afterEach(async () => {
+  vi.restoreAllMocks()
+  for (const close of closers.splice(0).reverse()) await close()
+})
+
+interface FakeSocks {
+  readonly server: { readonly host: string; readonly port: number }
+  readonly requests: Buffer[]
+  readonly logins: string[]
+}
+
+/** A SOCKS5 proxy that answers every request with one code. */
+async function socksThatAnswers(code: number, path?: string): Promise<FakeSocks> {
+  const requests: Buffer[] = []
+  const logins: string[] = []
+  const sockets: Socket[] = []
+  const server: Server = createServer((socket) => {
+    sockets.push(socket)
+    socket.on('error', () => undefined)
+    let step: 'method' | 'login' | 'request' | 'done' = 'method'
+    socket.on('data', (chunk: Buffer) => {
+      if (step === 'method') {
+        const method = chunk.includes(2, 2) ? 2 : 0
+        step = method === 2 ? 'login' : 'request'
+        socket.write(Buffer.of(5, method))
+      } else if (step === 'login') {
+        const user = chunk.subarray(2, 2 + (chunk[1] ?? 0)).toString()
+        logins.push(user)
+        step = 'request'
+        socket.write(Buffer.of(1, 0))
+      } else {
+        requests.push(chunk)
+        if (step === 'done') return
+        step = 'done'
+        socket.write(Buffer.of(5, code, 0, 1, 0, 0, 0, 0, 0, 0))
+      }
+    })
+  })
+  await new Promise<void>((resolve) =>
+    path === undefined ? server.listen(0, '127.0.0.1', resolve) : server.listen(path, resolve),
+  )
+  closers.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return { server: { host: '127.0.0.1', port }, requests, logins }
+}
+
+function addressOf(host: string): RelayAddress {
+  return { keyHash: randomBytes(32), hosts: [host], port: '' }
+}
+
+async function failure(host: string, options: ConnectOptions): Promise<string> {
+  const result = await connectRelay(addressOf(host), { timeoutMs: 2000, ...options })
+  return 'failure' in result ? `${result.failure.step} ${result.failure.reason}` : 'connected'
+}
+
+describe('a .onion name', () => {
+  it('is never given to DNS, with SOCKS or without', async () => {
+    const asked: string[] = []
+    const socks = await socksThatAnswers(4)
+    for (const name of ['lookup', 'resolve', 'resolve4', 'resolve6', 'resolveAny'] as const) {
+      vi.spyOn(dns, name).mockImplementation((host: string) => asked.push(host))
+    }
+    const lookup: LookupFunction = (host) => asked.push(host)
+    expect(await failure(onion, { lookup })).toBe('address noHost')
+    expect(await failure(onion.toUpperCase(), { lookup })).toBe('address noHost')
+    expect(await failure(onion, { lookup, routing: { socks: socks.server } })).toBe('reach unreachable')
+    expect(asked).toEqual([])
+    expect(socks.requests[0]?.subarray(0, 5)).toEqual(Buffer.of(5, 1, 0, 3, onion.length))
+    expect(socks.requests[0]?.subarray(5, 5 + onion.length).toString()).toBe(onion)
+    expect(socks.requests[0]?.readUInt16BE(5 + onion.length)).toBe(5223)
+  })
+
+  it('is stopped before DNS even on a route that should not exist', async () => {
+    const asked: string[] = []
+    const lookup: LookupFunction = (host) => asked.push(host)
+    await expect(
+      reach({ via: 'direct', host: onion }, 5223, { signal: new AbortController().signal, lookup }),
+    ).rejects.toMatchObject({ failure: { reason: 'unresolved' } })
+    expect(asked).toEqual([])
+  })
+})
+
+describe('a public name', () => {
+  it('is looked up only when connected to directly', async () => {
+    const asked: string[] = []
+    const lookup: LookupFunction = (host, _, callback) => {
+      asked.push(host)
+      callback(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), [])
+    }
+    expect(await failure('relay.example', { lookup })).toBe('reach unresolved')
+    expect(asked).toEqual(['relay.example'])
+    const socks = await socksThatAnswers(4)
+    await failure('relay.example', { lookup, routing: { socks: socks.server, socksMode: 'always' } })
+    expect(asked).toEqual(['relay.example'])
+    expect(socks.requests[0]?.toString('latin1')).toContain('relay.example')
+  })
+})
+
+describe('an answer of the SOCKS proxy', () => {
+  it.each([
+    [0x01, 'reach unreachable'],
+    [0x02, 'reach unreachable'],
+    [0x03, 'reach unreachable'],
+    [0x04, 'reach unreachable'],
+    [0x05, 'reach refused'],
+    [0x06, 'reach timeout'],
+    [0x07, 'reach proxyUnavailable'],
+    [0xf0, 'reach descriptorNotFound'],
+    [0xf1, 'reach unreachable'],
+    [0xf2, 'reach unreachable'],
+    [0xf3, 'reach unreachable'],
+    [0xf4, 'reach authorizationNeeded'],
+    [0xf5, 'reach authorizationNeeded'],
+    [0xf6, 'reach noHost'],
+    [0xf7, 'reach timeout'],
+  ])('%i becomes a reason', async (code, expected) => {
+    const socks = await socksThatAnswers(code)
+    expect(await failure(onion, { routing: { socks: socks.server } })).toBe(expected)
+  })
+
+  it('of success is followed by TLS', async () => {
+    const socks = await socksThatAnswers(0)
+    expect(await failure(onion, { routing: { socks: socks.server }, timeoutMs: 300 })).toBe('tls timeout')
+    expect(socks.requests[1]?.[0]).toBe(0x16)
+  })
+
+  it('may ask for a user name, which isolates circuits', async () => {
+    const socks = await socksThatAnswers(4)
+    const server: SocksServer = { ...socks.server, username: 'one', password: '' }
+    expect(await failure(onion, { routing: { socks: server } })).toBe('reach unreachable')
+    expect(socks.logins).toEqual(['one'])
+  })
+
+  it('comes over a unix socket too', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'smp-socks-'))
+    closers.push(() => rm(directory, { recursive: true }))
+    const path = join(directory, 'socks')
+    await socksThatAnswers(5, path)
+    expect(await failure(onion, { routing: { socks: { path } } })).toBe('reach refused')
+  })
+})
+
+describe('a SOCKS proxy', () => {
+  async function serverThat(act: (socket: Socket) => void): Promise<SocksServer> {
+    const sockets: Socket[] = []
+    const server = createServer((socket) => {
+      sockets.push(socket)
+      socket.on('error', () => undefined)
+      act(socket)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    closers.push(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+  }
+
+  it('that is not there is told from a relay that is not there', async () => {
+    const server = await serverThat(() => undefined)
+    await closers.pop()?.()
+    expect(await failure(onion, { routing: { socks: server } })).toBe('reach proxyUnavailable')
+  })
+
+  it('that speaks something else, or leaves, is a fault of the proxy', async () => {
+    const other = await serverThat((socket) => socket.write('HTTP/1.0 400 Bad Request\r\n\r\n'))
+    expect(await failure(onion, { routing: { socks: other } })).toBe('reach proxyUnavailable')
+    const leaves = await serverThat((socket) => socket.once('data', () => socket.destroy()))
+    expect(await failure(onion, { routing: { socks: leaves } })).toBe('reach proxyUnavailable')
+  })
+
+  it('that says nothing ends the attempt in time', async () => {
+    const silent = await serverThat(() => undefined)
+    const start = performance.now()
+    expect(await failure(onion, { routing: { socks: silent }, timeoutMs: 200 })).toBe('reach timeout')
+    expect(performance.now() - start).toBeLessThan(1500)
+  })
+})

@@ -1,0 +1,196 @@
+import { randomBytes } from 'node:crypto'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { delay } from './fixtures.ts'
+import { loopback, recorder, until, type Loopback } from './loopback.ts'
+
+const SIZE = 16384
+let relay: Loopback
+
+beforeEach(async () => {
+  relay = await loopback()
+})
+
+afterEach(() => relay.close())
+
+describe('a block channel over TLS', () => {
+  it.each([1, 2, 100, 1000, 5000, 16383, 16384, 16385, 32767, 40000])(
+    'delivers the blocks that a client sends in pieces of %i bytes',
+    async (size) => {
+      const client = await relay.client()
+      const channel = await relay.channel()
+      const record = recorder()
+      channel.attach(record)
+      const stream = randomBytes(size < 100 ? SIZE : 3 * SIZE)
+      for (let at = 0; at < stream.length; at += size) client.write(stream.subarray(at, at + size))
+      await until(() => record.blocks.length === stream.length / SIZE, 'all blocks')
+      expect(Buffer.concat(record.blocks).equals(stream)).toBe(true)
+    },
+  )
+
+  it('sends blocks in order, however many at once', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    channel.attach(recorder())
+    const blocks = Array.from({ length: 40 }, () => randomBytes(SIZE))
+    const chunks: Buffer[] = []
+    client.on('data', (chunk: Buffer) => chunks.push(chunk))
+    for (const block of blocks) channel.write(block)
+    await until(() => Buffer.concat(chunks).length === blocks.length * SIZE, 'all blocks')
+    expect(Buffer.concat(chunks).equals(Buffer.concat(blocks))).toBe(true)
+  })
+
+  it('has the session id, the protocol and no certificates of an ordinary client', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    expect(channel.sessionId).toEqual(client.getFinished())
+    expect(channel.alpn).toBe('smp/1')
+    expect(channel.peerCertificates).toEqual([])
+    expect(channel.port).toBe(relay.listener.port)
+  })
+
+  it('keeps what arrives before it is attached, while paused, and while handlers change', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const stream = randomBytes(5 * SIZE)
+    // One TLS record holds the end of one block and the start of the next.
+    for (let at = 0; at < stream.length; at += 10_000) client.write(stream.subarray(at, at + 10_000))
+    await delay(20)
+    const first = recorder(() => channel.pause())
+    channel.attach(first)
+    await until(() => first.blocks.length === 1, 'the first block')
+    await delay(20)
+    expect(first.blocks).toHaveLength(1)
+    const second = recorder()
+    channel.attach(second)
+    await until(() => second.blocks.length === 4, 'the other blocks')
+    expect(Buffer.concat([...first.blocks, ...second.blocks]).equals(stream)).toBe(true)
+  })
+
+  it('reads nothing while paused', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    channel.pause()
+    client.write(randomBytes(SIZE))
+    await delay(50)
+    expect(record.blocks).toHaveLength(0)
+    channel.resume()
+    await until(() => record.blocks.length === 1, 'the block')
+  })
+
+  it('tells a writer to wait when the peer does not read, and when to go on', async () => {
+    const client = await relay.client()
+    client.pause()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    let written = 0
+    while (channel.write(Buffer.alloc(SIZE))) {
+      written++
+      if (written % 8 === 0) await delay(1)
+      if (written > 10_000) throw new Error('the channel takes everything')
+    }
+    expect(channel.buffered).toBeGreaterThan(SIZE)
+    const stuck = channel.buffered
+    await delay(20)
+    expect(record.drains).toBe(0)
+    client.resume()
+    await until(() => record.drains === 1, 'drain')
+    expect(channel.buffered).toBeLessThan(stuck)
+    await until(() => channel.buffered === 0, 'an empty channel')
+    expect(record.drains).toBe(1)
+  })
+
+  it('sends what it holds before it closes', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    let got = 0
+    client.on('data', (chunk: Buffer) => (got += chunk.length))
+    for (let i = 0; i < 10; i++) channel.write(Buffer.alloc(SIZE))
+    channel.close()
+    await until(() => record.reasons.length === 1, 'close')
+    await until(() => got === 10 * SIZE, 'all blocks')
+    expect(record.reasons).toEqual(['closed'])
+    expect(channel.write(Buffer.alloc(SIZE))).toBe(false)
+  })
+
+  it('closes within seconds even if the peer never reads', async () => {
+    const client = await relay.client()
+    client.pause()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    while (channel.write(Buffer.alloc(SIZE))) await delay(0)
+    const start = performance.now()
+    channel.close()
+    while (record.reasons.length === 0 && performance.now() - start < 8000) await delay(50)
+    expect(record.reasons).toEqual(['closed'])
+    expect(performance.now() - start).toBeGreaterThan(4000)
+  })
+
+  it('delivers nothing after it was closed by its own handler', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const record = recorder(() => channel.close())
+    channel.attach(record)
+    client.write(randomBytes(3 * SIZE))
+    await until(() => record.reasons.length === 1, 'close')
+    expect(record.blocks).toHaveLength(1)
+  })
+
+  it.each([
+    ['ended', 'a whole block', SIZE],
+    ['truncated', 'half a block', SIZE / 2],
+    ['ended', 'nothing', 0],
+  ] as const)('closes as %s when the client ends after %s', async (reason, _, bytes) => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    client.end(randomBytes(bytes))
+    await until(() => record.reasons.length === 1, 'close')
+    expect(record.reasons).toEqual([reason])
+  })
+
+  it('closes as failed when the connection breaks', async () => {
+    const middle: Socket[] = []
+    const between = createServer((socket) => {
+      const onward = connect(relay.listener.port, '127.0.0.1')
+      middle.push(onward)
+      socket.pipe(onward).pipe(socket)
+    })
+    await new Promise<void>((resolve) => between.listen(0, '127.0.0.1', resolve))
+    await relay.client({ port: (between.address() as AddressInfo).port })
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    await delay(10)
+    middle[0]?.resetAndDestroy()
+    between.close()
+    await until(() => record.reasons.length === 1, 'close')
+    expect(record.reasons).toEqual(['failed'])
+  })
+
+  it('tells late handlers that it has closed', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const first = recorder()
+    channel.attach(first)
+    client.destroy()
+    await until(() => first.reasons.length === 1, 'close')
+    const second = recorder()
+    channel.attach(second)
+    await until(() => second.reasons.length === 1, 'close of the second')
+    expect(first.reasons).toHaveLength(1)
+  })
+
+  it('writes nothing but whole blocks', async () => {
+    await relay.client()
+    const channel = await relay.channel()
+    expect(() => channel.write(Buffer.alloc(SIZE - 1))).toThrow(RangeError)
+  })
+})
