@@ -55,7 +55,7 @@ function record<T>(
   fields: { [K in keyof T]: fc.Arbitrary<T[K]> },
   optional: { [K in keyof T]?: boolean } = {},
 ): fc.Arbitrary<T> {
-  const required = (Object.keys(fields) as (keyof T)[]).filter((key) => optional[key] === undefined)
+  const required = Object.keys(fields).filter((key) => optional[key as keyof T] === undefined)
   const present = Object.entries<fc.Arbitrary<unknown>>(fields).filter(([key]) => optional[key as keyof T] !== false)
   return fc.record(Object.fromEntries(present), { requiredKeys: required }) as fc.Arbitrary<T>
 }

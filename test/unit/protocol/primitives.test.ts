@@ -66,7 +66,7 @@ describe('primitive encodings', () => {
 
   const refused: [string, Buffer, (r: Reader) => unknown][] = [
     ['a Bool that is neither T nor F', ascii('t'), (r) => r.bool()],
-    ['a Maybe with another tag', ascii('2'), (r) => r.maybe(word)],
+    ['a Maybe with another tag', ascii('2ab'), (r) => r.maybe(word)],
     ['an empty non-empty list', hex('00'), (r) => r.nonEmpty(word)],
     ['a version range upside down', hex('00140006'), (r) => r.versionRange()],
     ['text that is not UTF-8', hex('02c328'), (r) => r.shortText()],

@@ -199,6 +199,12 @@ describe('packing', () => {
     expect(payloads.flatMap((payload) => parsePayload(payload))).toEqual(transmissions)
   })
 
+  test('fills a block to the last byte', () => {
+    const pair = [Buffer.alloc(8000), Buffer.alloc(16365 - 8000 - 4)]
+    expect(packBlocks(pair)).toHaveLength(1)
+    expect(packBlocks([...pair, Buffer.alloc(0)])).toHaveLength(2)
+  })
+
   test('leaves out what is too large for a block, and nothing else', () => {
     const [largest, tooLarge] = [Buffer.alloc(16363), Buffer.alloc(16364)]
     expect(packBlocks([tooLarge])).toEqual([])
