@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { IPv6 } from 'ipaddr.js'
+import ipaddr from 'ipaddr.js'
 
 const IPV4_START = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?!\d)/u
 const ONION = /^[a-z0-9]+\.onion$/u
@@ -41,7 +41,7 @@ function ipv4Start(text: string): number[] | undefined {
 
 function ipv6(text: string): string | undefined {
   const bare = text.startsWith('[') && text.endsWith(']') ? text.slice(1, -1) : text
-  return /^[0-9a-fA-F:.]+$/u.test(bare) && isIPv6(bare) ? IPv6.parse(bare).toRFC5952String() : undefined
+  return /^[0-9a-fA-F:.]+$/u.test(bare) && isIPv6(bare) ? ipaddr.IPv6.parse(bare).toRFC5952String() : undefined
 }
 
 function isName(text: string): boolean {
