@@ -1,4 +1,16 @@
-import { accessSync, chmodSync, closeSync, constants, mkdirSync, openSync, realpathSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { AppError } from '../../config/app-error.ts'
@@ -47,6 +59,21 @@ export class Environment {
     }
   }
 
+  /**
+   * To be called when all tables are open: makes sure that this process is the only one, and keeps others out from now
+   * on. (Opening a table gives the slot back.) Of two that come at the same time, one or both leave.
+   *
+   * @throws AppError
+   */
+  claim(): void {
+    try {
+      requireAlone(this.root, this.#path)
+    } catch (error) {
+      void this.close()
+      throw error
+    }
+  }
+
   table(name: string): Database<Buffer, string> {
     return this.root.openDB<Buffer, string>(name, tableOptions)
   }
@@ -72,8 +99,31 @@ function prepareDirectory(path: string): void {
       closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600))
       chmodSync(file, 0o600)
     }
+    requireUsable(path)
   } catch (error) {
     throw cannotOpen(path, error)
+  }
+}
+
+/**
+ * LMDB takes the process down when it meets a file that is not its own, or a disk too full for an empty environment:
+ * so both are looked at first. Its file begins with a page header of 24 bytes, a magic number and a version.
+ */
+function requireUsable(path: string): void {
+  const data = join(path, 'data.mdb')
+  const { size } = statSync(data)
+  if (size === 0) {
+    const probe = join(path, 'probe')
+    writeFileSync(probe, Buffer.alloc(1 << 16), { mode: 0o600 })
+    rmSync(probe)
+    return
+  }
+  const header = Buffer.alloc(32)
+  const file = openSync(data, 'r')
+  readSync(file, header, 0, header.length, 0)
+  closeSync(file)
+  if (size < 8192 || header.readUInt32LE(24) !== 0xbeefc0de || header.readUInt8(28) !== 2) {
+    throw new Error('data.mdb is not the file of a message store')
   }
 }
 

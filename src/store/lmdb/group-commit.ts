@@ -1,7 +1,6 @@
-import type { RootDatabase } from 'lmdb'
 import { StoreError } from '../store.ts'
 import { RecordWriter } from './record.ts'
-import type { CommittingTable } from './table.ts'
+import type { CommitLoad, CommittingTable } from './table.ts'
 
 /** The effects that become durable together, or not at all. */
 class Batch {
@@ -19,6 +18,18 @@ class Batch {
   }
 }
 
+/** What runs a transaction: resolves when it is on disk, rejects when nothing of it was kept. */
+export interface Transactions {
+  batch(write: () => void): Promise<unknown>
+}
+
+/** What says beforehand whether a batch can be written. */
+export interface Space {
+  fits(load: CommitLoad): boolean
+  /** @throws when the batch must not be written */
+  look(load: CommitLoad): Promise<void>
+}
+
 /**
  * Writes the effects of many calls in one transaction. The first effect after a pause starts a batch, which takes in
  * everything up to the next turn of the event loop; while it is written and synced to disk, the next batch gathers.
@@ -27,20 +38,24 @@ class Batch {
  * synced (fdatasync), and the new root was written through (O_DSYNC): then it survives a loss of power.
  */
 export class GroupCommit {
-  readonly #root: RootDatabase<Buffer, string>
-  readonly #tables: CommittingTable[] = []
+  readonly #transactions: Transactions
+  readonly #space: Space
+  readonly #tables: readonly CommittingTable[]
   readonly #onRollback: ((error: StoreError) => void) | undefined
   readonly #writer = new RecordWriter()
   #gathering: Batch | undefined
   #committing: Batch | undefined
 
-  constructor(root: RootDatabase<Buffer, string>, onRollback?: (error: StoreError) => void) {
-    this.#root = root
+  constructor(
+    transactions: Transactions,
+    space: Space,
+    tables: readonly CommittingTable[],
+    onRollback?: (error: StoreError) => void,
+  ) {
+    this.#transactions = transactions
+    this.#space = space
+    this.#tables = tables
     this.#onRollback = onRollback
-  }
-
-  add(table: CommittingTable): void {
-    this.#tables.push(table)
   }
 
   /** To be called at every effect. */
@@ -60,21 +75,22 @@ export class GroupCommit {
     if (batch === undefined) return
     this.#gathering = undefined
     this.#committing = batch
-    let effects = 0
-    for (const table of this.#tables) effects += table.beginCommit(this.#writer)
-    if (effects === 0) {
-      this.#end(batch)
-      return
-    }
-    const committed = this.#root.batch(() => {
-      for (const table of this.#tables) table.writeCommit()
-    })
-    committed.then(
+    const load: CommitLoad = { effects: 0, inserted: 0, removed: 0, pages: 0 }
+    for (const table of this.#tables) table.beginCommit(this.#writer, load)
+    this.#write(load).then(
       () => {
         this.#end(batch)
       },
       (error: unknown) => void this.#fail(batch, error),
     )
+  }
+
+  async #write(load: CommitLoad): Promise<void> {
+    if (load.effects === 0) return
+    if (!this.#space.fits(load)) await this.#space.look(load)
+    await this.#transactions.batch(() => {
+      for (const table of this.#tables) table.writeCommit()
+    })
   }
 
   #end(batch: Batch): void {

@@ -45,11 +45,12 @@ import {
   subscriptionsCodec,
   textCodec,
 } from './codecs.ts'
+import { DiskSpace } from './disk-space.ts'
 import { Environment } from './environment.ts'
 import { Fifo } from './fifo.ts'
 import { GroupCommit } from './group-commit.ts'
 import { queueCodec } from './queue-codec.ts'
-import { Table } from './table.ts'
+import { Table, type CommittingTable } from './table.ts'
 
 // What is kept decoded in memory, whatever the number of queues: at most twice these numbers.
 const HOT_QUEUES = 8192
@@ -62,6 +63,7 @@ export class LmdbStore implements Store {
   readonly #quota: number
   readonly #environment: Environment
   readonly #commit: GroupCommit
+  readonly #tables: CommittingTable[] = []
   readonly #queues: Table<QueueRec>
   readonly #senders: Table<RcvId>
   readonly #notifiers: Table<RcvId>
@@ -80,7 +82,9 @@ export class LmdbStore implements Store {
   constructor(path: string, options: StoreOptions) {
     this.#quota = options.quota
     this.#environment = new Environment(path)
-    this.#commit = new GroupCommit(this.#environment.root, options.onRollback)
+    const { root } = this.#environment
+    const space = new DiskSpace(path, root, this.#tables)
+    this.#commit = new GroupCommit(root, space, this.#tables, options.onRollback)
     this.#queues = this.#table('queues', queueCodec, HOT_QUEUES)
     this.#senders = this.#table('senders', textCodec<RcvId>(), HOT_QUEUES)
     this.#notifiers = this.#table('notifiers', textCodec<RcvId>(), HOT_QUEUES)
@@ -99,6 +103,7 @@ export class LmdbStore implements Store {
     this.#subscriptions = this.#table('serviceSubscriptions', subscriptionsCodec, FEW)
     this.#associations = this.#table('serviceQueues', memberCodec, FEW)
     this.#counts = this.#table('meta', countsCodec, 1)
+    this.#environment.claim()
   }
 
   addQueue(queue: QueueRec, link?: LinkData): TakenId | undefined {
@@ -371,7 +376,7 @@ export class LmdbStore implements Store {
 
   #table<V>(name: string, codec: Codec<V>, cached: number): Table<V> {
     const table = new Table(this.#environment.table(name), codec, this.#commit.changed, { cached })
-    this.#commit.add(table)
+    this.#tables.push(table)
     return table
   }
 

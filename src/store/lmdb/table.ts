@@ -19,15 +19,30 @@ export interface TableOptions {
   readonly cached: number
 }
 
+/** What a batch asks of the disk. */
+export interface CommitLoad {
+  /** Records written or removed. */
+  effects: number
+  inserted: number
+  removed: number
+  /** More pages than the batch can need. */
+  pages: number
+}
+
+// A record in pages of its own, and the path to it in the tree, copied on write.
+const PAGE_ROOM = 4000
+const PATH_PAGES = 4
+
 /** The part of a table that the group commit needs. */
 export interface CommittingTable {
-  /** Moves the effects gathered so far to the batch that is being committed, and writes their records; how many. */
-  beginCommit(out: RecordWriter): number
+  /** Moves the effects gathered so far to the batch that is being committed, writes their records, and adds them up. */
+  beginCommit(out: RecordWriter, load: CommitLoad): void
   /** Hands the records over to the transaction. */
   writeCommit(): void
   endCommit(): void
   /** Forgets all effects that are not on disk. */
   rollBack(): void
+  stats(): object
 }
 
 /**
@@ -100,14 +115,18 @@ export class Table<V> implements CommittingTable {
     }
   }
 
-  beginCommit(out: RecordWriter): number {
-    if (this.#gathering.size === 0) return 0
+  beginCommit(out: RecordWriter, load: CommitLoad): void {
+    if (this.#gathering.size === 0) return
     this.#committing = this.#gathering
     this.#gathering = new Map()
-    for (const { value } of this.#committing.values()) {
-      this.#records.push(value === undefined ? undefined : this.#codec.encode(value, out))
+    load.effects += this.#committing.size
+    for (const { value, fresh } of this.#committing.values()) {
+      const record = value === undefined ? undefined : this.#codec.encode(value, out)
+      this.#records.push(record)
+      load.pages += PATH_PAGES + Math.ceil((record?.length ?? 0) / PAGE_ROOM)
+      if (record === undefined) load.removed++
+      else if (fresh) load.inserted++
     }
-    return this.#records.length
   }
 
   writeCommit(): void {
@@ -130,6 +149,10 @@ export class Table<V> implements CommittingTable {
     this.#gathering = new Map()
     this.#committing = new Map()
     this.#records = []
+  }
+
+  stats(): object {
+    return this.#db.getStats()
   }
 
   #effect(key: string): Effect<V> | undefined {

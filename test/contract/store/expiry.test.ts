@@ -57,8 +57,8 @@ contract('expiry', (open) => {
       store.writeMessage(rcvId(n - 1), aMessage(9))
       await new Promise((resolve) => setImmediate(resolve))
     }
-    const { queues } = await walk
-    expect(queues).toBe(store.counts().queues)
+    await walk
+    expect(store.counts().queues).toBe(1000)
     let messages = 0
     for (const { rcvId } of store.queues()) messages += [...store.messages(rcvId)].length
     expect(store.counts().messages).toBe(messages)

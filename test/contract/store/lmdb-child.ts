@@ -1,0 +1,28 @@
+import { openLmdbStore } from '../../../src/store/lmdb.ts'
+import { aMessage, aQueue, msgId, rcvId } from './fixtures.ts'
+
+// Run by durability tests as a process of its own.
+//   burst DIR START: adds queues START, START+1, … with two messages each, of which one is deleted again, and prints
+//     the number of each one whose effects were promised to be durable, until it is killed.
+//   open DIR: opens the store and keeps it open until it is killed; prints the fault of the operator, if any.
+
+const [command, directory = '', start = '0'] = process.argv.slice(2)
+
+try {
+  const store = openLmdbStore(directory, { quota: 128 })
+  process.stdout.write('open\n')
+  if (command === 'burst') {
+    for (let n = Number(start); ; n++) {
+      store.addQueue(aQueue(n))
+      store.writeMessage(rcvId(n), aMessage(2 * n))
+      store.writeMessage(rcvId(n), aMessage(2 * n + 1))
+      store.deleteFirstMessage(rcvId(n), msgId(2 * n))
+      const kept = store.flushed()
+      void kept.then(() => process.stdout.write(`${n}\n`))
+      if (n % 20 === 0) await kept
+    }
+  }
+  process.stdin.resume()
+} catch (error) {
+  process.stdout.write(`${String(error)}\n`)
+}
