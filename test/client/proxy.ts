@@ -30,8 +30,6 @@ export interface ForwardedCommand {
 
 /** Seals a command for the relay, under the corrId with which PFWD will be sent. */
 export const forward = (relay: ForwardedRelay, corrId: Buffer, command: Command): ForwardedCommand => {
-  const own = generateKey('x25519')
-  const box = boxKey(agree(own, relay.keySpki))
   const session: SessionAuth = {
     version: relay.version,
     sessionId: relay.sessionId,
@@ -39,7 +37,14 @@ export const forward = (relay: ForwardedRelay, corrId: Buffer, command: Command)
     authenticatorKeys: new WeakMap(),
     service: undefined,
   }
-  const payload = Buffer.concat([Buffer.of(1), large(encodeTransmission(session, corrId, command))])
+  const transmission = encodeTransmission(session, corrId, command)
+  return forwardPayload(relay, corrId, Buffer.concat([Buffer.of(1), large(transmission)]))
+}
+
+/** Seals any bytes in place of the payload of a block. */
+export const forwardPayload = (relay: ForwardedRelay, corrId: Buffer, payload: Buffer): ForwardedCommand => {
+  const own = generateKey('x25519')
+  const box = boxKey(agree(own, relay.keySpki))
   const nonce = nonceOf(corrId)
   return {
     keySpki: own.spki,

@@ -184,6 +184,20 @@ describe.each(versions)('GET in version %i', (version) => {
   })
 })
 
+describe.each(versions)('in version %i a subscriber with a message to acknowledge', (version) => {
+  test('gets no other pushed, not even when somebody else emptied the queue', async () => {
+    const [one, other] = [await setting.connect({ version }), await setting.connect({ version })]
+    const queue = await one.createQueue()
+    await other.send(queue, 'one')
+    const message = await one.receive(queue)
+    await other.get(queue)
+    expect(await other.ack(queue, message.id)).toEqual(ok)
+    expect(await other.send(queue, 'two')).toEqual(ok)
+    await one.noEvent(50)
+    expect(one.read(queue, await one.ack(queue, message.id))).toMatchObject({ body: Buffer.from('two') })
+  })
+})
+
 describe.each(versions)('OFF in version %i', (version) => {
   test('refuses SEND for ever and lets the rest work', async () => {
     const client = await setting.connect({ version })

@@ -6,7 +6,15 @@ import { expectReply, type SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { generateKey } from '../client/keys.ts'
-import { forward, openRres, pfwd, relayBehindProxy, rfwd, type ForwardedRelay } from '../client/proxy.ts'
+import {
+  forward,
+  forwardPayload,
+  openRres,
+  pfwd,
+  relayBehindProxy,
+  rfwd,
+  type ForwardedRelay,
+} from '../client/proxy.ts'
 import type { Received, Reply } from '../client/replies.ts'
 import { auth, authAlgs, err, maxBody, ok, withRelay } from './setting.ts'
 
@@ -197,6 +205,23 @@ describe('RFWD', () => {
     const corrId = randomBytes(24)
     const nonsense = seal(box, nonceOf(corrId), Buffer.from('nonsense'))
     expect(await request(commands.rfwd(nonsense), corrId)).toEqual(err('CMD SYNTAX'))
+  })
+
+  test('of anything but one transmission is BLOCK', async () => {
+    const { proxy, behind } = await asProxy()
+    const { box } = proxy.session
+    if (!box) throw new Error('no secret')
+    for (const payload of [
+      none,
+      Buffer.of(0),
+      Buffer.from('02000100000100', 'hex'),
+      Buffer.from('0100010000', 'hex'),
+    ]) {
+      const [corrId, clientCorrId] = [randomBytes(24), randomBytes(24)]
+      const forwarded = forwardPayload(behind, clientCorrId, payload)
+      const reply = await proxy.request(rfwd(box, corrId, clientCorrId, behind.version, forwarded), corrId)
+      expect(reply).toEqual(err('BLOCK'))
+    }
   })
 
   test('of a session without a key in its hello is NO_AUTH of the transport', async () => {

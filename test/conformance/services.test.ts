@@ -7,7 +7,7 @@ import { openSession } from '../client/connection.ts'
 import type { ServiceRole } from '../client/hello.ts'
 import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
-import { err, ok, pong, prohibited, subscribed, withRelay } from './setting.ts'
+import { err, noMessage, ok, pong, prohibited, subscribed, withRelay } from './setting.ts'
 
 const setting = withRelay()
 const none = Buffer.alloc(0)
@@ -145,13 +145,18 @@ describe.each(versions)('a service in version %i', (version) => {
       await setting.connect(as(certificate, version)),
     ]
     const queue = await one.createQueue()
+    await one.send(queue, 'hello')
+    const message = await one.receive(queue)
     expect(await other.subs(1, hashOf([queue.rcvId]))).toEqual(soks(version, [queue.rcvId]))
     const { entityId, reply } = await one.nextEvent(500)
     expect(entityId).toEqual(one.session.serviceId)
     expect(reply).toEqual(soks(version, [queue.rcvId], 'ENDS'))
+    expect(await other.receive(queue)).toEqual(message)
     expect((await other.nextEvent()).reply).toEqual({ type: 'ALLS' })
-    await one.send(queue, 'hello')
-    expect(await other.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
+    expect(await one.ack(queue, message.id)).toEqual(noMessage)
+    expect(await other.ack(queue, message.id)).toEqual(ok)
+    await one.send(queue, 'again')
+    expect(await other.receive(queue)).toMatchObject({ body: Buffer.from('again') })
     await one.noEvent(30)
   })
 
