@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/*
+ * Runs the command as operators do: the built program in a process of its own, with directories of its own.
+ */
+
+const root = resolve(import.meta.dirname, '../..')
+const main = join(root, 'dist/cli/main.js')
+
+/** Builds dist when a source file is newer; only one test file at a time does so. */
+export async function buildProgram(): Promise<void> {
+  const lock = join(root, 'node_modules/.building')
+  const givenUpAt = Date.now() + 90_000
+  while (!tryLock(lock)) {
+    if (Date.now() > givenUpAt) throw new Error(`another test builds for too long; remove ${lock}`)
+    await sleep(200)
+  }
+  try {
+    if (isBuilt()) return
+    const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
+      cwd: root,
+    })
+    if (tsc.error) throw tsc.error
+    spawnSync(process.execPath, ['scripts/build-info.mjs'], { cwd: root, stdio: 'inherit' })
+  } finally {
+    rmSync(lock, { recursive: true })
+  }
+}
+
+function tryLock(lock: string): boolean {
+  try {
+    mkdirSync(lock)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function isBuilt(): boolean {
+  const builtAt = statSync(join(root, 'dist/build-info.json'), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).map((name) =>
+    join(root, 'src', name),
+  )
+  return sources.every((path) => statSync(path).mtimeMs < builtAt)
+}
+
+export interface CommandResult {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A directory in which one relay lives, and the command run on it. */
+export class Installation {
+  readonly root = mkdtempSync(join(tmpdir(), 'smp-cli-'))
+  readonly config = join(this.root, 'etc')
+  readonly state = join(this.root, 'var')
+  readonly ini = join(this.config, 'smp-server.ini')
+  readonly #children: ChildProcess[] = []
+
+  get environment(): NodeJS.ProcessEnv {
+    return { PATH: process.env.PATH, TZ: 'UTC', SMP_SERVER_CFG_PATH: this.config, SMP_SERVER_LOG_PATH: this.state }
+  }
+
+  run(args: readonly string[], input = ''): CommandResult {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+      env: this.environment,
+      input,
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    return { status, stdout, stderr }
+  }
+
+  /** Starts a command that goes on until it is told to end. */
+  start(args: readonly string[]): RunningCommand {
+    const child = spawn(process.execPath, [main, ...args], { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#children.push(child)
+    return new RunningCommand(child)
+  }
+
+  async remove(): Promise<void> {
+    const running = this.#children.filter((child) => child.exitCode === null && child.signalCode === null)
+    for (const child of running) child.kill('SIGKILL')
+    await Promise.all(running.map((child) => new Promise((done) => child.once('close', done))))
+    rmSync(this.root, { recursive: true, force: true })
+  }
+}
+
+export class RunningCommand {
+  readonly #child: ChildProcess
+  readonly #closed: Promise<number | null>
+  #stdout = ''
+  #stderr = ''
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    child.stdout?.on('data', (chunk: Buffer) => (this.#stdout += chunk.toString()))
+    child.stderr?.on('data', (chunk: Buffer) => (this.#stderr += chunk.toString()))
+    this.#closed = new Promise((done) => child.once('close', done))
+  }
+
+  get output(): { stdout: string; stderr: string } {
+    return { stdout: this.#stdout, stderr: this.#stderr }
+  }
+
+  /** Waits until stdout or stderr matches. */
+  async shows(pattern: RegExp, timeoutMs = 20_000): Promise<void> {
+    const givenUpAt = Date.now() + timeoutMs
+    while (!pattern.test(this.#stdout) && !pattern.test(this.#stderr)) {
+      if (this.#child.exitCode !== null || Date.now() > givenUpAt) {
+        throw new Error(`${String(pattern)} was not shown:\n${this.#stdout}\n${this.#stderr}`)
+      }
+      await sleep(20)
+    }
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal)
+  }
+
+  async ended(): Promise<CommandResult> {
+    return { status: await this.#closed, ...this.output }
+  }
+}
+
+/** A port that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  const port = await new Promise<number>((done) =>
+    server.listen(0, () => {
+      const address = server.address()
+      done(address !== null && typeof address === 'object' ? address.port : 0)
+    }),
+  )
+  await new Promise((done) => server.close(done))
+  return port
+}

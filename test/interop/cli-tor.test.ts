@@ -1,0 +1,57 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { iniValue } from '../../src/config/ini.ts'
+import { buildProgram, freePort, Installation } from './cli-process.ts'
+
+/*
+ * With a real tor whose network is off: the lines that an operator adds to the torrc decide about that.
+ */
+
+beforeAll(buildProgram)
+
+let relay: Installation
+let extra: string
+beforeEach(() => {
+  relay = new Installation()
+  extra = join(relay.root, 'torrc-extra')
+  writeFileSync(extra, 'DisableNetwork 1\n')
+  relay.run(['init', '-y', '-n', 'a.example', '--no-password'])
+})
+afterEach(() => relay.remove())
+
+test('tor setup adds an onion name to the address, and a second run changes nothing', () => {
+  const { status, stdout } = relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
+  expect(status).toBe(0)
+  const [, onion] = iniValue(readFileSync(relay.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',') ?? []
+  expect(onion).toMatch(/^[a-z2-7]{56}\.onion$/)
+  expect(stdout).toMatch(new RegExp(`^Server address: smp://.*@a\\.example,${onion ?? ''}$`, 'm'))
+  expect(relay.run(['address']).stdout).toContain(`@a.example,${onion ?? ''}\n`)
+
+  const before = readFileSync(relay.ini, 'utf8')
+  const again = relay.run(['tor', 'setup', '--own', '-y'])
+  expect(again.status).toBe(0)
+  expect(again.stdout).toContain('nothing was changed')
+  expect(readFileSync(relay.ini, 'utf8')).toBe(before)
+})
+
+test('start runs the tor that was set up, and ends it with itself', async () => {
+  const port = await freePort()
+  writeFileSync(relay.ini, readFileSync(relay.ini, 'utf8').replace(/^port = .*/m, `port = ${port}`))
+  relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
+  const running = relay.start(['start', '--log-level', 'debug'])
+  await running.shows(/tor: Opened Control listener/)
+  running.kill('SIGINT')
+  const { status, stderr } = await running.ended()
+  expect(status).toBe(0)
+  expect(stderr).toMatch(/Server stopped\n$/)
+})
+
+test('a torrc line that tor refuses is named, and the relay stays as it is', () => {
+  writeFileSync(extra, 'DisableNetwork 1\nNoSuchOption 1\n')
+  const before = readFileSync(relay.ini, 'utf8')
+  const { status, stdout } = relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
+  expect(status).toBe(1)
+  expect(stdout).toMatch(/^Error: .*NoSuchOption/m)
+  expect(readFileSync(relay.ini, 'utf8')).toBe(before)
+})

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { describe, expect, test } from 'vitest'
+import { helpText, usageText } from '../../../src/cli/help-layout.ts'
+import { createProgram } from '../../../src/cli/program.ts'
+import { resolvePaths } from '../../../src/config/paths.ts'
+
+const context = { paths: resolvePaths({}), version: 'SMP server v1.2.3 / abcdef0', args: [] }
+const program = createProgram(context)
+
+function command(...path: readonly string[]): Command {
+  return path.reduce<Command>((parent, name) => {
+    const found = parent.commands.find((sub) => sub.name() === name)
+    if (!found) throw new Error(`no command ${name}`)
+    return found
+  }, program)
+}
+
+function recorded(name: string): string {
+  return readFileSync(new URL(`../../samples/printed/${name}`, import.meta.url), 'utf8')
+}
+
+function usage(text: string): string {
+  return /^Usage: .*(?:\n +.*)*/m.exec(text)?.[0] ?? ''
+}
+
+/** The names on the left of the entries. */
+function names(text: string): string[] {
+  return [...text.matchAll(/^ {2}(\S(?:.{0,23}\S(?= {2}|$)|[^\n]*?(?= {2}|$| [A-Z][a-z])))/gm)].map(
+    (match) => match[1] ?? '',
+  )
+}
+
+describe.each(['init', 'cert', 'start', 'delete', 'journal', 'database'])('the help of %s', (name) => {
+  const own = helpText(command(name), context)
+  const other = recorded(`smp-server-${name}-help.txt`)
+
+  test('has the usage of other SMP servers, to the byte', () => {
+    expect(usage(own)).toBe(usage(other))
+  })
+
+  test('lists the same options, in the same order', () => {
+    const options = (text: string): string[] => names(text).filter((entry) => entry.startsWith('-'))
+    expect(options(own)).toEqual(options(other))
+    expect(options(own).length).toBeGreaterThan(0)
+  })
+})
+
+test('the top level lists the commands of other SMP servers and its own', () => {
+  const text = helpText(program, context)
+  const commands = (help: string): string[] => names(help.slice(help.indexOf('Available commands:')))
+  const others = commands(recorded('smp-server-help.txt'))
+  expect(commands(text)).toEqual([...others, 'address', 'tor'])
+  expect(text.split('\n').slice(0, 7)).toEqual([
+    context.version,
+    ...recorded('smp-server-help.txt').split('\n').slice(1, 7),
+  ])
+})
+
+test('every line fits into 80 columns, and descriptions start in column 27', () => {
+  const all = [program, ...program.commands, ...program.commands.flatMap((sub) => sub.commands)]
+  for (const line of all.flatMap((sub) => helpText(sub, context).split('\n'))) {
+    expect(line.trimEnd().length).toBeLessThanOrEqual(80)
+  }
+  expect(helpText(command('init'), context)).toContain('\n  -a,--sign-algorithm ALG  ')
+  expect(helpText(command('init'), context)).toMatch(/\n {2}--operator-country OPERATOR_COUNTRY\n {27}\S/)
+})
+
+test('a command without options keeps the blank behind its name', () => {
+  expect(usageText(command('delete'))).toBe('Usage: smp-server delete ')
+  expect(usageText(command('journal', 'import'))).toBe('Usage: smp-server journal import ')
+})
