@@ -35,17 +35,22 @@ const QUOTA = 'QUOTA'
  *     received  = int64(timestamp) bool(notify) SP body
  *
  * Throws RangeError for a body of more than 16094 bytes; SEND allows less at every version.
+ *
+ * @param out where to write it, 16106 bytes: the place where it will be encrypted, for instance.
  */
-export function messagePlaintext(message: Omit<ReceivedMessage, 'type'>): Buffer {
+export function messagePlaintext(
+  message: Omit<ReceivedMessage, 'type'>,
+  out = Buffer.allocUnsafe(MESSAGE_PLAINTEXT_SIZE),
+): Buffer {
   const { timestamp, notify, body } = message
-  const w = new Writer(MESSAGE_PLAINTEXT_SIZE).word16(HEADER_SIZE + body.length)
+  const w = new Writer(out).word16(HEADER_SIZE + body.length)
   return padded(w.integer(timestamp).bool(notify).space().bytes(body), LENGTH_SIZE + HEADER_SIZE + body.length)
 }
 
 /** `received = "QUOTA" SP int64(timestamp)`, padded as a message is. */
-export function quotaPlaintext(timestamp: number): Buffer {
+export function quotaPlaintext(timestamp: number, out = Buffer.allocUnsafe(MESSAGE_PLAINTEXT_SIZE)): Buffer {
   const length = QUOTA.length + 1 + 8
-  return padded(new Writer(MESSAGE_PLAINTEXT_SIZE).word16(length).ascii(QUOTA).space().integer(timestamp), length + 2)
+  return padded(new Writer(out).word16(length).ascii(QUOTA).space().integer(timestamp), length + 2)
 }
 
 /** Parses what MSG encrypted, padding included. The body is a view. */

@@ -10,9 +10,9 @@ export class Writer {
   private buffer: Buffer
   private length = 0
 
-  /** @param capacity bytes expected; more may be written. */
-  constructor(capacity = INITIAL_CAPACITY) {
-    this.buffer = Buffer.allocUnsafe(capacity)
+  /** @param room how many bytes are expected, or the buffer to begin in; more may be written. */
+  constructor(room: number | Buffer = INITIAL_CAPACITY) {
+    this.buffer = typeof room === 'number' ? Buffer.allocUnsafe(room) : room
   }
 
   byte(value: number): this {

@@ -45,6 +45,14 @@ describe('what a recipient decrypts', () => {
     }
   })
 
+  test('may be written where it will be encrypted', () => {
+    const box = Buffer.alloc(16 + MESSAGE_PLAINTEXT_SIZE)
+    messagePlaintext(message, box.subarray(16))
+    expect(box.subarray(16)).toEqual(messagePlaintext(message))
+    quotaPlaintext(delivery.ts, box.subarray(16))
+    expect(box.subarray(16)).toEqual(quotaPlaintext(delivery.ts))
+  })
+
   test('is never longer: a body that does not fit is a bug', () => {
     expect(messagePlaintext({ timestamp: 0, notify: false, body: Buffer.alloc(16094) })).toHaveLength(16106)
     expect(() => messagePlaintext({ timestamp: 0, notify: false, body: Buffer.alloc(16095) })).toThrow(RangeError)
