@@ -53,7 +53,7 @@ import { queueCodec } from './queue-codec.ts'
 import { Table, type CommittingTable } from './table.ts'
 
 // What is kept decoded in memory, whatever the number of queues: at most twice these numbers.
-const HOT_QUEUES = 8192
+const HOT_QUEUES = 4096
 const HOT_MESSAGES = 256
 const FEW = 64
 
