@@ -25,6 +25,7 @@ export async function hasSamePorts(portsFile: string, ports: readonly OnionPort[
 
 /** Writes down with which ports the service was added. */
 export async function rememberPorts(portsFile: string, ports: readonly OnionPort[]): Promise<void> {
+  if (await hasSamePorts(portsFile, ports)) return
   await writeDurably(portsFile, portsText(ports), { mode: 0o600, ifExists: 'replace' })
 }
 
