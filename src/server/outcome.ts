@@ -21,9 +21,10 @@ export interface Context extends Request {
 
 /**
  * What a command led to. `kept`: the reply promises something, and leaves after the store has made it durable.
- * `later`: the reply comes when it comes, and holds nothing else up; the promise never rejects.
+ * `later`: work that waits for others. It is begun when the connection has few enough of them under way, its reply
+ * comes when it comes and holds nothing else up.
  */
-export type Outcome = { readonly reply: Reply; readonly kept?: boolean } | { readonly later: Promise<Reply> }
+export type Outcome = { readonly reply: Reply; readonly kept?: boolean } | { readonly later: () => Promise<Reply> }
 
 export function fail(error: SmpError): Outcome {
   return { reply: { type: 'ERR', error } }

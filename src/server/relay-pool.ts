@@ -13,6 +13,8 @@ export interface RelayPoolOptions {
   /** Milliseconds. */
   readonly timeouts?: Partial<PoolTimeouts>
   readonly lookup?: ConnectOptions['lookup']
+  /** Destinations that are remembered at once, connected or failed; 4096 when absent. */
+  readonly maxRelays?: number
 }
 
 export interface PoolTimeouts {
@@ -26,7 +28,6 @@ export interface PoolTimeouts {
 }
 
 const TIMEOUTS: PoolTimeouts = { connect: 45_000, request: 30_000, failure: 30_000, idle: 1_800_000 }
-/** Destinations that are remembered at once, connected or failed. */
 const MAX_RELAYS = 4096
 
 /** A connection to another relay. */
@@ -35,6 +36,8 @@ export interface PooledRelay {
   readonly client: RelayClient
   readonly address: RelayAddress
   usedAt: number
+  /** When it last answered. */
+  answeredAt: number
 }
 
 export type PoolResult = PooledRelay | { readonly failure: ConnectFailure | 'full' }
@@ -50,11 +53,13 @@ export class RelayPool {
   private readonly timeouts: PoolTimeouts
   private readonly entries = new Map<string, Entry>()
   private readonly byId = new Map<RelayId, PooledRelay>()
+  private readonly maxRelays: number
   private closed = false
 
   constructor(options: RelayPoolOptions) {
     this.options = options
     this.timeouts = { ...TIMEOUTS, ...options.timeouts }
+    this.maxRelays = options.maxRelays ?? MAX_RELAYS
   }
 
   /** The connection that a client names by the session id that PKEY told it. */
@@ -64,19 +69,28 @@ export class RelayPool {
     return relay
   }
 
-  /** Connects, or waits for whoever is connecting, or tells at once what is known. */
-  connect(address: RelayAddress): PoolResult | Promise<PoolResult> {
-    const key = keyOf(address)
-    const entry = this.entries.get(key)
+  /** What there is without waiting: the connection, or why there was none a moment ago. */
+  known(address: RelayAddress): PoolResult | undefined {
+    const now = this.options.now()
+    const entry = this.entries.get(keyOf(address))
     switch (entry?.state) {
       case 'connected':
-        entry.relay.usedAt = this.options.now()
+        entry.relay.usedAt = now
         return entry.relay
-      case 'connecting':
-        return entry.result
       case 'failed':
-        if (this.options.now() < entry.until) return { failure: entry.failure }
+        return now < entry.until ? { failure: entry.failure } : undefined
+      default:
+        return undefined
     }
+  }
+
+  /** Connects, or waits for whoever is connecting, or tells what is known. */
+  async connect(address: RelayAddress): Promise<PoolResult> {
+    const known = this.known(address)
+    if (known !== undefined) return known
+    const key = keyOf(address)
+    const entry = this.entries.get(key)
+    if (entry?.state === 'connecting') return entry.result
     if (entry === undefined && !this.makeRoom()) return { failure: 'full' }
     const result = this.open(key, address)
     this.entries.set(key, { state: 'connecting', result })
@@ -116,22 +130,34 @@ export class RelayPool {
     }
     const { client } = connection
     const relayId = idFromBytes<RelayId>(client.session.link.sessionId)
-    const relay: PooledRelay = { relayId, client, address, usedAt: this.options.now() }
-    const entry: Entry = { state: 'connected', relay }
-    this.entries.set(key, entry)
+    const now = this.options.now()
+    const relay: PooledRelay = { relayId, client, address, usedAt: now, answeredAt: now }
+    this.entries.set(key, { state: 'connected', relay })
     this.byId.set(relayId, relay)
-    void client.closed.then(() => {
-      this.byId.delete(relayId)
-      if (this.entries.get(key) === entry) this.entries.delete(key)
-    })
+    void client.closed.then(() => this.forget(relay))
     if (this.closed) client.close()
     return relay
   }
 
+  /** A remembered failure, or else the connection that was not used for longest, gives way to a new destination. */
   private makeRoom(): boolean {
-    if (this.entries.size < MAX_RELAYS) return true
-    this.expire()
-    return this.entries.size < MAX_RELAYS
+    if (this.entries.size < this.maxRelays) return true
+    let oldest: PooledRelay | undefined
+    for (const [key, entry] of this.entries) {
+      if (entry.state === 'failed') return this.entries.delete(key)
+      if (entry.state !== 'connected' || entry.relay.client.inFlight > 0) continue
+      if (oldest === undefined || entry.relay.usedAt < oldest.usedAt) oldest = entry.relay
+    }
+    if (oldest === undefined) return false
+    oldest.client.close()
+    return this.forget(oldest)
+  }
+
+  private forget(relay: PooledRelay): boolean {
+    this.byId.delete(relay.relayId)
+    const key = keyOf(relay.address)
+    const entry = this.entries.get(key)
+    return entry?.state === 'connected' && entry.relay === relay && this.entries.delete(key)
   }
 }
 

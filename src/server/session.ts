@@ -31,6 +31,8 @@ interface Group {
 const MAX_INBOX = 4
 /** Blocks whose effects are not durable yet before the socket is paused. */
 const MAX_WAITING = 64
+/** Replies and events of those blocks before the socket is paused; each may hold a message. */
+const MAX_WAITING_ITEMS = 512
 const NO_CORR_ID = Buffer.alloc(0)
 
 /**
@@ -45,7 +47,12 @@ export class Session implements Worker {
   /** Notifiers that this connection is subscribed to. */
   readonly notifiers = new Set<NotifierId>()
   /** What could not be pushed because the client was not reading. */
-  readonly heldBack = { subscriptions: new Set<Subscription>(), notifiers: new Set<NotifierId>() }
+  readonly heldBack = {
+    subscriptions: new Set<Subscription>(),
+    notifiers: new Set<NotifierId>(),
+    /** Notifiers will be gone through again in the next turn of the loop. */
+    continuing: false,
+  }
   /** The service of this session has subscribed: its queues are pushed to this connection. */
   serviceSubscribed = false
   /** SUBS or NSUBS was answered on this connection. */
@@ -65,8 +72,10 @@ export class Session implements Worker {
   private paused = false
   private congested = false
   private writers: (() => void)[] = []
-  /** Commands that are answered later and have not been yet. */
-  private unanswered = 0
+  private waitingItems = 0
+  /** Commands that are answered later: those under way, and those that wait for one of them to end. */
+  private underWay = 0
+  private readonly postponed: (() => void)[] = []
 
   constructor(core: Core, link: SmpLink, scheduler: Scheduler, onClose: (session: Session) => void) {
     this.core = core
@@ -87,6 +96,12 @@ export class Session implements Worker {
   /** Whether an event may be pushed now. What may not must be held back and offered again when the client reads. */
   get canPush(): boolean {
     return !this.closed && !this.congested
+  }
+
+  /** What is kept in memory for this connection: received blocks, and replies and events on their way out. */
+  get queued(): { readonly received: number; readonly sending: number } {
+    const sending = this.waitingItems + this.outgoing.length + this.payloads.length
+    return { received: this.inbox.length, sending }
   }
 
   get hasSubscriptions(): boolean {
@@ -171,16 +186,24 @@ export class Session implements Worker {
     this.emit(replies, kept ? this.core.store.flushed() : undefined)
   }
 
-  private answerLater(corrId: Buffer, entityId: EntityId, outcome: Extract<Outcome, { later: unknown }>): void {
-    const own = Buffer.from(corrId)
-    this.unanswered++
-    void outcome.later.then((reply) => {
-      this.unanswered--
+  private answerLater(corrId: Buffer, entityId: EntityId, { later }: Extract<Outcome, { later: unknown }>): void {
+    const answer = (reply: Reply): void => {
+      this.underWay--
       if (this.closed) return
-      this.emit([{ corrId: own, entityId, reply, kept: false }])
+      this.emit([{ corrId, entityId, reply, kept: false }])
+      this.postponed.shift()?.()
       this.regulate()
       if (this.inbox.length > 0) this.scheduler.wake(this)
-    })
+    }
+    const begin = (): void => {
+      this.underWay++
+      later().then(answer, (error: unknown) => {
+        this.core.log.error('a command failed in this relay', { error })
+        answer({ type: 'ERR', error: { type: 'INTERNAL' } })
+      })
+    }
+    if (this.underWay < this.core.proxying.clientConcurrency) begin()
+    else this.postponed.push(begin)
   }
 
   /** Puts items in line; they leave after everything before them has left, and after `durable` when it is given. */
@@ -192,6 +215,7 @@ export class Session implements Worker {
     }
     const group: Group = { items, ready: durable === undefined }
     this.waiting.push(group)
+    this.waitingItems += items.length
     if (durable === undefined) return
     const { backlog } = this.core
     backlog.bytes += BLOCK_SIZE
@@ -210,7 +234,11 @@ export class Session implements Worker {
 
   private release(group: Group): void {
     group.ready = true
-    while (this.waiting[0]?.ready === true) this.leave(this.waiting.shift()?.items ?? [])
+    while (this.waiting[0]?.ready === true) {
+      const { items } = this.waiting.shift() ?? group
+      this.waitingItems -= items.length
+      this.leave(items)
+    }
     this.regulate()
     if (this.inbox.length > 0) this.scheduler.wake(this)
   }
@@ -266,8 +294,12 @@ export class Session implements Worker {
   }
 
   private mustWait(): boolean {
-    const { clientConcurrency } = this.core.proxying
-    return this.congested || this.waiting.length >= MAX_WAITING || this.unanswered >= clientConcurrency
+    return (
+      this.congested ||
+      this.waiting.length >= MAX_WAITING ||
+      this.waitingItems >= MAX_WAITING_ITEMS ||
+      this.underWay >= this.core.proxying.clientConcurrency
+    )
   }
 
   /** Stops reading from the client while it does not read, sends faster than we work, or than the disk takes. */
@@ -284,6 +316,8 @@ export class Session implements Worker {
     this.scheduler.remove(this)
     this.inbox.length = 0
     this.waiting.length = 0
+    this.waitingItems = 0
+    this.postponed.length = 0
     this.payloads.length = 0
     this.outgoing = []
     this.wakeWriters()

@@ -55,14 +55,9 @@ export function forwarded(context: Context, command: Extract<Command, { type: 'R
   if (parsed.type === 'error') return { reply: wrap(parsed.corrId, NO_ENTITY, { type: 'ERR', error: parsed.error }) }
   const { corrId: innerCorrId, entityId } = parsed
   const outcome = execute({ core, session, version: fwd.version, forwarded: true }, parsed)
-  if ('later' in outcome) return { later: outcome.later.then((reply) => wrap(innerCorrId, entityId, reply)) }
-  if (outcome.kept !== true) return { reply: wrap(innerCorrId, entityId, outcome.reply) }
-  const { reply } = outcome
-  return {
-    later: core.store.flushed().then(
-      () => wrap(innerCorrId, entityId, reply),
-      (error: unknown) =>
-        wrap(innerCorrId, entityId, { type: 'ERR', error: { type: 'STORE', message: (error as Error).message } }),
-    ),
+  if ('later' in outcome) {
+    const { later } = outcome
+    return { later: async () => wrap(innerCorrId, entityId, await later()) }
   }
+  return { ...outcome, reply: wrap(innerCorrId, entityId, outcome.reply) }
 }

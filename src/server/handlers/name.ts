@@ -8,11 +8,12 @@ import type { NameResolver } from '../name-resolver.ts'
 export function resolveName(context: Context, command: Extract<Command, { type: 'RSLV' }>): Outcome {
   const { core } = context
   core.stats.names.reqs++
-  if (core.resolver === undefined) {
+  const { resolver } = core
+  if (resolver === undefined) {
     core.stats.names.disabled++
     return fail({ type: 'NAME', error: { type: 'NO_RESOLVER' } })
   }
-  return { later: lookUp(core, core.resolver, command.name) }
+  return { later: () => lookUp(core, resolver, command.name) }
 }
 
 async function lookUp(core: Core, resolver: NameResolver, name: string): Promise<Reply> {

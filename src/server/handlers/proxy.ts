@@ -23,9 +23,9 @@ export function openRelaySession(context: Context, command: Extract<Command, { t
   if (!samePassword(core.policy.createPassword, command.password)) return proxyFailure({ type: 'BASIC_AUTH' })
   const counters = relayCounters(core, command.server.hosts[0], 'pRelays')
   for (const counter of counters) counter.requests++
-  const result = core.relays.connect(command.server)
-  if (!(result instanceof Promise)) return { reply: sessionReply(result, counters) }
-  return { later: result.then((connected) => sessionReply(connected, counters)) }
+  const known = core.relays.known(command.server)
+  if (known !== undefined) return { reply: sessionReply(known, counters) }
+  return { later: async () => sessionReply(await core.relays.connect(command.server), counters) }
 }
 
 function sessionReply(result: PoolResult, counters: readonly ProxyCounters[]): Reply {
@@ -64,7 +64,7 @@ export function forwardToRelay(context: Context, command: Extract<Command, { typ
     for (const counter of counters) counter.errorsCompat++
     return proxyFailure({ type: 'BROKER', error: { type: 'TRANSPORT', error: { type: 'VERSION' } } })
   }
-  return { later: forward(context, command, relay, sessionSecret, counters) }
+  return { later: () => forward(context, command, relay, sessionSecret, counters) }
 }
 
 /** PFWD's command in RFWD's box, and RRES's box opened for PRES (SMP server behaviour §8.3). */
@@ -75,22 +75,25 @@ async function forward(
   sessionSecret: Buffer,
   counters: readonly ProxyCounters[],
 ): Promise<Reply> {
-  const nonce = context.core.random(NONCE_SIZE)
+  const { core, corrId } = context
+  const nonce = core.random(NONCE_SIZE)
   const key = boxKey(sessionSecret)
-  const { corrId } = context
+  const beganAt = core.now()
   const fwd = encodeFwdTransmission({
     corrId,
     version: command.version,
     key: command.key,
     encTransmission: command.encTransmission,
   })
-  const ownCorrId = Buffer.from(corrId)
   const result = await relay.client.request(
     { type: 'RFWD', encFwdTransmission: seal(key, cbNonce(nonce), fwd) },
     { corrId: nonce },
   )
+  if ('reply' in result) relay.answeredAt = core.now()
+  // Nothing came back in all that time: the connection is dead, and the client makes a new one with its next PRXY.
+  else if (result.failure.type === 'timeout' && relay.answeredAt < beganAt) relay.client.close()
   const reply =
-    'failure' in result ? proxyError(requestError(result.failure)) : response(result.reply, key, nonce, ownCorrId)
+    'failure' in result ? proxyError(requestError(result.failure)) : response(result.reply, key, nonce, corrId)
   const served = reply.type === 'PRES' || ('reply' in result && result.reply.type === 'ERR')
   for (const counter of counters) counter[served ? 'successes' : 'errorsOther']++
   return reply
