@@ -43,9 +43,9 @@ export function pushMessage(core: Core, queue: QueueRec, message: Message): void
   push(core, subscription, queue, message)
 }
 
-/** Pushes the first message of a queue, if there is one and none is handed out already. */
+/** Pushes the first message of a queue, if there is one, none is handed out already, and the queue is not blocked. */
 export function pushFirst(core: Core, subscription: Subscription, queue: QueueRec): void {
-  if (subscription.delivered !== undefined) return
+  if (subscription.delivered !== undefined || queue.status.type === 'blocked') return
   const message = core.store.firstMessage(queue.rcvId)
   if (message !== undefined) push(core, subscription, queue, message)
 }

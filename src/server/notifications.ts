@@ -15,36 +15,48 @@ export function notify(core: Core, notifier: NotifierRec, message: OrdinaryMessa
   const meta = encodeNotificationMeta({ msgId: message.id, timestamp: message.timestamp })
   const encMeta = sealPadded(boxKey(notifier.dhSecret), nonce, meta, NOTIFICATION_PADDED_SIZE)
   core.store.addNotification(notifier.notifierId, { msgId: message.id, timestamp: message.timestamp, nonce, encMeta })
-  const session =
-    notifier.serviceId === undefined
-      ? core.subscriptions.notifier(notifier.notifierId)
-      : core.subscriptions.service('N', notifier.serviceId)
+  const session = notifierSession(core, notifier)
   if (session !== undefined) deliverNotifications(core, session, notifier.notifierId)
 }
 
-/** Sends the pending notifications of a notifier, oldest first; what the client does not take now stays stored. */
+/** The connection that receives the notifications of this notifier. */
+export function notifierSession(core: Core, { notifierId, serviceId }: NotifierRec): Session | undefined {
+  return serviceId === undefined ? core.subscriptions.notifier(notifierId) : core.subscriptions.service('N', serviceId)
+}
+
+/**
+ * Sends pending notifications of a notifier, oldest first. What the client does not take now stays stored, and of many
+ * the next ones leave when these have.
+ */
 export function deliverNotifications(core: Core, session: Session, notifierId: NotifierId): void {
+  const { heldBack } = session
   if (!session.canPush) {
-    session.heldBack.notifiers.add(notifierId)
+    heldBack.notifiers.add(notifierId)
     return
   }
-  for (;;) {
-    const pending = core.store.notifications(notifierId, BATCH)
-    for (const { nonce, encMeta } of pending) session.event(notifierId, { type: 'NMSG', nonce, encMeta })
-    core.store.deleteNotifications(notifierId, pending.length)
-    core.stats.msgNtfs += pending.length
-    if (pending.length < BATCH) return
-  }
+  const pending = core.store.notifications(notifierId, BATCH)
+  for (const { nonce, encMeta } of pending) session.event(notifierId, { type: 'NMSG', nonce, encMeta })
+  core.store.deleteNotifications(notifierId, pending.length)
+  core.stats.msgNtfs += pending.length
+  if (pending.length < BATCH) return
+  heldBack.notifiers.add(notifierId)
+  if (heldBack.continuing) return
+  heldBack.continuing = true
+  setImmediate(() => {
+    heldBack.continuing = false
+    notifyHeldBack(core, session)
+  })
 }
 
 /** Offers again what was held back while the client did not read. */
 export function notifyHeldBack(core: Core, session: Session): void {
   const { notifiers } = session.heldBack
-  for (const notifierId of notifiers) {
+  for (const notifierId of [...notifiers]) {
     if (!session.canPush) return
     notifiers.delete(notifierId)
     const notifier = core.store.queueByNotifier(notifierId)?.notifier
-    if (notifier !== undefined) deliverNotifications(core, session, notifierId)
+    if (notifier === undefined || notifierSession(core, notifier) !== session) continue
+    deliverNotifications(core, session, notifierId)
   }
 }
 

@@ -1,7 +1,7 @@
 import { verifySignature } from '../crypto/verify.ts'
 import type { Command } from '../protocol/command.ts'
 import type { SmpError } from '../protocol/errors.ts'
-import { idFromBytes, idToBytes, type ServiceId } from '../protocol/ids.ts'
+import { idFromBytes, type ServiceId } from '../protocol/ids.ts'
 import { ID_SIZE } from '../protocol/limits.ts'
 import type { Transmission } from '../protocol/transmission.ts'
 import type { ServiceRec } from '../store/store.ts'
@@ -47,9 +47,9 @@ export function serviceSignatureError(
       service !== undefined &&
       serviceSignature === undefined &&
       authorization.type === 'ed25519' &&
+      transmission.entityId === service.serviceId &&
       verifySignature(service.sessionKey, authorized, authorization.signature)
-    if (!signed) return { type: 'SERVICE' }
-    return idToBytes(transmission.entityId).equals(idToBytes(service.serviceId)) ? undefined : { type: 'AUTH' }
+    return signed ? undefined : { type: 'SERVICE' }
   }
   if (service !== undefined && SIGNED_TWICE.includes(type)) {
     const signed = serviceSignature !== undefined && verifySignature(service.sessionKey, authorized, serviceSignature)

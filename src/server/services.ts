@@ -2,8 +2,8 @@ import { NO_ENTITY, type NotifierId, type RcvId } from '../protocol/ids.ts'
 import type { QueueRec, ServiceParty } from '../store/store.ts'
 import type { Core } from './core.ts'
 import { endSubscription, pushFirst, serviceSubscription } from './delivery.ts'
-import { deliverNotifications, endNotifierSubscription } from './notifications.ts'
-import type { Context } from './outcome.ts'
+import { deliverNotifications, endNotifierSubscription, notifierSession } from './notifications.ts'
+import { blockedError, type Context } from './outcome.ts'
 import type { Session } from './session.ts'
 
 /** Milliseconds that a background delivery may take before others get their turn. */
@@ -20,7 +20,9 @@ export function takeService(core: Core, session: Session, party: ServiceParty): 
   session.serviceSubscribed = true
   if (replaced === undefined) return
   replaced.serviceSubscribed = false
+  replaced.subscribedAll = false
   if (party === 'R') replaced.subscriptions.clear()
+  else replaced.heldBack.notifiers.clear()
   const { count, idsHash } = core.store.serviceSubscriptions(service.serviceId, party)
   counters(core, party).subEnd++
   replaced.event(service.serviceId, { type: 'ENDS', count, idsHash })
@@ -75,10 +77,7 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
   else if (notifier.serviceId === undefined) stats.assocNew++
   else stats.assocUpdated++
   core.store.setQueueService(queue.rcvId, 'N', serviceId)
-  const previous =
-    notifier.serviceId === undefined
-      ? core.subscriptions.notifier(notifier.notifierId)
-      : core.subscriptions.service('N', notifier.serviceId)
+  const previous = notifierSession(core, notifier)
   if (previous !== undefined && previous !== session) {
     endNotifierSubscription(core, previous, notifier.notifierId, 'END')
   }
@@ -89,26 +88,34 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
 export async function deliverServiceMessages(core: Core, session: Session): Promise<void> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return
-  await forEachQueue(session, core.store.serviceQueues(serviceId, 'R'), (rcvId: RcvId) => {
+  const receives = (): boolean => core.subscriptions.service('R', serviceId) === session
+  await forEachQueue(session, receives, core.store.serviceQueues(serviceId, 'R'), (rcvId: RcvId) => {
     const queue = core.store.queue(rcvId)
     if (queue?.rcvServiceId !== serviceId || core.store.queueSize(rcvId) === 0) return
-    pushFirst(core, serviceSubscription(session, rcvId), queue)
+    const subscription = serviceSubscription(session, rcvId)
+    if (queue.status.type === 'blocked') session.event(rcvId, { type: 'ERR', error: blockedError(queue.status) })
+    else if (subscription.mode === 'subscribed') pushFirst(core, subscription, queue)
   })
-  if (!session.closed && core.subscriptions.service('R', serviceId) === session)
-    session.event(NO_ENTITY, { type: 'ALLS' })
+  if (!session.closed && receives()) session.event(NO_ENTITY, { type: 'ALLS' })
 }
 
 /** Sends the pending notifications of every notifier of the session's service. */
 export async function deliverServiceNotifications(core: Core, session: Session): Promise<void> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return
-  await forEachQueue(session, core.store.serviceQueues(serviceId, 'N'), (notifierId: NotifierId) => {
+  const receives = (): boolean => core.subscriptions.service('N', serviceId) === session
+  await forEachQueue(session, receives, core.store.serviceQueues(serviceId, 'N'), (notifierId: NotifierId) => {
     deliverNotifications(core, session, notifierId)
   })
 }
 
-/** Goes through ids in slices, waiting while the client does not read. */
-async function forEachQueue<T>(session: Session, ids: Iterable<T>, each: (id: T) => void): Promise<void> {
+/** Goes through ids in slices, waiting while the client does not read, until another connection takes over. */
+async function forEachQueue<T>(
+  session: Session,
+  receives: () => boolean,
+  ids: Iterable<T>,
+  each: (id: T) => void,
+): Promise<void> {
   let sliceEnd = performance.now() + SLICE_MS
   for (const id of ids) {
     if (performance.now() > sliceEnd) {
@@ -116,7 +123,7 @@ async function forEachQueue<T>(session: Session, ids: Iterable<T>, each: (id: T)
       sliceEnd = performance.now() + SLICE_MS
     }
     await session.writable()
-    if (session.closed) return
+    if (session.closed || !receives()) return
     each(id)
   }
 }

@@ -1,7 +1,7 @@
 import { idToBytes } from '../../protocol/ids.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { endSubscription, pushTarget } from '../delivery.ts'
-import { endNotifierSubscription } from '../notifications.ts'
+import { endNotifierSubscription, notifierSession } from '../notifications.ts'
 import { kept, OK, type Context, type Outcome } from '../outcome.ts'
 
 /** OFF: nothing more is accepted from senders. */
@@ -32,10 +32,7 @@ export function endNotifier(context: Context, queue: QueueRec): void {
   const { core } = context
   const { notifier } = queue
   if (notifier === undefined) return
-  const subscriber =
-    notifier.serviceId === undefined
-      ? core.subscriptions.notifier(notifier.notifierId)
-      : core.subscriptions.service('N', notifier.serviceId)
+  const subscriber = notifierSession(core, notifier)
   if (subscriber !== undefined) endNotifierSubscription(core, subscriber, notifier.notifierId, 'DELD')
 }
 
