@@ -1,0 +1,39 @@
+import { idAs, type EntityId, type LinkId, type SndId } from '../protocol/ids.ts'
+import type { BlockedStatus, QueueRec, QueueStatus } from '../store/store.ts'
+import type { Core } from './core.ts'
+import { pushTarget } from './delivery.ts'
+import { blockedError } from './outcome.ts'
+
+/** What became of an operator's command; `status`: of the queue before it. */
+export interface BlockingResult {
+  readonly changed: boolean
+  readonly status: QueueStatus
+}
+
+/** The queue that an operator means: by its sender id, as it stands in invitations, or by its link id. */
+export function queueToModerate(core: Core, id: EntityId): QueueRec | undefined {
+  return core.store.queueBySender(idAs<SndId>(id)) ?? core.store.queueByLink(idAs<LinkId>(id))
+}
+
+/**
+ * Blocks an active queue: nothing can be sent to it or received from it, and whoever is subscribed is told the reason at
+ * once (SMP server behaviour §7). A queue that is off or blocked already stays as it is. Undefined: no such queue.
+ */
+export function blockQueue(core: Core, id: EntityId, status: BlockedStatus): BlockingResult | undefined {
+  const queue = queueToModerate(core, id)
+  if (queue === undefined) return undefined
+  if (queue.status.type !== 'active') return { changed: false, status: queue.status }
+  core.store.setStatus(queue.rcvId, status)
+  core.stats.qBlocked++
+  pushTarget(core, queue)?.session.event(queue.rcvId, { type: 'ERR', error: blockedError(status) })
+  return { changed: true, status: queue.status }
+}
+
+/** Makes a blocked queue active again; one that is off stays off. Undefined: no such queue. */
+export function unblockQueue(core: Core, id: EntityId): BlockingResult | undefined {
+  const queue = queueToModerate(core, id)
+  if (queue === undefined) return undefined
+  const changed = queue.status.type === 'blocked'
+  if (changed) core.store.setStatus(queue.rcvId, { type: 'active' })
+  return { changed, status: queue.status }
+}
