@@ -14,6 +14,8 @@ export interface Policy {
   /** Seconds after which an undelivered message may be dropped. */
   readonly messageTtl: number
   readonly expireOnSend: boolean
+  /** Drop such messages at once when the relay starts, instead of waiting for the first regular time. */
+  readonly expireOnStart?: boolean
   /** Seconds after which an undelivered notification may be dropped. */
   readonly notificationTtl: number
 }

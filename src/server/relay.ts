@@ -39,6 +39,7 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
       createPassword: settings.auth.createPassword,
       messageTtl: settings.store.messageTtl,
       expireOnSend: settings.store.expireOnSend,
+      expireOnStart: settings.store.expireOnStart,
       notificationTtl: settings.store.notificationTtl,
     },
     ports,

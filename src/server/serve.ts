@@ -182,6 +182,9 @@ function maintenance(
     const before = core.now() - timeouts.stall
     for (const session of sessions) if (session.stalledAt !== undefined && session.stalledAt < before) session.close()
   }
+  if (policy.expireOnStart === true) {
+    expireMessages().catch((error: unknown) => log.error('old messages could not be removed at the start', { error }))
+  }
   const timers = [
     every(timeouts.expireMessages, log, expireMessages),
     every(timeouts.expireNotifications, log, expireNotifications),
