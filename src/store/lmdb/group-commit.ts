@@ -75,9 +75,7 @@ export class GroupCommit {
     if (batch === undefined) return
     this.#gathering = undefined
     this.#committing = batch
-    const load: CommitLoad = { effects: 0, inserted: 0, removed: 0, pages: 0 }
-    for (const table of this.#tables) table.beginCommit(this.#writer, load)
-    this.#write(load).then(
+    this.#write().then(
       () => {
         this.#end(batch)
       },
@@ -85,7 +83,9 @@ export class GroupCommit {
     )
   }
 
-  async #write(load: CommitLoad): Promise<void> {
+  async #write(): Promise<void> {
+    const load: CommitLoad = { effects: 0, inserted: 0, removed: 0, pages: 0 }
+    for (const table of this.#tables) table.beginCommit(this.#writer, load)
     if (load.effects === 0) return
     if (!this.#space.fits(load)) await this.#space.look(load)
     await this.#transactions.batch(() => {

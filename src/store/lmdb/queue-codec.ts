@@ -107,7 +107,7 @@ function readKey(record: RecordReader): AuthKey {
   }
 }
 
-// status = u8: 0 active, 1 off, 2 blocked for spam, 3 blocked for content; +4 with a notice; +8 and u48 ttl in it
+// status = u8: 0 active, 1 off, 2 blocked for spam, 3 blocked for content; +4 with a notice; +8 and f64 ttl in it
 
 function writeStatus(out: RecordWriter, status: QueueStatus): void {
   if (status.type === 'active') out.u8(0)
@@ -116,7 +116,7 @@ function writeStatus(out: RecordWriter, status: QueueStatus): void {
     const { notice } = status
     const code = (status.reason === 'spam' ? 2 : 3) | (notice === undefined ? 0 : 4)
     if (notice?.ttl === undefined) out.u8(code)
-    else out.u8(code | 8).u48(notice.ttl)
+    else out.u8(code | 8).f64(notice.ttl)
   }
 }
 
@@ -126,5 +126,5 @@ function readStatus(record: RecordReader): QueueStatus {
   if (code === 1) return { type: 'off' }
   const reason = (code & 3) === 2 ? 'spam' : 'content'
   if ((code & 4) === 0) return { type: 'blocked', reason }
-  return { type: 'blocked', reason, notice: code & 8 ? { ttl: record.u48() } : {} }
+  return { type: 'blocked', reason, notice: code & 8 ? { ttl: record.f64() } : {} }
 }

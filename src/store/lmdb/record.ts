@@ -49,6 +49,11 @@ export class RecordWriter {
     return this
   }
 
+  f64(value: number): this {
+    this.#at = this.#chunk.writeDoubleBE(value, this.#at)
+    return this
+  }
+
   bytes(value: Uint8Array): this {
     this.#chunk.set(value, this.#at)
     this.#at += value.length
@@ -95,6 +100,10 @@ export class RecordReader {
 
   u48(): number {
     return this.#bytes.readUIntBE(this.#take(6), 6)
+  }
+
+  f64(): number {
+    return this.#bytes.readDoubleBE(this.#take(8))
   }
 
   bytes(length: number): Buffer {
