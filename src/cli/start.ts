@@ -10,7 +10,7 @@ import { readFingerprint } from './identity.ts'
 import { loadSettings } from './ini-file.ts'
 import { addOptions, checked, valueOption } from './options.ts'
 import { print } from './output.ts'
-import { checkPorts, privilegeRemedy } from './port-check.ts'
+import { checkPorts } from './port-check.ts'
 import { checkStorage } from './storage-check.ts'
 import { identityLines, sourceCodeLines } from './summary-lines.ts'
 
@@ -54,7 +54,7 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))
 
   checkStorage(settings, paths)
-  const ports = options.maintenance ? [] : await openablePorts(settings.transport.ports, log)
+  const ports = options.maintenance ? [] : await openablePorts(settings.transport, log)
   const site = options.maintenance ? 'off' : siteState(settings)
   print(...bannerLines({ settings, paths, ports, site }))
   await run({ ...settings, transport: { ...settings.transport, ports } }, options, { paths, log })
@@ -112,11 +112,9 @@ function stopSignal(): { received: Promise<NodeJS.Signals | Error>; forget(): vo
   }
 }
 
-async function openablePorts(ports: readonly number[], log: Logger): Promise<readonly number[]> {
-  const { usable, forbidden } = await checkPorts(ports)
-  if (forbidden.length > 0) {
-    log.warn(`Not listening on port ${forbidden.join(', ')}: this user may not open it. ${privilegeRemedy()}`)
-  }
+async function openablePorts({ ports, listenHost }: Settings['transport'], log: Logger): Promise<readonly number[]> {
+  const { usable, faults } = await checkPorts(ports, listenHost)
+  for (const { message, remedy = '' } of faults) log.warn(`${message} ${remedy}`)
   return usable
 }
 

@@ -86,6 +86,12 @@ export const addressPassword = v.pipe(
   v.check((value) => !/[@:/]/.test(value), 'free of @, : and /'),
 )
 
+/** An address of this machine. */
+export const address = v.pipe(
+  v.string(),
+  v.check((value) => isIP(value) !== 0, 'an IP address'),
+)
+
 /** `example.com,abc….onion`; the text is kept as it stands because it is printed in the address. */
 export const hostList = v.pipe(
   v.string(),

@@ -1,5 +1,6 @@
 import type * as v from 'valibot'
 import {
+  address,
   addressPassword,
   choice,
   country,
@@ -179,6 +180,10 @@ export const iniKeys = {
     port: key(portList, {
       value: '5223,443',
       doc: 'Ports to listen on, on all addresses of the machine. A port below 1024 that this user may not open is left out with a warning, unless it is the only one.',
+    }),
+    listen_host: key(address, {
+      samples: ['127.0.0.1'],
+      doc: 'One address to listen on, for a relay that is reached through its onion name or a proxy of this machine only.',
     }),
     log_tls_errors: key(onOff, { missing: 'off', value: 'off', doc: 'Whether failed TLS handshakes are logged.' }),
     websockets: key(webSocketPorts, {

@@ -55,6 +55,8 @@ export interface Settings {
     readonly hosts: readonly string[]
     /** At least one. */
     readonly ports: readonly number[]
+    /** The one address to listen on; `undefined`: all. */
+    readonly listenHost: string | undefined
     readonly logTlsErrors: boolean
     /** Without those in `ports`. */
     readonly webSocketPorts: readonly number[]
@@ -138,6 +140,7 @@ function collect(reader: ValueReader): Settings {
     transport: {
       hosts: hosts.filter((host) => host !== hostPlaceholder),
       ports: ports ?? [],
+      listenHost: reader.read('TRANSPORT', 'listen_host'),
       logTlsErrors: reader.read('TRANSPORT', 'log_tls_errors'),
       webSocketPorts: reader.read('TRANSPORT', 'websockets').filter((port) => !ports?.includes(port)),
       controlPort: reader.read('TRANSPORT', 'control_port'),

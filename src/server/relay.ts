@@ -14,8 +14,6 @@ export interface RelayOptions {
   readonly settings: Settings
   readonly paths: Paths
   readonly log: Logger
-  /** One address to listen on; all when absent. */
-  readonly host?: string
 }
 
 /** Starts the relay that the INI file describes, with its store under the state directory. */
@@ -48,7 +46,7 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
       clientConcurrency: settings.proxy.clientConcurrency,
       routing: () => routing(settings.proxy),
     },
-    ...(options.host !== undefined && { host: options.host }),
+    ...(settings.transport.listenHost !== undefined && { host: settings.transport.listenHost }),
     ...(settings.names && { names: resolverOptions(settings.names) }),
     ...(settings.inactiveClients && { inactiveClients: settings.inactiveClients }),
     log,
