@@ -97,6 +97,17 @@ contract("upstream's files", (open) => {
     expect([...again.services()]).toEqual([...store.services()])
   })
 
+  it('have a notice apart from a service, which upstream could not read in one line', async () => {
+    const store = open()
+    store.addService(aService(1))
+    store.addQueue(aQueue(1, { rcvServiceId: serviceId(1) }))
+    store.setStatus(rcvId(1), { type: 'blocked', reason: 'spam', notice: { ttl: 5 } })
+    await exportUpstream(store, at('out'))
+    const [, created, blocked] = text(at('out/smp-server-store.log')).split('\n')
+    expect(created).toMatch(/ status=blocked,reason=spam rsrv=\S+$/)
+    expect(blocked).toMatch(/^BLOCK \S+ reason=spam,notice=\{"ttl":5\}$/)
+  })
+
   it('are imported once, also when it is done twice', async () => {
     const store = open()
     await importUpstream(store, directory)
