@@ -44,6 +44,9 @@ export interface KeeperState extends TorState {
   readonly hostname?: OnionHostname
   /** When the network last took the descriptor, or handed it out. */
   readonly confirmedAt?: Date
+  /** When the relay was last reached through Tor, and why the last attempt failed if it did. */
+  readonly provenAt?: Date
+  readonly unproven?: string | undefined
   /** How often a tor was lost, or could not be had, since the keeper started. */
   readonly restarts: number
   readonly lastError?: KeeperError
@@ -66,6 +69,8 @@ export interface KeeperOptions {
   /** The onion name of the INI file. Without its key no other one is made instead. */
   readonly expectedHostname?: string | undefined
   readonly checkIntervalMs?: number
+  /** Reaches the relay as a client would, through Tor; rejects when that fails, and at once when it is called off. */
+  readonly prove?: ((hostname: OnionHostname, calledOff: AbortSignal) => Promise<void>) | undefined
   /** Between two questions whether tor is alive. */
   readonly heartbeatMs?: number
   readonly log: Logger
@@ -206,16 +211,31 @@ export class OnionKeeper {
 
   /** Asks tor whether it is alive, and the network whether it has the descriptor, in their intervals. */
   async #watch(control: TorControl, service: OnionService, over: AbortSignal): Promise<void> {
-    let checkAt = service.wasThere ? 0 : performance.now() + firstCheckMs
+    let checkAt = service.wasThere ? 0 : performance.now() + Math.min(firstCheckMs, this.#checkIntervalMs)
     for (;;) {
       await control.getInfo('version')
       if (this.#state.bootstrap?.progress === 100 && performance.now() >= checkAt) {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
         const interval = this.#state.publishedAt ? this.#checkIntervalMs : Math.min(firstCheckMs, this.#checkIntervalMs)
         await this.check()
+        await this.#prove(service.hostname, over)
         checkAt = performance.now() + interval
       }
       await sleep(this.#heartbeatMs, undefined, { signal: over, ref: false })
+    }
+  }
+
+  async #prove(hostname: OnionHostname, over: AbortSignal): Promise<void> {
+    if (!this.#options.prove || !this.#state.publishedAt) return
+    try {
+      await this.#options.prove(hostname, over)
+      this.#set({ provenAt: new Date(), unproven: undefined })
+    } catch (error) {
+      if (over.aborted) return
+      const unproven = error instanceof Error ? error.message : String(error)
+      if (this.#state.unproven === undefined)
+        this.#options.log.warn(`onion service: not reached through Tor: ${unproven}`)
+      this.#set({ unproven })
     }
   }
 
@@ -266,11 +286,17 @@ export class OnionKeeper {
   }
 
   #forgetTor(): void {
-    const { phase, restarts, hostname, confirmedAt, lastError } = this.#state
-    this.#state = { phase, restarts }
-    if (hostname !== undefined) this.#state = { ...this.#state, hostname }
-    if (confirmedAt !== undefined) this.#state = { ...this.#state, confirmedAt }
-    if (lastError !== undefined) this.#state = { ...this.#state, lastError }
+    const forgotten: (keyof TorState)[] = [
+      'torVersion',
+      'torPid',
+      'bootstrap',
+      'networkUp',
+      'publication',
+      'publishedAt',
+    ]
+    const kept = { ...this.#state }
+    for (const name of forgotten) Reflect.deleteProperty(kept, name)
+    this.#state = kept
   }
 
   #set(change: Partial<KeeperState>): void {

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, stat, unlink } from 'node:fs/promises'
+import { chmod, lstat, mkdir, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -169,10 +169,14 @@ export class OwnTor {
     running?.close()
     if (running) throw runsAlready(options.directory)
     const paths = await prepareOwnTor(options)
-    await unlink(paths.cookieFile).catch(() => undefined) // left behind by a tor that was killed
     const { child, pid, exited } = await spawnTor(options, paths)
     try {
       const control = await connectWhenReady(paths, exited, options)
+      // Two that start at the same moment share the path of the socket, and one tor waits for the other's lock.
+      if ((await control.getInfo('process/pid')).get('process/pid') !== String(pid)) {
+        control.close()
+        throw runsAlready(options.directory)
+      }
       await control.takeOwnership()
       await control.resetConf('__OwningControllerProcess')
       return new OwnTor(control, child, pid, exited, decidesNetwork(options.extra))

@@ -176,6 +176,20 @@ describe('the own tor', () => {
     await tor.control.getInfo('version')
   })
 
+  it('is alone also when two are started at the same moment', async () => {
+    const files = await relay()
+    const { directory } = files.own
+    const starts = [1, 2].map(() => OwnTor.start({ directory, extra, log: silentLogger }))
+    const outcomes = await Promise.allSettled(starts)
+    for (const outcome of outcomes) if (outcome.status === 'fulfilled') tors.push(outcome.value)
+    expect(tors).toHaveLength(1)
+    expect(outcomes).toContainEqual({
+      status: 'rejected',
+      reason: expect.objectContaining({ code: 'TOR_RUNS_ALREADY' }) as Error,
+    })
+    await tors[0]?.control.getInfo('version')
+  })
+
   it('ends when its connection does, and when it is told to', async () => {
     const { tor, directory } = await start()
     tor.control.close()
