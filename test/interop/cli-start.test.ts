@@ -23,6 +23,7 @@ function setIni(section: string, key: string, value: string): void {
 function initialize(...args: string[]): void {
   relay.run(['init', '-y', '-n', 'a.example', '--password', 'x', ...args])
   setIni('TRANSPORT', 'port', String(port))
+  setIni('TRANSPORT', 'listen_host', '127.0.0.1')
 }
 
 /** The ALPN that a relay agrees to, i.e. proof that it serves. */
@@ -94,7 +95,12 @@ describe('start', () => {
     const { status, stdout } = await running.ended()
     await new Promise((done) => other.close(done))
     expect(status).toBe(1)
-    expect(stdout).toMatch(new RegExp(`^Error: Port ${port} is in use by .* \\(process ${process.pid}\\)\\.$`, 'm'))
+    expect(stdout).toMatch(
+      new RegExp(
+        `^Error: Cannot listen on port ${port} of 127.0.0.1: it is in use by .* \\(process ${process.pid}\\)\\.$`,
+        'm',
+      ),
+    )
   })
 
   test('warns about keys that are ignored, and starts', async () => {

@@ -37,7 +37,10 @@ test('tor setup adds an onion name to the address, and a second run changes noth
 
 test('start runs the tor that was set up, and ends it with itself', async () => {
   const port = await freePort()
-  writeFileSync(relay.ini, readFileSync(relay.ini, 'utf8').replace(/^port = .*/m, `port = ${port}`))
+  writeFileSync(
+    relay.ini,
+    readFileSync(relay.ini, 'utf8').replace(/^port = .*/m, `port = ${port}\nlisten_host = 127.0.0.1`),
+  )
   relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   const running = relay.start(['start', '--log-level', 'debug'])
   await running.shows(/tor: Opened Control listener/)
