@@ -11,18 +11,19 @@ import { queues } from './measurements/queues.ts'
 import { start } from './measurements/start.ts'
 import { timing } from './measurements/timing.ts'
 import { reachesAim, Reporter } from './report.ts'
-import { removeDirectories } from './stage.ts'
+import { removeDirectories, useRelayOptions } from './stage.ts'
 
 const all: readonly Measurement[] = [messages, latency, idle, queues, start, neighbours, timing]
 
-const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile DIRECTORY]
+const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile DIRECTORY] [--node OPTIONS]
 
 Measures one relay process on loopback, loaded by clients in other processes.
 
   names      ${all.map(({ name }) => name).join(', ')}; all when none is given
   --seconds  length of each measured period (default 4)
   --json     also writes the results to a file
-  --profile  keeps CPU profiles and a heap snapshot of the relay; the numbers suffer`
+  --profile  keeps CPU profiles and a heap snapshot of the relay; the numbers suffer
+  --node     options of node for the relay, in one argument: --node '--max-semi-space-size=2'`
 
 const machine = (): Record<string, unknown> => ({
   node: process.version,
@@ -60,6 +61,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '4' },
     json: { type: 'string' },
     profile: { type: 'string' },
+    node: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -70,6 +72,7 @@ if (values.help || unknown.length > 0 || !(seconds > 0 && seconds <= 600)) {
   process.exit(values.help ? 0 : 1)
 }
 if (values.profile !== undefined) mkdirSync(values.profile, { recursive: true })
+if (values.node !== undefined) useRelayOptions(values.node.split(' '))
 process.on('SIGINT', () => leave(130))
 process.on('SIGTERM', () => leave(143))
 
@@ -93,6 +96,6 @@ console.log(`\n${reporter.results.length} results, ${missed.length} short of the
 if (values.json !== undefined)
   writeFileSync(
     values.json,
-    `${JSON.stringify({ machine: about, seconds, results: reporter.results }, undefined, 2)}\n`,
+    `${JSON.stringify({ machine: about, seconds, relayOptions: values.node, results: reporter.results }, undefined, 2)}\n`,
   )
 leave(faults.length > 0 ? 1 : 0)

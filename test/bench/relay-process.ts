@@ -58,6 +58,11 @@ const calls = {
     }
   },
 
+  /** The most memory that this process has had so far, bytes. */
+  peakMemory(): number {
+    return process.resourceUsage().maxRSS * 1024
+  },
+
   /** Memory after garbage is collected (needs --expose-gc to be collected at once), bytes. */
   async memory(): Promise<Memory> {
     for (let round = 0; round < 3; round++) {

@@ -9,6 +9,15 @@ import type { LoadCalls } from './load-process.ts'
 import type { RelayCalls } from './relay-process.ts'
 
 const directories = new Set<string>()
+const relayOptions = ['--expose-gc']
+
+/** Further options of node for the relay's process. */
+export const useRelayOptions = (options: readonly string[]): void => {
+  relayOptions.push(...options)
+}
+
+/** A process for one relay. */
+export const forkRelay = (): Child<RelayCalls> => new Child<RelayCalls>('relay-process', relayOptions)
 
 /** Removes every temporary directory that is still there. */
 export const removeDirectories = (): void => {
@@ -40,7 +49,7 @@ export interface Stage {
 export const withRelay = <T>(act: (stage: Stage) => Promise<T>): Promise<T> =>
   withDirectory(async (directory) => {
     const keyHash = await writeCredentials(directory, { alg: 'ed448' })
-    const relay = new Child<RelayCalls>('relay-process', ['--expose-gc'])
+    const relay = forkRelay()
     const loads: Child<LoadCalls>[] = []
     const load = (): Child<LoadCalls> => {
       const child = new Child<LoadCalls>('load-process')

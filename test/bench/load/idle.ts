@@ -52,4 +52,8 @@ export const idleCalls = {
     })
     await sender.close()
   },
+
+  async closeIdle(): Promise<void> {
+    await Promise.all(idlers.splice(0).map(({ client }) => client.close()))
+  },
 }

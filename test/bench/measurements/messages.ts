@@ -34,7 +34,7 @@ const print = (report: Report, label: string, whole: TrafficResult, floor: numbe
     name: `${label}: rate`,
     value: perSecond,
     unit: 'messages/s',
-    note: `relay used ${processors.toFixed(2)} processors`,
+    note: `relay used ${processors.toFixed(2)} processors, at most ${(whole.peakMemory / 1024 ** 2).toFixed(0)} MiB`,
   })
   report.add({
     name: `${label}: relay CPU per message`,

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { writeCredentials } from '../../conformance/credentials.ts'
 import { Child } from '../child.ts'
-import type { RelayCalls } from '../relay-process.ts'
 import type { StoreCalls } from '../store-process.ts'
-import { withDirectory } from '../stage.ts'
+import { forkRelay, withDirectory } from '../stage.ts'
 import type { Measurement } from './measurement.ts'
 
 const QUEUES = 100_000
@@ -15,7 +14,7 @@ interface Start {
 }
 
 const startOn = async (directory: string, queues: number): Promise<Start> => {
-  const relay = new Child<RelayCalls>('relay-process', ['--expose-gc'])
+  const relay = forkRelay()
   try {
     const { readyMs, queues: found } = await relay.call('serve', { directory })
     if (found !== queues) throw new Error(`${found} queues instead of ${queues}`)

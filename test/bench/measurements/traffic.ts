@@ -29,6 +29,8 @@ export interface TrafficResult {
   /** Blocks that the relay received and sent for each message. */
   readonly blocksIn: number
   readonly blocksOut: number
+  /** Most memory of the relay, bytes. */
+  readonly peakMemory: number
 }
 
 const TLS_BLOCK_SIZE = 16_384
@@ -55,14 +57,14 @@ export const saturate = (traffic: Traffic, settings: Settings, label: string): P
     if (profileDirectory !== undefined)
       await relay.call('stopProfile', { path: join(profileDirectory, `messages-${label}.cpuprofile`) })
     await Promise.all(loads.map((one) => one.call('stopPairs')))
-    return measured
+    return { ...measured, peakMemory: await relay.call('peakMemory') }
   })
 
 const between = async (
   relay: Child<RelayCalls>,
   loads: readonly Child<LoadCalls>[],
   seconds: number,
-): Promise<TrafficResult> => {
+): Promise<Omit<TrafficResult, 'peakMemory'>> => {
   const look = (): Promise<[Usage, ...Awaited<ReturnType<LoadCalls['pairCounts']>>[]]> =>
     Promise.all([relay.call('usage'), ...loads.map((load) => load.call('pairCounts'))])
   const [usageBefore, ...before] = await look()
