@@ -9,6 +9,7 @@ import { addInit } from './init.ts'
 import { addJournal } from './journal.ts'
 import { parseFailure } from './parse-failure.ts'
 import { addStart } from './start.ts'
+import { addStore } from './store.ts'
 import { addTor } from './tor.ts'
 
 /** The command line: parses, runs the command that was asked for, and throws what went wrong. */
@@ -34,7 +35,7 @@ export function createProgram(context: Context): Command {
     .helpOption('-h, --help', 'Show this help text')
     .helpCommand(false)
     .version(context.version, '-v, --version', 'Show version')
-  for (const add of [addInit, addCert, addStart, addDelete, addJournal, addDatabase, addAddress, addTor]) {
+  for (const add of [addInit, addCert, addStart, addDelete, addJournal, addDatabase, addAddress, addStore, addTor]) {
     add(program, context)
   }
   return program

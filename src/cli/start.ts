@@ -69,7 +69,7 @@ async function run(
   try {
     // The other commands need not wait until all of the relay is loaded.
     const [{ startRelay }, { keepOnion }] = await Promise.all([import('../server/relay.ts'), import('./onion.ts')])
-    const relay = await startRelay({ settings, paths, log })
+    const relay = await startRelay({ settings, paths, log, skipWarnings: options.skipWarnings === true })
     if (options.maintenance) {
       print("Server started in 'maintenance' mode, exiting")
       await relay.stop()

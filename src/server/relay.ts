@@ -2,36 +2,31 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
-import { openLmdbStore } from '../store/lmdb.ts'
-import { openMemoryStore } from '../store/memory.ts'
-import { DEFAULT_QUOTA } from '../store/store.ts'
 import type { Routing } from '../transport/route.ts'
 import { loadCredentials } from '../transport/credentials.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
+import { openStore } from './open-store.ts'
 import { serveRelay, type ServingRelay } from './serve.ts'
 
 export interface RelayOptions {
   readonly settings: Settings
   readonly paths: Paths
   readonly log: Logger
+  /** Go on after damage in another server's files that can be skipped. */
+  readonly skipWarnings?: boolean
 }
 
 /** Starts the relay that the INI file describes, with its store under the state directory. */
 export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
-  const { settings, paths, log } = options
+  const { settings, paths, log, skipWarnings } = options
   const { ports } = settings.transport
   return serveRelay({
     credentials: await loadCredentials(paths.configDir),
-    openStore: (onRollback) => {
-      const storeOptions = {
-        quota: DEFAULT_QUOTA,
-        onRollback: (error: Error) => {
-          log.error('the store could not keep what it was given and went back to its last durable state', { error })
-          onRollback()
-        },
-      }
-      return settings.store.persistent ? openLmdbStore(paths.store, storeOptions) : openMemoryStore(storeOptions)
-    },
+    openStore: (onRollback) =>
+      openStore(
+        { settings: settings.store, paths, log, skipWarnings: skipWarnings === true, now: () => new Date() },
+        onRollback,
+      ),
     policy: {
       newQueues: settings.auth.newQueues,
       createPassword: settings.auth.createPassword,
