@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
@@ -91,7 +91,9 @@ describe('the setup of the own form without a network', () => {
     const files = await relay()
     const deep = join(files.directory, 'state', 'd'.repeat(100))
     await mkdir(deep)
-    const result = await setupOwnTor({ ...files.own, directory: join(deep, 'tor') }, files.progress)
+    const directory = join(deep, 'tor')
+    const result = await setupOwnTor({ ...files.own, directory }, files.progress)
+    await rm(join(ownTorPaths(directory).controlSocket, '..'), { recursive: true })
     expect(result.hostname).toMatch(/^[a-z2-7]{56}\.onion$/)
   })
 
