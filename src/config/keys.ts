@@ -298,9 +298,9 @@ export const iniKeys = {
       doc: 'A file with further lines for the torrc.',
     }),
     check_interval: key(integer(10, aDay), {
-      missing: '300',
-      samples: ['300'],
-      doc: 'Seconds between two checks that the onion service can be reached.',
+      missing: '1800',
+      samples: ['1800'],
+      doc: 'Seconds between two proofs that the onion service can be reached, each one a connection through Tor as users make it.',
     }),
   },
 } as const

@@ -34,6 +34,10 @@ export interface Paths {
   readonly site: string
   /** torrc and data of the relay's own tor process. */
   readonly tor: string
+  /** What the running relay knows of its onion service, for `tor status`. */
+  readonly torStatus: string
+  /** Data of the tor client that proves from time to time that the onion service can be reached. */
+  readonly torClient: string
   /** With which ports the onion service was given to a tor last. */
   readonly onionPorts: string
 }
@@ -72,6 +76,8 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     metrics: join(stateDir, 'smp-server-metrics.txt'),
     site: join(stateDir, 'www'),
     tor: join(stateDir, 'tor'),
+    torStatus: join(stateDir, 'tor', 'status.json'),
+    torClient: join(stateDir, 'tor', 'client'),
     onionPorts: join(stateDir, 'onion-ports'),
   }
 }

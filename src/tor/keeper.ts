@@ -11,6 +11,9 @@ import type { OnionKey } from './onion-key.ts'
 import { readOnionKey } from './onion-key.ts'
 import type { OnionService } from './onion-service.ts'
 import { establishOnion } from './onion-service.ts'
+import type { Proof } from './proof.ts'
+import type { NextProof } from './proof-schedule.ts'
+import { ProofSchedule, callsForRenewal } from './proof-schedule.ts'
 import type { FetchResult, PublicationState } from './publication.ts'
 import { Publication, fetchDescriptor } from './publication.ts'
 import type { TorForm, TorSession } from './session.ts'
@@ -37,6 +40,8 @@ interface TorState {
   readonly publication?: PublicationState
   /** When the present publication was first seen. */
   readonly publishedAt?: Date | undefined
+  /** When a directory last took the descriptor. */
+  readonly uploadedAt?: Date
 }
 
 export interface KeeperState extends TorState {
@@ -49,14 +54,23 @@ export interface KeeperState extends TorState {
   readonly unproven?: string | undefined
   /** How often a tor was lost, or could not be had, since the keeper started. */
   readonly restarts: number
+  /** The last proof from outside. */
+  readonly proof?: ProofState
   readonly lastError?: KeeperError
+}
+
+export interface ProofState {
+  readonly last: Proof
+  /** Failed ones in a row. */
+  readonly failures: number
+  readonly nextAt: Date
 }
 
 export interface KeeperError {
   readonly at: Date
   readonly code: string
   readonly message: string
-  readonly remedy: string | undefined
+  readonly remedy?: string | undefined
 }
 
 export interface KeeperOptions {
@@ -68,7 +82,15 @@ export interface KeeperOptions {
   readonly ports: readonly OnionPort[]
   /** The onion name of the INI file. Without its key no other one is made instead. */
   readonly expectedHostname?: string | undefined
+  /** Between two questions whether the network has the descriptor. */
   readonly checkIntervalMs?: number
+  /** The proof from outside, and the usual time between two of them. */
+  readonly proof?: {
+    readonly intervalMs: number
+    readonly prove: (hostname: OnionHostname, signal: AbortSignal) => Promise<Proof>
+  }
+  /** How long tor may be without its network before the log says so. */
+  readonly waitingGraceMs?: number
   /** Reaches the relay as a client would, through Tor; rejects when that fails, and at once when it is called off. */
   readonly prove?: ((hostname: OnionHostname, calledOff: AbortSignal) => Promise<void>) | undefined
   /** Between two questions whether tor is alive. */
@@ -84,6 +106,7 @@ interface Session {
 
 /** How long an upload may take before the network is asked for its result. */
 const firstCheckMs = 30_000
+const defaultGraceMs = 10_000
 const firstBackoffMs = 250
 const maxBackoffMs = 60_000
 
@@ -97,11 +120,16 @@ export class OnionKeeper {
   #publication = new Publication()
   #session: Session | undefined
   #misses = 0
+  #renewing: Promise<void> | undefined
+  readonly #proofs: ProofSchedule | undefined
+  #isWaiting = false
 
   constructor(options: KeeperOptions) {
     this.#options = options
     this.#checkIntervalMs = options.checkIntervalMs ?? 300_000
     this.#heartbeatMs = Math.min(options.heartbeatMs ?? 15_000, this.#checkIntervalMs)
+    const { proof } = options
+    this.#proofs = proof && this.#proofSchedule(proof)
   }
 
   get state(): KeeperState {
@@ -173,9 +201,11 @@ export class OnionKeeper {
       return error
     } finally {
       over.abort()
+      const proofEnded = this.#proofs?.lost()
       await tor?.end()
       await serving
       this.#session = undefined
+      await proofEnded
     }
   }
 
@@ -206,6 +236,10 @@ export class OnionKeeper {
     if (this.#publication.of(service.key.serviceId).uploaded > 0) this.#confirm()
     else this.#progress()
     await tor.enableNetwork()
+    const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
+    if (isOff) this.#waitFor('which a line of its torrc switches off')
+    const grace = setTimeout(() => this.#checkNetwork(), this.#options.waitingGraceMs ?? defaultGraceMs).unref()
+    over.addEventListener('abort', () => clearTimeout(grace), { once: true })
     await this.#watch(control, service, over)
   }
 
@@ -239,7 +273,13 @@ export class OnionKeeper {
     }
   }
 
+  /** Gives the service to its tor anew, which publishes it again. */
   async #renew(session: Session): Promise<void> {
+    this.#renewing ??= this.#renewOnce(session).finally(() => (this.#renewing = undefined))
+    await this.#renewing
+  }
+
+  async #renewOnce(session: Session): Promise<void> {
     const { key } = session.service
     this.#publication.forget(key.serviceId)
     this.#misses = 0
@@ -250,11 +290,16 @@ export class OnionKeeper {
 
   #take(event: TorEvent): void {
     if (event.type === 'bootstrap') this.#set({ bootstrap: event })
-    else if (event.type === 'networkLiveness') this.#set({ networkUp: event.up })
-    else if (event.type === 'hsDesc') {
+    else if (event.type === 'networkLiveness') {
+      this.#set({ networkUp: event.up })
+      if (!event.up) this.#waitFor('which does not answer any more')
+    } else if (event.type === 'hsDesc') {
       this.#publication.take(event)
       const serviceId = this.#session?.service.key.serviceId
-      if (event.serviceId === serviceId && event.action === 'UPLOADED') this.#confirm()
+      if (event.serviceId === serviceId && event.action === 'UPLOADED') {
+        this.#set({ uploadedAt: new Date() })
+        this.#confirm()
+      }
     } else return
     this.#progress()
   }
@@ -273,6 +318,56 @@ export class OnionKeeper {
     if (!this.#state.publishedAt) this.#options.log.info('onion service: published')
     this.#set({ publishedAt: this.#state.publishedAt ?? now, confirmedAt: now })
     this.#progress()
+    this.#isWaiting = false
+    this.#proofs?.published()
+  }
+
+  /** Says once, until the network is there again, what everything waits for. */
+  #waitFor(what: string): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    this.#options.log.note(`onion service: waiting for the network, ${what}`)
+  }
+
+  #checkNetwork(): void {
+    const { bootstrap } = this.#state
+    if (!bootstrap || bootstrap.progress === 100) return
+    const { progress, warning, summary } = bootstrap
+    this.#waitFor(`tor is at ${progress} % (${warning ?? summary})`)
+  }
+
+  #proofSchedule({ intervalMs, prove }: NonNullable<KeeperOptions['proof']>): ProofSchedule {
+    return new ProofSchedule({
+      intervalMs,
+      prove: async (signal) => {
+        const { hostname } = this.#state
+        if (hostname === undefined) throw new Error('a service without a name is not published')
+        return await prove(hostname, signal)
+      },
+      onProof: (proof, next) => this.#takeProof(proof, next),
+      onError: (error) => this.#options.log.error('onion service: the proof from outside broke off', { error }),
+    })
+  }
+
+  #takeProof(proof: Proof, { failures, inMs }: NextProof): void {
+    const { log } = this.#options
+    const before = this.#state.proof
+    const { fault } = proof
+    this.#set({ proof: { last: proof, failures, nextAt: new Date(Date.now() + inMs) } })
+    if (!fault) {
+      const isNews = before === undefined || before.failures > 0
+      log[isNews ? 'info' : 'debug'](`onion service: reached from outside in ${(proof.ms / 1000).toFixed(1)} s`)
+      this.#confirm()
+      return
+    }
+    // The same fault at every proof is said once.
+    const level = before?.last.fault?.code === fault.code ? 'debug' : 'warn'
+    log[level](`onion service: the proof from outside failed: ${fault.message}`, { remedy: fault.remedy })
+    const session = this.#session
+    if (!session || !callsForRenewal(fault, failures)) return
+    log.info('onion service: publishing it again')
+    // A tor that cannot take it is lost, which shows by itself.
+    this.#renew(session).catch((error: unknown) => log.debug('onion service: not published again', { error }))
   }
 
   #fail(error: unknown): void {
@@ -280,7 +375,8 @@ export class OnionKeeper {
     const { code, message, remedy } = fault
     // The same fault at every attempt is said once.
     const level = this.#state.lastError?.message === message && !this.#state.publishedAt ? 'debug' : 'warn'
-    this.#options.log[level](`onion service: ${message}`, remedy === undefined ? {} : { remedy })
+    const what = this.#state.torVersion === undefined ? 'waiting for tor: ' : ''
+    this.#options.log[level](`onion service: ${what}${message}`, remedy === undefined ? {} : { remedy })
     const lastError = { at: new Date(), code, message, remedy }
     this.#set({ phase: 'waiting', restarts: this.#state.restarts + 1, lastError })
   }
@@ -293,6 +389,7 @@ export class OnionKeeper {
       'networkUp',
       'publication',
       'publishedAt',
+      'uploadedAt',
     ]
     const kept = { ...this.#state }
     for (const name of forgotten) Reflect.deleteProperty(kept, name)

@@ -18,8 +18,8 @@ import type { TorrcExtra } from './torrc.ts'
 import { decidesNetwork, readTemplate, reasonOf, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
 
 /*
- * The tor process that belongs to smp-server: one at a time on one data directory, in single-hop mode, ended with the
- * connection that owns it (Tor control-spec §3.26).
+ * A tor process that belongs to smp-server: one at a time on one data directory, ended with the connection that owns it
+ * (Tor control-spec §3.26). The one that carries the onion service runs in single-hop mode.
  */
 
 export interface OwnTorOptions {
@@ -27,6 +27,8 @@ export interface OwnTorOptions {
   readonly directory: string
   readonly binary?: string | undefined
   readonly extra?: TorrcExtra | undefined
+  /** `own` when absent: a single-hop tor without a SOCKS port. */
+  readonly template?: 'own' | 'client'
   readonly log: Logger
   readonly startTimeoutMs?: number
 }
@@ -36,6 +38,8 @@ export interface OwnTorPaths {
   readonly torrc: string
   readonly controlSocket: string
   readonly cookieFile: string
+  /** Of a client. */
+  readonly socksSocket: string
 }
 
 /**
@@ -50,6 +54,7 @@ export function ownTorPaths(directory: string): OwnTorPaths {
     torrc: join(directory, 'torrc'),
     controlSocket: join(controlDirectory, 'control'),
     cookieFile: join(controlDirectory, 'control.cookie'),
+    socksSocket: join(controlDirectory, 'socks'),
   }
 }
 
@@ -78,11 +83,12 @@ export async function prepareOwnTor(options: OwnTorOptions): Promise<OwnTorPaths
   const paths = ownTorPaths(options.directory)
   await privateDirectory(paths.dataDirectory)
   await privateDirectory(join(paths.controlSocket, '..'))
-  const template = await readTemplate('own')
+  const template = await readTemplate(options.template ?? 'own')
   const values = {
     DATA_DIRECTORY: paths.dataDirectory,
     CONTROL_SOCKET: paths.controlSocket,
     COOKIE_FILE: paths.cookieFile,
+    SOCKS_SOCKET: paths.socksSocket,
     OWNER_PID: String(process.pid),
   }
   const verification = { run: runCommand, binary: options.binary ?? 'tor', args: ownTorArguments(paths) }

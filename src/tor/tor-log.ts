@@ -19,11 +19,21 @@ export function parseTorLog(line: string): TorLogLine | undefined {
   }
 }
 
-/** Warnings that every start of a single-hop tor prints, and that say nothing new to who chose it. */
+/**
+ * How warnings begin that say nothing new: to who chose single-hop mode or a network for tests, to who runs
+ * everything as root, and about a bootstrap that the log tells of in words of its own.
+ */
+const expectedWarnings = [
+  'HiddenServiceNonAnonymousMode is set.',
+  'This copy of Tor was compiled or configured to run in a non-anonymous mode',
+  "Option 'DisableNetwork' used more than once",
+  'You are running Tor as root.',
+  'TestingTorNetwork is set.',
+  'You have used DirAuthority or AlternateDirAuthority',
+  'Problem bootstrapping. Stuck at',
+]
+
+/** Warnings that belong to the debug log. */
 export function isExpectedWarning(text: string): boolean {
-  return (
-    text.startsWith('HiddenServiceNonAnonymousMode is set.') ||
-    text.startsWith('This copy of Tor was compiled or configured to run in a non-anonymous mode') ||
-    text.startsWith("Option 'DisableNetwork' used more than once")
-  )
+  return expectedWarnings.some((start) => text.startsWith(start))
 }

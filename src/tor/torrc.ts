@@ -15,7 +15,7 @@ export interface TorrcExtra {
   readonly text: string
 }
 
-export type TemplateName = 'own' | 'instance'
+export type TemplateName = 'own' | 'instance' | 'client'
 
 /** The same place seen from src/tor and from dist/tor. */
 export async function readTemplate(name: TemplateName): Promise<string> {
@@ -73,6 +73,15 @@ export function torrcOptions(text: string): string[] {
 /** Whether the operator's lines decide about the network, so that smp-server leaves it alone. */
 export function decidesNetwork(extra: TorrcExtra | undefined): boolean {
   return extra !== undefined && torrcOptions(extra.text).includes('disablenetwork')
+}
+
+/** What would open ports, write logs or make services twice, or is nothing for a client. */
+const notForClients = /^(?:(?:socks|trans|natd|dns|httptunnel|or|extor|dir|metrics)port|hiddenservice.*|log)$/
+
+/** The operator's lines for a tor that is only a client: bridges, proxies and the like, which lead to the network. */
+export function clientExtra({ path, text }: TorrcExtra): TorrcExtra {
+  const lines = text.replace(/\r\n/g, '\n').replace(/\\\n/g, ' ').split('\n')
+  return { path, text: lines.filter((line) => !torrcOptions(line).some((name) => notForClients.test(name))).join('\n') }
 }
 
 /**

@@ -40,7 +40,7 @@ describe('a generated file', () => {
       names: undefined,
       inactiveClients: { ttl: 21_600, checkInterval: 3600 },
       web: { httpPort: undefined, https: { port: 443, certificate: paths.webCertificate, key: paths.webKey } },
-      tor: { mode: undefined, instance: 'smp', checkInterval: 300 },
+      tor: { mode: undefined, instance: 'smp', checkInterval: 1800 },
     })
   })
 })
