@@ -13,12 +13,16 @@ export interface IniHosts {
 
 /** The names in `[TRANSPORT] host`. */
 export function iniHosts(ini: string): IniHosts {
-  const value = iniValue(ini, 'TRANSPORT', 'host') ?? ''
-  const hosts = value
+  const hosts = hostList(iniValue(ini, 'TRANSPORT', 'host') ?? '')
+  return { hosts, onion: hosts.find(isOnion) }
+}
+
+/** The names in a value of `host`, without the placeholder. */
+export function hostList(value: string): string[] {
+  return value
     .split(',')
     .map((host) => host.trim())
     .filter((host) => host !== '' && host !== placeholder)
-  return { hosts, onion: hosts.find(isOnion) }
 }
 
 export function isOnion(host: string): boolean {
@@ -37,6 +41,14 @@ export function withOnionHost(ini: string, onion: OnionHostname): string {
   return setIniValue(ini, 'TRANSPORT', 'host', [...hosts, onion].join(','))
 }
 
+/** The INI with other names in `host`; the same text when they are no others. Without any the placeholder comes back. */
+export function withHosts(ini: string, change: (hosts: readonly string[]) => readonly string[]): string {
+  const { hosts } = iniHosts(ini)
+  const wanted = change(hosts)
+  if (wanted.length === hosts.length && wanted.every((host, index) => host === hosts[index])) return ini
+  return setIniValue(ini, 'TRANSPORT', 'host', wanted.join(',') || placeholder)
+}
+
 /**
  * Makes sure that the name in the INI is the one that the kept key gives.
  *
@@ -51,6 +63,6 @@ function otherOnion(present: string): AppError {
   return new AppError(
     'HOST_OTHER_ONION',
     `[TRANSPORT] host names ${present}, whose key is not in onion.key.`,
-    "Put that service's key (tor's hs_ed25519_secret_key, or a backup of onion.key) there as onion.key, or take the name out of host.",
+    'Bring that key back with `smp-server tor key restore` or `tor key import`, or take the name out of host.',
   )
 }

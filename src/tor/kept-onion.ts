@@ -3,12 +3,15 @@ import type { TorControl } from './control/tor-control.ts'
 import type { OnionKey } from './onion-key.ts'
 import { keepOnionKey } from './onion-key.ts'
 import { hasSamePorts, rememberPorts } from './onion-ports.ts'
+import { readOnionMode, requireMode, writeOnionRecord } from './onion-record.ts'
 import type { OnionService } from './onion-service.ts'
 import { establishOnion } from './onion-service.ts'
 
 export interface KeptOnion {
   /** What `keyFile` holds. */
   readonly key: OnionKey | undefined
+  /** The key that will take its place, while both are published. */
+  readonly next?: OnionKey | undefined
   /** `onion.key` in the configuration directory. */
   readonly keyFile: string
   /** Remembers with which ports the service was added last. */
@@ -20,19 +23,23 @@ export interface KeptOnion {
  * Brings the service into a tor, and keeps its key when tor has just made it. A service whose key cannot be kept is
  * taken away again: its name could not be had a second time.
  *
- * @throws AppError as of `establishOnion` and `keepOnionKey`
+ * @throws AppError as of `establishOnion`, `keepOnionKey` and `requireMode`
  */
 export async function bringUpOnion(control: TorControl, kept: KeptOnion): Promise<OnionService> {
-  const { key, keyFile, portsFile, ports } = kept
-  const service = await establishOnion(control, { key, ports, renew: !(await hasSamePorts(portsFile, ports)) })
-  if (service.isNew) {
-    try {
-      await keepOnionKey(keyFile, service.key)
-    } catch (error) {
-      await control.delOnion(service.key.serviceId).catch(() => undefined)
-      throw error
-    }
+  const { key, next, keyFile, portsFile, ports } = kept
+  const mode = key && (await readOnionMode(keyFile, key))
+  requireMode(mode, 'single-hop', keyFile)
+  const renew = !(await hasSamePorts(portsFile, ports))
+  const service = await establishOnion(control, { key, ports, renew })
+  try {
+    if (service.isNew) await keepOnionKey(keyFile, service.key)
+  } catch (error) {
+    await control.delOnion(service.key.serviceId).catch(() => undefined)
+    throw error
   }
+  // Without it nothing but the refusal of a key in the wrong mode is lost.
+  if (mode === undefined) await writeOnionRecord(keyFile, service.key, 'single-hop').catch(() => undefined)
+  if (next) await establishOnion(control, { key: next, ports, renew })
   if (!service.wasThere) await rememberPorts(portsFile, ports)
   return service
 }

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { AppError } from '../config/app-error.ts'
 import { errorCode } from './error-code.ts'
@@ -21,6 +22,12 @@ export interface OnionKey {
 }
 
 export const onionKeyFileName = 'onion.key'
+
+/** The key that will take the place of `keyFile`, while both are published. */
+export function nextKeyFile(keyFile: string): string {
+  return `${keyFile.replace(/\.key$/, '')}-next.key`
+}
+
 const header = Buffer.from('== ed25519v1-secret: type0 ==\0\0\0', 'latin1')
 
 /** `undefined` when it is not an expanded Ed25519 key (64 bytes, clamped). */
@@ -30,6 +37,16 @@ export function onionKeyFromSecret(secret: Uint8Array): OnionKey | undefined {
   if (secret.length !== 64 || (first & 7) !== 0 || (last & 0xc0) !== 0x40) return undefined
   const serviceId = serviceIdOf(publicKeyOf(secret))
   return { secret: Buffer.from(secret), serviceId, hostname: onionHostname(serviceId) }
+}
+
+/** A new key, made as tor makes its own: the SHA-512 of 32 random bytes, clamped. */
+export function generateOnionKey(): OnionKey {
+  const secret = createHash('sha512').update(randomBytes(32)).digest()
+  secret.writeUInt8(secret.readUInt8(0) & 248, 0)
+  secret.writeUInt8((secret.readUInt8(31) & 63) | 64, 31)
+  const key = onionKeyFromSecret(secret)
+  if (!key) throw new TypeError('a clamped key is a key')
+  return key
 }
 
 export function encodeOnionKey(key: OnionKey): Buffer {

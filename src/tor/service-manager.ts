@@ -10,6 +10,8 @@ export interface ServiceManager {
   enable(unit: string): Promise<void>
   /** Stops and starts it; changes that a running tor cannot take need this. */
   restart(unit: string): Promise<void>
+  /** Stops it now, and starts it no more at boot. */
+  disable?(unit: string): Promise<void>
 }
 
 /** systemd, if it is what this machine was booted with. */
@@ -35,6 +37,7 @@ export function systemd(run: CommandRunner): ServiceManager {
     isActive: async (unit) => (await run('systemctl', ['is-active', '--quiet', unit])).status === 0,
     enable: async (unit) => await systemctl('enable', '--now', unit),
     restart: async (unit) => await systemctl('restart', unit),
+    disable: async (unit) => await systemctl('disable', '--now', unit),
   }
 }
 
@@ -44,6 +47,8 @@ export const noServiceManager: ServiceManager = {
   isActive: () => Promise.resolve(false),
   enable: (unit) => Promise.reject(withoutManager(unit)),
   restart: (unit) => Promise.reject(withoutManager(unit)),
+  // It has started none.
+  disable: () => Promise.resolve(),
 }
 
 function withoutManager(unit: string): AppError {

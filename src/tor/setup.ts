@@ -1,36 +1,53 @@
-import { isUtf8 } from 'node:buffer'
-import { readFile, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
-import { setIniValue, iniValue } from '../config/ini.ts'
+import { iniValue } from '../config/ini.ts'
 import type { Logger } from '../config/log.ts'
 import type { Patience, PublicationOutcome } from './await-publication.ts'
 import { PublicationWatch } from './await-publication.ts'
 import type { CommandRunner } from './command.ts'
+import { runCommand } from './command.ts'
 import type { BootstrapPhase } from './control/events.ts'
 import type { OnionPort } from './control/onion.ts'
 import { TorControl } from './control/tor-control.ts'
-import { writeDurably } from './durable-file.ts'
-import { errorCode } from './error-code.ts'
+import { IniEditor } from './ini-edit.ts'
 import { iniHosts, isOnion, requireSameOnion, withOnionHost } from './ini-hosts.ts'
+import type { IniFile } from './ini-text.ts'
+import { readIni, replaceIni, requireUnchanged } from './ini-text.ts'
 import { bringUpOnion } from './kept-onion.ts'
 import type { OnionHostname } from './onion-address.ts'
 import { readOnionKey } from './onion-key.ts'
+import { readOnionMode, recordFile, requireMode } from './onion-record.ts'
+import type { OnionService } from './onion-service.ts'
 import { requireSingleHop } from './onion-service.ts'
 import { connectOwnTor } from './own-tor.ts'
 import type { PublicationState } from './publication.ts'
 import type { ServiceManager } from './service-manager.ts'
+import { noServiceManager } from './service-manager.ts'
 import { openTorSession } from './session.ts'
-import { createInstance, instancePaths, joinInstanceGroup, writeInstanceTorrc } from './system-instance.ts'
+import type { Change } from './setup-journal.ts'
+import { SetupJournal } from './setup-journal.ts'
+import {
+  createInstance,
+  instanceExists,
+  instancePaths,
+  joinInstanceGroup,
+  missingParents,
+  writeInstanceTorrc,
+} from './system-instance.ts'
 import { readTorrcExtra } from './torrc.ts'
+import { findTorrcService, usualTorrcs } from './torrc-services.ts'
+import type { UndoTools } from './undo.ts'
+import { undoChanges } from './undo.ts'
 
 /*
  * `smp-server tor setup`: from a relay without an onion name to one that has it in its INI file. Every step first
- * looks whether it is done, so a second run changes nothing, and a run that was cut off goes on where it ended.
+ * looks whether it is done, so a second run changes nothing, and a run that was cut off goes on where it ended. A run
+ * that fails takes back what it has changed.
  */
 
-export type SetupStep = 'check' | 'tor' | 'onion' | 'ini' | 'bootstrap' | 'publication'
+export type SetupStep = 'check' | 'tor' | 'onion' | 'ini' | 'bootstrap' | 'publication' | 'undo'
 
 /** How the steps are shown; the command line draws bars on a terminal and plain lines elsewhere. */
 export interface SetupProgress {
@@ -87,29 +104,33 @@ const defaultPatience: Patience = { stallMs: 30_000, totalMs: 180_000 }
  * @throws AppError
  */
 export async function setupOwnTor(options: OwnSetupOptions, progress: SetupProgress): Promise<SetupResult> {
-  const setup = await Setup.begin(options, progress)
-  const extraPath = setup.torrcExtra
-  if (extraPath !== undefined) await readTorrcExtra(extraPath)
+  const { directory, binary, log } = options
+  const places = { ...options, torDirectory: directory }
+  const setup = await Setup.begin(options, progress, { places, run: runCommand, services: noServiceManager })
+  const { torrcExtra } = setup
+  if (torrcExtra !== undefined) await readTorrcExtra(torrcExtra)
   progress.begin('tor', 'Starting tor')
-  const running = await connectOwnTor(options.directory)
+  const running = await connectOwnTor(directory)
   if (running) {
     progress.done('tor', `The running relay has tor ${running.version}`)
     try {
       await requireSingleHop(running)
-      return await setup.finish(running, { relayRuns: true, mode: 'own' })
+      return await setup.orTakeBack(() => setup.finish(running, { relayRuns: true, mode: 'own' }))
     } finally {
       running.close()
     }
   }
-  const form = { mode: 'own', directory: options.directory, binary: options.binary, torrcExtra: extraPath } as const
-  const tor = await openTorSession(form, options.log)
-  try {
-    progress.done('tor', `tor ${tor.control.version} runs in single-hop mode`)
-    const enableNetwork = tor.networkDecided ? undefined : (): Promise<void> => tor.enableNetwork()
-    return await setup.finish(tor.control, { relayRuns: false, mode: 'own', enableNetwork })
-  } finally {
-    await tor.end()
-  }
+  return await setup.orTakeBack(async () => {
+    await setup.willMake('tor', directory)
+    const tor = await openTorSession({ mode: 'own', directory, binary, torrcExtra }, log)
+    try {
+      progress.done('tor', `tor ${tor.control.version} runs in single-hop mode`)
+      const enableNetwork = tor.networkDecided ? undefined : (): Promise<void> => tor.enableNetwork()
+      return await setup.finish(tor.control, { relayRuns: false, mode: 'own', enableNetwork })
+    } finally {
+      await tor.end()
+    }
+  })
 }
 
 /**
@@ -122,29 +143,43 @@ export async function setupSystemTor(options: SystemSetupOptions, progress: Setu
     const remedy = 'Run it with sudo, or let the relay run its own tor, which needs no root.'
     throw new AppError('NEEDS_ROOT', 'Only root can make a tor instance of the system.', remedy)
   }
-  const { instance, services, run } = options
-  const { unit, control: endpoint } = instancePaths(instance)
-  const setup = await Setup.begin(options, progress)
+  const { instance: name, services, run } = options
+  const { unit, control: endpoint } = instancePaths(name)
+  const setup = await Setup.begin(options, progress, { places: options, run, services })
   const extra = setup.torrcExtra === undefined ? undefined : await readTorrcExtra(setup.torrcExtra)
-  progress.begin('tor', `Preparing the tor instance ${instance}`)
-  await createInstance(instance, run)
-  const torrc = await writeInstanceTorrc(instance, extra, run)
-  if (torrc.changed) setup.changes.push(torrc.torrc)
-  const joined = setup.uid === 0 ? undefined : await joinInstanceGroup(instance, setup.uid, run)
-  if (joined !== undefined) setup.changes.push(`groups of the user ${joined}`)
-  const wasActive = await services.isActive(unit)
-  progress.update('tor', `${wasActive && torrc.changed ? 'Restarting' : 'Starting'} ${unit}`)
-  if (!wasActive) await services.enable(unit)
-  // A reload would end it: single-hop mode cannot be switched on in a running tor.
-  else if (torrc.changed) await services.restart(unit)
-  const control = await connectSoon(endpoint)
-  try {
-    await requireSingleHop(control)
-    progress.done('tor', `${unit} runs tor ${control.version} in single-hop mode`)
-    return await setup.finish(control, { relayRuns: false, mode: 'system', instance })
-  } finally {
-    control.close()
-  }
+  progress.begin('tor', `Preparing the tor instance ${name}`)
+  return await setup.orTakeBack(async () => {
+    const wasActive = await services.isActive(unit)
+    if (!(await instanceExists(name, run))) {
+      await setup.record({ type: 'instance', name, parents: missingParents() })
+    }
+    await createInstance(name, run)
+    const torrc = await writeInstanceTorrc(name, extra, run, async (present) => {
+      if (wasActive) await setup.record({ type: 'unit', name, was: 'running' })
+      await setup.record({ type: 'torrc', name, before: present ?? null })
+    })
+    if (torrc.changed) setup.changes.push(torrc.torrc)
+    if (setup.uid !== 0) {
+      const record = (user: string): Promise<void> => setup.record({ type: 'member', name, user })
+      const joined = await joinInstanceGroup(name, setup.uid, run, record)
+      if (joined !== undefined) setup.changes.push(`groups of the user ${joined}`)
+    }
+    progress.update('tor', `${wasActive && torrc.changed ? 'Restarting' : 'Starting'} ${unit}`)
+    if (!wasActive) {
+      await setup.record({ type: 'unit', name, was: 'stopped' })
+      await services.enable(unit)
+    }
+    // A reload would end it: single-hop mode cannot be switched on in a running tor.
+    else if (torrc.changed) await services.restart(unit)
+    const control = await connectSoon(endpoint)
+    try {
+      await requireSingleHop(control)
+      progress.done('tor', `${unit} runs tor ${control.version} in single-hop mode`)
+      return await setup.finish(control, { relayRuns: false, mode: 'system', instance: name })
+    } finally {
+      control.close()
+    }
+  })
 }
 
 interface Finish {
@@ -165,35 +200,100 @@ class Setup {
   readonly #options: SetupOptions
   readonly #progress: SetupProgress
   readonly #ini: IniFile
+  readonly #journal: SetupJournal
+  readonly #tools: UndoTools
 
-  private constructor(options: SetupOptions, progress: SetupProgress, ini: IniFile) {
+  private constructor(
+    options: SetupOptions,
+    progress: SetupProgress,
+    tools: UndoTools,
+    ini: IniFile,
+    journal: SetupJournal,
+  ) {
     this.#options = options
     this.#progress = progress
+    this.#tools = tools
     this.#ini = ini
+    this.#journal = journal
     this.uid = ini.uid
     const extra = options.torrcExtra ?? iniValue(ini.text, 'TOR', 'torrc_extra') ?? ''
     this.torrcExtra = extra === '' ? undefined : resolve(extra)
   }
 
   /** Looks at everything that could make the setup fail later, before anything is changed. */
-  static async begin(options: SetupOptions, progress: SetupProgress): Promise<Setup> {
+  static async begin(options: SetupOptions, progress: SetupProgress, tools: UndoTools): Promise<Setup> {
+    const { ini: path, keyFile } = options
     progress.begin('check', 'Looking at the configuration')
-    const ini = await readIni(options.ini)
-    const key = await readOnionKey(options.keyFile)
+    const ini = await readIni(path)
+    const key = await readOnionKey(keyFile)
     requireSameOnion(ini.text, key?.hostname)
+    if (key) {
+      const mode =
+        (await readOnionMode(keyFile, key)) ?? (await findTorrcService(key, keyFile, await usualTorrcs()))?.mode
+      requireMode(mode, 'single-hop', keyFile)
+    }
+    const journal = await SetupJournal.open(keyFile)
     progress.done('check', key ? 'The relay has an onion key already' : 'The relay has no onion key yet')
-    return new Setup(options, progress, ini)
+    return new Setup(options, progress, tools, ini, journal)
+  }
+
+  /** Takes back what was changed, and recorded, in the course of work that fails. */
+  async orTakeBack<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#journal.changes.length
+    try {
+      return await work()
+    } catch (error) {
+      const mine = this.#journal.changes.slice(before).filter((change) => !isOfAnother(change, error))
+      if (mine.length > 0) await this.#takeBack(mine)
+      throw error
+    }
+  }
+
+  async #takeBack(changes: readonly Change[]): Promise<void> {
+    this.#progress.begin('undo', 'Taking back what was changed')
+    const { failures } = await undoChanges(this.#journal, changes, this.#tools)
+    this.#progress.left(
+      'undo',
+      failures.length === 0
+        ? 'Everything that was changed has been taken back'
+        : 'Not everything that was changed could be taken back: `smp-server tor remove` tries again',
+    )
+  }
+
+  /** Writes down what is going to be changed. */
+  async record(change: Change): Promise<void> {
+    await this.#journal.add(change)
+  }
+
+  /** The same for something new; nothing when it is there already. */
+  async willMake(what: 'key' | 'record' | 'ports' | 'tor', path: string): Promise<void> {
+    if (!existsSync(path)) await this.record({ type: 'made', what })
   }
 
   async finish(control: TorControl, how: Finish): Promise<SetupResult> {
-    const { keyFile, portsFile, ports, patience = defaultPatience } = this.#options
+    const { keyFile, portsFile, ports } = this.#options
     const progress = this.#progress
     progress.begin('onion', 'Asking tor for the onion service')
     const watch = await PublicationWatch.open(control)
     const key = await readOnionKey(keyFile)
+    await this.willMake('key', keyFile)
+    await this.willMake('record', recordFile(keyFile))
+    await this.willMake('ports', portsFile)
     const service = await bringUpOnion(control, { key, keyFile, portsFile, ports })
     if (service.isNew) this.changes.push(keyFile)
     progress.done('onion', `${service.hostname} ${service.isNew ? 'is new' : 'is the name of the kept key'}`)
+    try {
+      return await this.#announce(service, watch, how)
+    } catch (error) {
+      // This tor may go on without us.
+      if (service.isNew) await control.delOnion(service.key.serviceId).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #announce(service: OnionService, watch: PublicationWatch, how: Finish): Promise<SetupResult> {
+    const { patience = defaultPatience } = this.#options
+    const progress = this.#progress
     const hosts = await this.#writeIni(service.hostname, how)
     let publication: PublicationOutcome = { published: false, why: 'the torrc lines switch the network off' }
     if (how.enableNetwork || how.relayRuns || how.mode === 'system') {
@@ -212,23 +312,24 @@ class Setup {
     const { ini: path, torrcExtra } = this.#options
     const before = this.#ini
     this.#progress.begin('ini', `Writing ${path}`)
-    let text = withOnionHost(before.text, hostname)
+    const editor = new IniEditor(before.text)
+    editor.take('TRANSPORT', 'host', withOnionHost(before.text, hostname))
     const set = (key: string, value: string, missing?: string): void => {
-      if ((iniValue(text, 'TOR', key) ?? missing) !== value) text = setIniValue(text, 'TOR', key, value)
+      if ((iniValue(editor.text, 'TOR', key) ?? missing) !== value) editor.set('TOR', key, value)
     }
     // A relay with an onion key and no mode keeps its own tor; see `torMode`.
     set('mode', mode, 'own')
     if (instance !== undefined) set('instance', instance, 'smp')
     if (torrcExtra !== undefined) set('torrc_extra', resolve(torrcExtra))
-    const { hosts } = iniHosts(text)
-    if (text === before.text) {
+    const { hosts } = iniHosts(editor.text)
+    const { change } = editor
+    if (!change) {
       this.#progress.done('ini', `${path} is right as it is`)
       return hosts
     }
-    if ((await readIni(path)).text !== before.text) {
-      throw new AppError('INI_CHANGED', `${path} was changed meanwhile.`, 'Run the command again.')
-    }
-    await writeDurably(path, Buffer.from(text, before.encoding), { mode: 0o600, ifExists: 'replace' })
+    await requireUnchanged(path, before)
+    await this.record(change)
+    await replaceIni(path, before, editor.text)
     this.changes.push(path)
     this.#progress.done('ini', `[TRANSPORT] host = ${hosts.join(',')}`)
     return hosts
@@ -263,24 +364,11 @@ export function torMode(mode: 'own' | 'system' | undefined, hasOnionKey: boolean
   return mode ?? (hasOnionKey ? 'own' : undefined)
 }
 
-interface IniFile {
-  readonly text: string
-  readonly encoding: 'utf8' | 'latin1'
-  readonly uid: number
-}
-
-/** Text from which the same bytes can be made again, whatever the operator's editor wrote. */
-async function readIni(path: string): Promise<IniFile> {
-  try {
-    const bytes = await readFile(path)
-    const encoding = isUtf8(bytes) ? 'utf8' : 'latin1'
-    return { text: bytes.toString(encoding), encoding, uid: (await stat(path)).uid }
-  } catch (error) {
-    const missing = errorCode(error) === 'ENOENT'
-    const message = `${path} ${missing ? 'does not exist' : 'cannot be read'}.`
-    const remedy = missing ? 'Run `smp-server init` first.' : 'Run the command as the user that owns it.'
-    throw new AppError('INI_UNREADABLE', message, remedy, { cause: error })
-  }
+/** What another process made while this one was about to: two setups at once, or a relay that has just started. */
+function isOfAnother(change: Change, error: unknown): boolean {
+  if (change.type !== 'made' || !(error instanceof AppError)) return false
+  if (change.what === 'tor') return error.code === 'TOR_RUNS_ALREADY'
+  return error.code === 'ONION_KEY_EXISTS'
 }
 
 /** systemd reports a tor as started before its control socket and cookie are there. */

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { AppError } from '../config/app-error.ts'
 import type { CommandRunner } from './command.ts'
 import type { ControlEndpoint } from './control/endpoint.ts'
@@ -40,6 +41,20 @@ export function instancePaths(name: string): InstancePaths {
   }
 }
 
+const instanceParents = ['/etc/tor/instances', '/var/lib/tor-instances'] as const
+
+/** The directories above an instance's own that tor-instance-create is going to make. */
+export function missingParents(): (typeof instanceParents)[number][] {
+  return instanceParents.filter((path) => !existsSync(path))
+}
+
+/** Whether there is anything of this instance: its user, its torrc or its data. */
+export async function instanceExists(name: string, run: CommandRunner): Promise<boolean> {
+  const { torrc, user } = instancePaths(name)
+  if (existsSync(dirname(torrc)) || existsSync(`/var/lib/tor-instances/${name}`)) return true
+  return (await run('id', ['-u', user])).status === 0
+}
+
 /**
  * Makes the instance's user, directory and torrc; harmless when they are there.
  *
@@ -70,12 +85,14 @@ export interface InstanceTorrc {
 /**
  * Renders the instance's torrc, lets tor check it just as the unit will run it, and only then puts it in place.
  *
+ * @param beforeWrite is told what was there, before anything is written
  * @throws AppError `TORRC_FOREIGN`, `TORRC_REFUSED`, `TOR_MISSING`
  */
 export async function writeInstanceTorrc(
   name: string,
   extra: TorrcExtra | undefined,
   run: CommandRunner,
+  beforeWrite: (present: string | undefined) => Promise<void> = () => Promise.resolve(),
 ): Promise<InstanceTorrc> {
   const { torrc } = instancePaths(name)
   const wanted = renderTorrc(await readTemplate('instance'), {}, extra)
@@ -86,13 +103,14 @@ export async function writeInstanceTorrc(
     throw new AppError('TORRC_FOREIGN', `${torrc} holds settings that smp-server did not write.`, remedy)
   }
   await verifyAsUnit(name, wanted, extra, run)
+  await beforeWrite(present)
   // tor reads it as its own user when it reloads, so everybody may.
   await writeDurably(torrc, wanted, { mode: 0o644, ifExists: 'replace' })
   return { torrc, changed: true }
 }
 
 /** As tor-instance-create leaves it: comments, and one SocksPort line. */
-function isPristine(torrc: string): boolean {
+export function isPristine(torrc: string): boolean {
   const lines = torrc.split('\n').map((line) => line.trim())
   return lines.every((line) => line === '' || line.startsWith('#') || line === '+SocksPort auto')
 }
@@ -123,14 +141,21 @@ async function verifyAsUnit(
  * Lets the relay's user into the instance's control socket; it counts from the user's next login or service start.
  *
  * @param uid of the relay's user
+ * @param beforeJoin is told the user's name, before anything is changed
  * @returns the user's name when that changed anything
  * @throws AppError `TOR_INSTANCE_GROUP`
  */
-export async function joinInstanceGroup(name: string, uid: number, run: CommandRunner): Promise<string | undefined> {
+export async function joinInstanceGroup(
+  name: string,
+  uid: number,
+  run: CommandRunner,
+  beforeJoin: (user: string) => Promise<void> = () => Promise.resolve(),
+): Promise<string | undefined> {
   const group = instancePaths(name).user
   const user = (await run('id', ['-nu', String(uid)])).stdout.trim()
   const groups = (await run('id', ['-nG', String(uid)])).stdout.trim().split(/\s+/)
   if (groups.includes(group)) return undefined
+  await beforeJoin(user)
   const { status, stderr } = await run('/usr/sbin/usermod', ['-a', '-G', group, user])
   if (status === 0) return user
   const why = stderr.trim().replace(/[. ]+$/, '')
