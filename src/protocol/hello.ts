@@ -1,7 +1,8 @@
 import type { DhKey } from '../crypto/keys.ts'
 import { readCertChainKey, readDhKey, writeCertChainKey, writeKey, type CertChainKey } from './fields.ts'
 import type { ServiceId } from './ids.ts'
-import { parsePrefix, type Reader } from './reader.ts'
+import { ED25519_SIGNATURE_SIZE, ED448_SIGNATURE_SIZE } from './limits.ts'
+import { parsePrefix, refuse, type Reader } from './reader.ts'
 import { readTransportError, writeTransportError, type TransportError } from './transport-error.ts'
 import { since, type VersionRange } from './versions.ts'
 import { Writer } from './writer.ts'
@@ -10,10 +11,15 @@ import { Writer } from './writer.ts'
 
 export interface ServerHello {
   readonly range: VersionRange
-  /** The relay's tls-unique: 12 or 32 bytes. */
+  /** The relay's tls-unique: 12, 32 or 48 bytes. */
   readonly sessionId: Buffer
   /** The relay's certificates and its X25519 session key; present when the range reaches v7. */
   readonly certKey?: CertChainKey
+  /**
+   * For WebSocket clients, when the range reaches v19: the relay's signature over their challenge and the session id,
+   * 64 or 114 bytes.
+   */
+  readonly identityProof?: Buffer
 }
 
 /** M: messaging client, N: notification server, P: proxy. */
@@ -36,10 +42,15 @@ export interface ClientServiceHello extends CertChainKey {
 export type ServiceResponse =
   { readonly type: 'R'; readonly serviceId: ServiceId } | { readonly type: 'E'; readonly error: TransportError }
 
-/** `serverHello = versionRange short(sessionId) [ certChainKey ]`, the last when max is 7 or more. */
-export function encodeServerHello({ range, sessionId, certKey }: ServerHello): Buffer {
+/**
+ *     serverHello = versionRange short(sessionId)
+ *                   [ certChainKey ]                     ; when max is 7 or more
+ *                   [ short(identityProof) ]             ; since v19, to WebSocket clients that asked for it
+ */
+export function encodeServerHello({ range, sessionId, certKey, identityProof }: ServerHello): Buffer {
   const w = new Writer().versionRange(range).short(sessionId)
   if (certKey) writeCertChainKey(w, certKey)
+  if (identityProof && range.max >= since.identityProof) w.short(identityProof)
   return w.done()
 }
 
@@ -47,7 +58,9 @@ export function parseServerHello(bytes: Buffer): ServerHello | undefined {
   return parsePrefix(bytes, (r) => {
     const range = r.versionRange()
     const sessionId = r.shortCopy()
-    return { range, sessionId, ...(range.max >= since.impliedSessionId && { certKey: readCertChainKey(r) }) }
+    const certKey = range.max >= since.impliedSessionId ? readCertChainKey(r) : undefined
+    const identityProof = range.max >= since.identityProof ? r.attempt(readSignature) : undefined
+    return { range, sessionId, ...(certKey && { certKey }), ...(identityProof && { identityProof }) }
   })
 }
 
@@ -92,6 +105,11 @@ export function parseServiceResponse(bytes: Buffer): ServiceResponse | undefined
     const type = r.letter(['R', 'E'])
     return type === 'R' ? { type, serviceId: r.id() } : { type, error: readTransportError(r) }
   })
+}
+
+function readSignature(r: Reader): Buffer {
+  const signature = r.shortCopy()
+  return signature.length === ED25519_SIGNATURE_SIZE || signature.length === ED448_SIGNATURE_SIZE ? signature : refuse()
 }
 
 function readClientService(r: Reader): ClientServiceHello {

@@ -27,6 +27,8 @@ export const since = {
   blockedNotice: 18,
   /** parameters of SUBS and NSUBS, the hash in SOKS and ENDS */
   serviceHash: 19,
+  /** the proof in the hello to a WebSocket client that asked for it */
+  identityProof: 19,
   /** RSLV, RNAME, ERR NAME */
   names: 20,
 } as const

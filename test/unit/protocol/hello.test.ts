@@ -41,6 +41,23 @@ describe('the hello of a relay', () => {
     expect(handshake.serverV6to20.block.first64).toContain(bytes.subarray(0, 62).toString('hex'))
   })
 
+  test.each([64, 114])('may end with a proof of identity of %i bytes', (length) => {
+    const identityProof = Buffer.alloc(length, 7)
+    const plain = encodeServerHello({ range: FULL_RANGE, sessionId, certKey })
+    const hello = { range: FULL_RANGE, sessionId, certKey, identityProof }
+    expect(encodeServerHello(hello)).toEqual(concat(plain, Buffer.of(length), identityProof))
+    expect(parseServerHello(encodeServerHello(hello))).toEqual(hello)
+  })
+
+  test('has no proof of identity before v19, or of another length', () => {
+    const identityProof = Buffer.alloc(64)
+    const old = { range: { min: 6, max: 18 }, sessionId, certKey }
+    expect(encodeServerHello({ ...old, identityProof })).toEqual(encodeServerHello(old))
+    expect(parseServerHello(concat(encodeServerHello(old), Buffer.of(64), identityProof))).toEqual(old)
+    const hello = { range: FULL_RANGE, sessionId, certKey }
+    expect(parseServerHello(concat(encodeServerHello(hello), Buffer.of(63), identityProof))).toEqual(hello)
+  })
+
   test.each([
     ['a range upside down', concat(hex('00140006'), hex('00'))],
     ['no certificates', concat(hex('00060014'), hex('00'), hex('00'), large(''))],
