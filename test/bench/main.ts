@@ -15,7 +15,7 @@ import { removeDirectories, useRelayOptions } from './stage.ts'
 
 const all: readonly Measurement[] = [messages, latency, idle, queues, start, neighbours, timing]
 
-const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile DIRECTORY] [--node OPTIONS]
+const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile DIRECTORY] [--node=OPTIONS]
 
 Measures one relay process on loopback, loaded by clients in other processes.
 
@@ -23,7 +23,7 @@ Measures one relay process on loopback, loaded by clients in other processes.
   --seconds  length of each measured period (default 4)
   --json     also writes the results to a file
   --profile  keeps CPU profiles and a heap snapshot of the relay; the numbers suffer
-  --node     options of node for the relay, in one argument: --node '--max-semi-space-size=2'`
+  --node     options of node for the relay: --node='--max-semi-space-size=2 --cpu-prof'`
 
 const machine = (): Record<string, unknown> => ({
   node: process.version,

@@ -32,7 +32,7 @@ const aimText = (result: Result): string => {
 export const lineOf = (result: Result): string => {
   const remarks = [result.other && `other relay ${result.other}`, result.note].filter(Boolean).join('; ')
   const columns = [
-    `  ${result.name}`.padEnd(58),
+    `  ${result.name}`.padEnd(62),
     number(result.value).padStart(10),
     result.unit.padEnd(12),
     aimText(result).padEnd(14),

@@ -53,7 +53,7 @@ export interface HostileCounts {
 
 /** Clients that mean harm. */
 export const hostileCalls = {
-  /** `each`: how many of each kind. */
+  /** `each`: how many of each kind; one more floods. */
   async openHostile({ address, each }: { address: RelayAddress; each: number }): Promise<void> {
     // Attackers bring processors of their own; here they may only have what the others leave.
     setPriority(19)
@@ -64,8 +64,8 @@ export const hostileCalls = {
       deaf.stream.socket.pause()
       flood(deaf, ping)
     }
-    for (let index = 0; index < each; index++) await open(address)
-    sessions.slice(-each).forEach((session, index) => flood(session, index % 2 === 0 ? ping : garbage))
+    for (let index = 0; index <= each; index++) await open(address)
+    sessions.slice(-each - 1).forEach((session, index) => flood(session, index % 2 === 0 ? ping : garbage))
   },
 
   hostileCounts(): HostileCounts {

@@ -2,7 +2,7 @@ import { Child } from '../child.ts'
 import type { CryptoFloor, FloorCalls } from '../floor-process.ts'
 import type { Report } from '../report.ts'
 import type { Measurement } from './measurement.ts'
-import { saturate, type Traffic, type TrafficResult } from './traffic.ts'
+import { saturate, trickle, type Traffic, type TrafficResult } from './traffic.ts'
 
 const sizes = [
   { label: '16 KB', bodySize: 16_048 },
@@ -54,7 +54,7 @@ const print = (report: Report, label: string, whole: TrafficResult, floor: numbe
 
 export const messages: Measurement = {
   name: 'messages',
-  title: 'SEND, MSG, ACK at full load; version 19, blocks encrypted, every OK durable',
+  title: 'SEND, MSG, ACK; version 19, blocks encrypted, every OK durable; 32 pairs at full load, 300 at one a second',
   async run(report, settings) {
     for (const { label, bodySize } of sizes) {
       for (const auth of auths) {
@@ -64,5 +64,9 @@ export const messages: Measurement = {
         print(report, `${label}, ${keysOf[auth]}`, whole, floor, bodySize === 16_048)
       }
     }
+    const traffic = { auth: 'x25519', bodySize: 16_048 } as const
+    const whole = await trickle(traffic, settings, 'calm')
+    const floor = floorOf(await cryptoFloor(traffic), whole)
+    print(report, '16 KB, X25519, 300 calm pairs', whole, floor, false)
   },
 }

@@ -7,7 +7,7 @@ import type { Measurement } from './measurement.ts'
 
 const PAIRS = 4
 const REST_MS = 5
-/** Of each of the three kinds; with the 34th that floods, 100 in all. */
+/** Of each of the three kinds; one more floods, so 100 in all. */
 const HOSTILE_EACH = 33
 const WARM_UP_MS = 1000
 
@@ -54,7 +54,7 @@ export const neighbours: Measurement = {
         value: p99.beside / p99.alone,
         unit: 'times',
         aim: { atMost: 2 },
-        note: `${blocksPerSecond.toFixed(0)} hostile blocks/s, ${after.open} connections left, relay used ${processors.toFixed(2)} processors`,
+        note: `${blocksPerSecond.toFixed(0)} hostile blocks/s, ${after.open} of them still connected, relay used ${processors.toFixed(2)} processors`,
       })
     })
   },

@@ -7,9 +7,10 @@ import { withRelay } from '../stage.ts'
 import type { Settings } from './measurement.ts'
 
 const LOAD_PROCESSES = 2
-const PAIRS = 32
-/** Messages of each pair that are under way. */
+const BUSY_PAIRS = 32
+/** Messages of each busy pair that are under way. */
 const WINDOW = 4
+const CALM_PAIRS = 300
 const WARM_UP_MS = 1000
 
 export interface Traffic {
@@ -44,12 +45,25 @@ export const openPairs = async (
   await Promise.all(loads.map((load) => load.call('openPairs', { ...options, count })))
 }
 
-/** As many messages as the relay takes, through pairs with several under way each. */
+/** As many messages as the relay takes, through a few pairs with several messages under way each. */
 export const saturate = (traffic: Traffic, settings: Settings, label: string): Promise<TrafficResult> =>
+  measure(traffic, settings, label, BUSY_PAIRS, (load) => load.call('pump', { window: WINDOW }))
+
+/** A message a second through each of many pairs, which is more like what most relays see. */
+export const trickle = (traffic: Traffic, settings: Settings, label: string): Promise<TrafficResult> =>
+  measure(traffic, settings, label, CALM_PAIRS, (load) => load.call('pace', { perSecond: CALM_PAIRS / LOAD_PROCESSES }))
+
+const measure = (
+  traffic: Traffic,
+  settings: Settings,
+  label: string,
+  pairs: number,
+  begin: (load: Child<LoadCalls>) => Promise<void>,
+): Promise<TrafficResult> =>
   withRelay(async ({ relay, address, load }) => {
     const loads = Array.from({ length: LOAD_PROCESSES }, load)
-    await openPairs(loads, { ...traffic, address, count: PAIRS })
-    await Promise.all(loads.map((one) => one.call('pump', { window: WINDOW })))
+    await openPairs(loads, { ...traffic, address, count: pairs })
+    await Promise.all(loads.map(begin))
     await sleep(WARM_UP_MS)
     const { profileDirectory } = settings
     if (profileDirectory !== undefined) await relay.call('startProfile')
