@@ -6,10 +6,16 @@ import type { Settings } from '../config/settings.ts'
 import { type ControlEndpoint, parseEndpoint } from '../tor/control/endpoint.ts'
 import { isOnion } from '../tor/ini-hosts.ts'
 import { OnionKeeper } from '../tor/keeper.ts'
+import type { OnionHostname } from '../tor/onion-address.ts'
 import { onionPorts } from '../tor/onion-ports.ts'
+import { type Proof, proveRelay } from '../tor/proof.ts'
 import type { TorForm } from '../tor/session.ts'
 import { torMode } from '../tor/setup.ts'
+import { StatusFile } from '../tor/status-file.ts'
 import { instancePaths } from '../tor/system-instance.ts'
+import { addressPort } from './address-text.ts'
+import { readFingerprint } from './identity.ts'
+import { wayOfKeeper } from './proof-way.ts'
 
 export interface OnionOptions {
   readonly settings: Settings
@@ -17,29 +23,51 @@ export interface OnionOptions {
   readonly log: Logger
 }
 
+/** What looks after the onion service while the relay runs. */
+export interface RunningOnion {
+  readonly keeper: OnionKeeper
+  /** Ends the own tor and leaves the last state in the status file. */
+  stop(): Promise<void>
+}
+
+const usualPort = 5223
+
 /**
  * Begins to look after the onion service, if there is to be one; the relay runs whatever becomes of it.
  *
  * @throws AppError for settings that cannot be followed
  */
-export function keepOnion({ settings, paths, log }: OnionOptions): OnionKeeper | undefined {
+export function keepOnion({ settings, paths, log }: OnionOptions): RunningOnion | undefined {
   const form = torForm(settings, paths)
   if (!form) return undefined
+  const statusFile = new StatusFile(paths.torStatus, log)
+  const port = addressPort(settings.transport.ports) ?? usualPort
+  const prove = async (host: OnionHostname, signal: AbortSignal): Promise<Proof> => {
+    const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
+    return await proveRelay({ host, port, keyHash }, wayOfKeeper(settings, paths, log), { signal })
+  }
   const keeper = new OnionKeeper({
     form,
     keyFile: paths.onionKey,
     portsFile: paths.onionPorts,
     ports: onionPorts(settings.transport.ports),
     expectedHostname: settings.transport.hosts.find(isOnion),
-    checkIntervalMs: settings.tor.checkInterval * 1000,
+    proof: { intervalMs: settings.tor.checkInterval * 1000, prove },
     log,
+    onState: (state) => statusFile.write(state),
   })
   keeper.start()
-  return keeper
+  return {
+    keeper,
+    stop: async () => {
+      await keeper.stop()
+      await statusFile.close()
+    },
+  }
 }
 
 /** The tor that carries the service; `undefined` when no onion service was ever set up. */
-function torForm({ tor }: Settings, paths: Paths): TorForm | undefined {
+export function torForm({ tor }: Settings, paths: Paths): TorForm | undefined {
   switch (torMode(tor.mode, existsSync(paths.onionKey))) {
     case 'own':
       return { mode: 'own', directory: paths.tor, torrcExtra: tor.torrcExtra }

@@ -13,7 +13,9 @@ import { readFingerprint } from './identity.ts'
 import { loadSettings } from './ini-file.ts'
 import { addOptions, valueOption } from './options.ts'
 import { print, Refusal } from './output.ts'
+import { addTorCheck } from './tor-check.ts'
 import { lineProgress, terminalProgress } from './tor-progress.ts'
+import { addTorStatus } from './tor-status.ts'
 
 interface TorSetupOptions {
   readonly own?: true
@@ -36,6 +38,8 @@ export function addTor(program: Command, { paths }: Context): void {
     ),
     new Option('-y, --yes', 'Ask nothing'),
   ])
+  addTorStatus(tor, { paths })
+  addTorCheck(tor, { paths })
 }
 
 const explanation = [
