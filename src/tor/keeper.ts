@@ -5,6 +5,7 @@ import type { BootstrapPhase, TorEvent } from './control/events.ts'
 import { eventNames } from './control/events.ts'
 import type { OnionPort } from './control/onion.ts'
 import type { TorControl } from './control/tor-control.ts'
+import { followKeys, readKeptKeys } from './follow-keys.ts'
 import { bringUpOnion } from './kept-onion.ts'
 import type { OnionHostname } from './onion-address.ts'
 import type { OnionKey } from './onion-key.ts'
@@ -47,6 +48,8 @@ interface TorState {
 export interface KeeperState extends TorState {
   readonly phase: KeeperPhase
   readonly hostname?: OnionHostname
+  /** The name that will take its place, while both are published. */
+  readonly nextHostname?: OnionHostname | undefined
   /** When the network last took the descriptor, or handed it out. */
   readonly confirmedAt?: Date
   /** When the relay was last reached through Tor, and why the last attempt failed if it did. */
@@ -102,6 +105,8 @@ export interface KeeperOptions {
 interface Session {
   readonly control: TorControl
   service: OnionService
+  /** The key that will take the place of the service's, while both are published. */
+  next: OnionKey | undefined
 }
 
 /** How long an upload may take before the network is asked for its result. */
@@ -212,8 +217,11 @@ export class OnionKeeper {
   async #key(): Promise<OnionKey | undefined> {
     const { keyFile, expectedHostname, log } = this.#options
     const key = await readOnionKey(keyFile)
-    if (!key && expectedHostname !== undefined) throw keyLost(keyFile, expectedHostname)
-    if (key && expectedHostname !== undefined && expectedHostname !== key.hostname) {
+    // A name that was there once is not replaced by a new one, whatever becomes of its key.
+    const { hostname: present } = this.#state
+    const expected = present ?? expectedHostname
+    if (!key && expected !== undefined) throw keyLost(keyFile, expected)
+    if (key && expected !== undefined && expected !== key.hostname) {
       log.warn(`onion service: [TRANSPORT] host does not name ${key.hostname}, which ${keyFile} is the key of`)
     }
     return key
@@ -227,11 +235,18 @@ export class OnionKeeper {
     this.#misses = 0
     control.onEvent((event) => this.#take(event))
     await control.setEvents(eventNames)
-    const service = await bringUpOnion(control, { key, keyFile, portsFile, ports })
+    const { next } = await readKeptKeys(keyFile)
+    const service = await bringUpOnion(control, { key, next, keyFile, portsFile, ports })
     if (service.isNew) log.note('onion service: made; `smp-server tor setup` writes its name into the INI file')
     const bootstrap = await control.bootstrapPhase()
-    this.#session = { control, service }
-    this.#set({ hostname: service.hostname, torVersion: control.version, torPid: tor.pid, bootstrap })
+    this.#session = { control, service, next }
+    this.#set({
+      hostname: service.hostname,
+      nextHostname: next?.hostname,
+      torVersion: control.version,
+      torPid: tor.pid,
+      bootstrap,
+    })
     // An upload can end before tor has answered everything asked of it above.
     if (this.#publication.of(service.key.serviceId).uploaded > 0) this.#confirm()
     else this.#progress()
@@ -248,6 +263,7 @@ export class OnionKeeper {
     let checkAt = service.wasThere ? 0 : performance.now() + Math.min(firstCheckMs, this.#checkIntervalMs)
     for (;;) {
       await control.getInfo('version')
+      await this.#follow()
       if (this.#state.bootstrap?.progress === 100 && performance.now() >= checkAt) {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
         const interval = this.#state.publishedAt ? this.#checkIntervalMs : Math.min(firstCheckMs, this.#checkIntervalMs)
@@ -271,6 +287,25 @@ export class OnionKeeper {
         this.#options.log.warn(`onion service: not reached through Tor: ${unproven}`)
       this.#set({ unproven })
     }
+  }
+
+  /** Looks whether the keys are still those that this tor has the services of. */
+  async #follow(): Promise<void> {
+    const session = this.#session
+    if (!session) return
+    const { keyFile, ports, log } = this.#options
+    const held = { primary: session.service.key, next: session.next }
+    const { primary: key, next } = await followKeys(session.control, ports, held, await readKeptKeys(keyFile))
+    if (key === held.primary && next === held.next) return
+    session.next = next
+    this.#set({ nextHostname: next?.hostname })
+    if (key === held.primary) return
+    log.note('onion service: another key has taken its place, and with it another name')
+    session.service = { key, hostname: key.hostname, isNew: false, wasThere: true }
+    this.#misses = 0
+    this.#set({ hostname: key.hostname, publishedAt: undefined })
+    if (this.#publication.of(key.serviceId).uploaded > 0) this.#confirm()
+    else this.#progress()
   }
 
   /** Gives the service to its tor anew, which publishes it again. */
