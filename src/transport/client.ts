@@ -70,6 +70,7 @@ async function connectBy(
       tls,
       tls.getFinished() ?? failConnect('tls', 'tls', 'TLS ended before the handshake.'),
       chain,
+      tcp.localPort ?? 0,
     )
     try {
       checkRelayChain(chain, address.keyHash, options.now?.() ?? new Date())

@@ -1,9 +1,11 @@
-import type { Server, Socket } from 'node:net'
-import { createServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { bind, errorCode } from './bind.ts'
 import type { BlockChannel } from './channel.ts'
 import type { RelayCredentials } from './credentials.ts'
 import { MAX_CHAIN, peerChain } from './peer-certificates.ts'
+import { Thrift } from './thrift.ts'
+import { ThriftyStream } from './thrifty-stream.ts'
 import { TlsChannel } from './tls-channel.ts'
 import { ALPN_PROTOCOLS, TLS_PARAMETERS } from './tls-parameters.ts'
 
@@ -50,7 +52,8 @@ export interface Listener {
  * with an AppError.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const server = createServer(serverOptions(options))
+  const tls = createTlsServer(tlsOptions(options))
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
   const sockets = new Set<Socket>()
   const counts = {
     accepted: 0,
@@ -67,9 +70,13 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     counts.accepted++
     sockets.add(socket)
     socket.on('close', forget)
+    tls.emit('connection', new ThriftyStream(socket))
   })
-  server.on('secureConnection', (socket) => openChannel(socket, options))
-  server.on('tlsClientError', (error, socket) => {
+  tls.on('secureConnection', (socket) => {
+    if (server.listening) openChannel(socket, portOf(server), options)
+    else socket.destroy()
+  })
+  tls.on('tlsClientError', (error, socket) => {
     options.onTlsError?.({ code: errorCode(error) })
     socket.destroy()
   })
@@ -80,7 +87,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   return {
     port: portOf(server),
     counts,
-    useCredentials: (credentials) => server.setSecureContext(certificateOptions(credentials)),
+    useCredentials: (credentials) => tls.setSecureContext(certificateOptions(credentials)),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -89,7 +96,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-function serverOptions(options: ListenOptions): TlsOptions {
+function tlsOptions(options: ListenOptions): TlsOptions {
   return {
     ...certificateOptions(options.credentials),
     ALPNProtocols: [...ALPN_PROTOCOLS],
@@ -97,9 +104,6 @@ function serverOptions(options: ListenOptions): TlsOptions {
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout: options.handshakeTimeoutMs ?? TLS_TIMEOUT_MS,
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: KEEP_ALIVE_MS,
   }
 }
 
@@ -107,7 +111,7 @@ function certificateOptions(credentials: RelayCredentials): TlsOptions {
   return { ...TLS_PARAMETERS, cert: credentials.certPem, key: credentials.keyPem }
 }
 
-function openChannel(socket: TLSSocket, options: ListenOptions): void {
+function openChannel(socket: TLSSocket, port: number, options: ListenOptions): void {
   const sessionId = socket.getPeerFinished()
   const certificates = peerChain(socket)
   if (sessionId === undefined || certificates.length > MAX_CHAIN) {
@@ -116,7 +120,9 @@ function openChannel(socket: TLSSocket, options: ListenOptions): void {
     options.onTlsError?.({ code: sessionId === undefined ? 'NO_SESSION_ID' : 'CHAIN_TOO_LONG' })
     return
   }
-  options.onChannel(new TlsChannel(socket, sessionId, certificates))
+  const channel = new TlsChannel(socket, sessionId, certificates, port, new Thrift())
+  // What TLS has to say at the end of its handshake leaves first: together with a block it would need a larger buffer.
+  setImmediate(() => setImmediate(() => options.onChannel(channel)))
 }
 
 function portOf(server: Server): number {

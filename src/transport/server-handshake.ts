@@ -78,16 +78,33 @@ async function handshake(channel: BlockChannel, options: HandshakeOptions): Prom
   if (hello.service !== undefined && service === undefined) return undefined
 
   const encrypted = hello.version >= since.blockEncryption && !hello.proxy
+  const [privateKey, publicKey, clientKey, sessionSecret] = ownMemory([
+    sessionKeys.privateKey,
+    sessionKeys.publicKey.raw,
+    hello.key?.raw,
+    secret,
+  ])
   return new SmpLink(channel, {
     version: hello.version,
     range: { min: offered.min, max: hello.version },
-    sessionKeys,
+    sessionKeys: { privateKey, publicKey: { alg: 'x25519', raw: publicKey } },
     proxy: hello.proxy,
-    ...(hello.key && { clientKey: hello.key }),
-    ...(secret && { sessionSecret: secret }),
-    ...(secret && encrypted && { cipher: serverBlockCipher(channel.sessionId, secret) }),
+    ...(clientKey && { clientKey: { alg: 'x25519', raw: clientKey } }),
+    ...(sessionSecret && { sessionSecret }),
+    ...(sessionSecret && encrypted && { cipher: serverBlockCipher(channel.sessionId, sessionSecret) }),
     ...(service && { service }),
   })
+}
+
+/**
+ * Copies of what a connection keeps, in memory of its own: the parts of a parsed block, and Node's small buffers, are
+ * pieces of larger ones that they would keep alive.
+ */
+function ownMemory<T extends readonly (Buffer | undefined)[]>(parts: readonly [...T]): T
+function ownMemory(parts: readonly (Buffer | undefined)[]): (Buffer | undefined)[] {
+  const memory = Buffer.allocUnsafeSlow(parts.reduce((sum, part) => sum + (part?.length ?? 0), 0))
+  let at = 0
+  return parts.map((part) => part && memory.subarray(at, (at += part.copy(memory, at))))
 }
 
 function serverHello(

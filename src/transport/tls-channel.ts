@@ -8,10 +8,15 @@ import {
   type ChannelHandlers,
   type CloseReason,
 } from './channel.ts'
+import { Thrift, THRIFTY_BYTES } from './thrift.ts'
 
 /** How long buffered blocks may take to leave after `close`. */
 const LINGER_MS = 5000
 
+/** How long a block may take to leave in small pieces, while this process is busy, before the rest leaves at once. */
+const PATIENCE_MS = 100
+
+const NO_BYTES = Buffer.alloc(0)
 const NO_BLOCKS: readonly Buffer[] = []
 
 /**
@@ -30,24 +35,35 @@ export class TlsChannel implements BlockChannel {
   private readonly assembler = new BlockAssembler()
   private handlers: ChannelHandlers | undefined
   private waiting: Buffer[] | undefined
-  private sending = false
+  private readonly thrift: Thrift | undefined
+  /** What has not been handed to TLS of the block that is leaving; empty while its last piece leaves. */
+  private leaving: Buffer | undefined
+  private leavingSince = 0
   private congested = false
   private paused = false
   private reason: CloseReason | undefined
   private gone = false
 
-  constructor(socket: TLSSocket, sessionId: Buffer, peerCertificates: readonly Buffer[]) {
+  /** @param thrift for connections that are idle most of the time and many */
+  constructor(
+    socket: TLSSocket,
+    sessionId: Buffer,
+    peerCertificates: readonly Buffer[],
+    port: number,
+    thrift?: Thrift,
+  ) {
     this.socket = socket
+    this.thrift = thrift
     this.sessionId = sessionId
     this.peerCertificates = peerCertificates
     this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
-    this.port = socket.localPort ?? 0
+    this.port = port
     socket.on('error', this.failed)
     socket.on('close', this.closed)
   }
 
   get buffered(): number {
-    return ((this.sending ? 1 : 0) + (this.waiting ?? NO_BLOCKS).length) * BLOCK_SIZE
+    return ((this.leaving ? 1 : 0) + (this.waiting ?? NO_BLOCKS).length) * BLOCK_SIZE
   }
 
   attach(handlers: ChannelHandlers): void {
@@ -67,7 +83,7 @@ export class TlsChannel implements BlockChannel {
   write(block: Buffer): boolean {
     if (block.length !== BLOCK_SIZE) throw new RangeError(`a block is ${BLOCK_SIZE} bytes, not ${block.length}`)
     if (this.reason !== undefined) return false
-    if (this.sending) {
+    if (this.leaving !== undefined) {
       this.waiting ??= []
       this.waiting.push(block)
     } else this.send(block)
@@ -89,7 +105,8 @@ export class TlsChannel implements BlockChannel {
     if (this.reason !== undefined) return
     this.reason = 'closed'
     this.assembler.discard()
-    for (const block of this.waiting ?? NO_BLOCKS) this.socket.write(block)
+    for (const bytes of [this.leaving ?? NO_BYTES, ...(this.waiting ?? NO_BLOCKS)]) this.socket.write(bytes)
+    this.leaving = undefined
     this.waiting = undefined
     this.socket.resume()
     this.socket.destroySoon()
@@ -109,18 +126,32 @@ export class TlsChannel implements BlockChannel {
       const piece = rest.length <= missing ? rest : rest.subarray(0, missing)
       rest = rest.subarray(piece.length)
       const block = this.assembler.add(piece)
-      if (block !== undefined) this.handlers?.block(block)
+      if (block === undefined) continue
+      this.thrift?.count(BLOCK_SIZE, performance.now())
+      this.handlers?.block(block)
     }
   }
 
   private send(block: Buffer): void {
-    this.sending = true
-    this.socket.write(block, this.sent)
+    this.leavingSince = performance.now()
+    this.thrift?.count(BLOCK_SIZE, this.leavingSince)
+    this.sendPiece(block)
+  }
+
+  private sendPiece(rest: Buffer): void {
+    const inPieces = this.thrift?.sparing === true && performance.now() - this.leavingSince < PATIENCE_MS
+    const piece = inPieces ? rest.subarray(0, THRIFTY_BYTES) : rest
+    this.leaving = rest.subarray(piece.length)
+    this.socket.write(piece, this.sent)
   }
 
   private readonly sent = (): void => {
-    this.sending = false
     if (this.reason !== undefined) return
+    if (this.leaving !== undefined && this.leaving.length > 0) {
+      this.sendPiece(this.leaving)
+      return
+    }
+    this.leaving = undefined
     const next = this.waiting?.shift()
     if (next !== undefined) this.send(next)
     else this.waiting = undefined

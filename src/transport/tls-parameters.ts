@@ -5,6 +5,7 @@ import { constants } from 'node:crypto'
 /** In the relay's order of preference; the last two are for clients on port 443 that may offer nothing else. */
 export const ALPN_PROTOCOLS = ['smp/1', 'h2', 'http/1.1'] as const
 export const SMP_ALPN = 'smp/1'
+export const HTTP_ALPN = 'http/1.1'
 
 /**
  * Without tickets or renegotiation, because the session id is the client's Finished message and must be unique to each
@@ -17,4 +18,30 @@ export const TLS_PARAMETERS = {
   sigalgs: 'ed448:ed25519',
   ecdhCurve: 'X448:X25519',
   secureOptions: constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION,
+} as const
+
+/**
+ * For browsers, whose certificates, ciphers and groups are others. Finite-field groups are left out: every client that
+ * has them has X25519 too, and they make a handshake expensive for the relay alone.
+ */
+export const WEB_TLS_PARAMETERS = {
+  ...TLS_PARAMETERS,
+  ciphers: [
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'TLS_AES_128_GCM_SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-RSA-CHACHA20-POLY1305',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+  ].join(':'),
+  sigalgs: [
+    'ed448:ed25519',
+    'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512',
+    'rsa_pss_rsae_sha512:rsa_pss_rsae_sha384:rsa_pss_rsae_sha256',
+    'RSA+SHA512:RSA+SHA384:RSA+SHA256',
+  ].join(':'),
+  ecdhCurve: 'X25519:X448:P-256:P-384:P-521',
 } as const

@@ -40,6 +40,52 @@ describe('a block channel over TLS', () => {
     expect(Buffer.concat(chunks).equals(Buffer.concat(blocks))).toBe(true)
   })
 
+  it('sends a block in small records first, and whole blocks once there is much traffic', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    channel.attach(recorder())
+    const chunks: Buffer[] = []
+    client.on('data', (chunk: Buffer) => chunks.push(chunk))
+    const blocks = Array.from({ length: 80 }, () => randomBytes(SIZE))
+    for (const block of blocks) {
+      channel.write(block)
+      await until(() => channel.buffered === 0, 'an empty channel')
+    }
+    await until(() => Buffer.concat(chunks).length === blocks.length * SIZE, 'all blocks')
+    expect(Buffer.concat(chunks).equals(Buffer.concat(blocks))).toBe(true)
+    expect(chunks[0]?.length).toBe(1000)
+    expect(chunks.at(-1)?.length).toBe(SIZE)
+  })
+
+  it('takes a stream of a hundred blocks', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    const stream = randomBytes(100 * SIZE)
+    client.write(stream)
+    await until(() => record.blocks.length === 100, 'all blocks')
+    expect(Buffer.concat(record.blocks).equals(stream)).toBe(true)
+  })
+
+  it('stops the client while it is paused', async () => {
+    const client = await relay.client()
+    const channel = await relay.channel()
+    const record = recorder(() => channel.pause())
+    channel.attach(record)
+    const total = 4000
+    let sent = 0
+    client.on('error', () => undefined)
+    const send = (): void => {
+      while (sent++ < total && client.write(Buffer.alloc(SIZE)));
+    }
+    client.on('drain', send)
+    send()
+    await delay(300)
+    expect(record.blocks).toHaveLength(1)
+    expect(sent).toBeLessThan(total)
+  })
+
   it('has the session id, the protocol and no certificates of an ordinary client', async () => {
     const client = await relay.client()
     const channel = await relay.channel()

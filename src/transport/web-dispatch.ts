@@ -1,0 +1,65 @@
+import type { Socket } from 'node:net'
+import { parseTlsClientHello, type TlsClientHello } from './tls-client-hello.ts'
+import { HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
+
+/** What a connection to a port that is both is going to speak. */
+export type Protocol = 'smp' | 'web'
+
+/**
+ * Decides by what the client offers in its ClientHello. SMP clients offer smp/1, or on port 443 perhaps only what
+ * browsers do, and mostly name no server; browsers offer http/1.1 and always name one.
+ *
+ * @param isWebPort the web has this port as its own, so a client that names a server and offers nothing means the web
+ */
+export function protocolOf(hello: TlsClientHello | undefined, isWebPort: boolean): Protocol {
+  if (!hello?.hasServerName) return 'smp'
+  const { protocols } = hello
+  if (protocols === undefined) return isWebPort ? 'web' : 'smp'
+  if (protocols.includes(SMP_ALPN)) return 'smp'
+  return protocols.includes(HTTP_ALPN) || protocols.includes('h2') ? 'web' : 'smp'
+}
+
+/**
+ * Reads a connection up to the end of its ClientHello and puts all of it back, so that TLS can start. The socket is
+ * paused when `decided` is called; undefined is for clients that begin with something else.
+ *
+ * @param failed the connection ended, or `timeoutMs` passed, before; the socket is destroyed then
+ */
+export function peekClientHello(
+  socket: Socket,
+  timeoutMs: number,
+  decided: (hello: TlsClientHello | undefined) => void,
+  failed: (code: string) => void,
+): void {
+  const chunks: Buffer[] = []
+  let code = 'ECONNRESET'
+  const leave = (): void => {
+    clearTimeout(timer)
+    socket.off('data', take).off('error', fail).off('close', closed)
+  }
+  const take = (chunk: Buffer): void => {
+    chunks.push(chunk)
+    const bytes = chunks.length === 1 ? chunk : Buffer.concat(chunks)
+    const hello = parseTlsClientHello(bytes)
+    if (hello === 'incomplete') {
+      chunks.splice(0, chunks.length, bytes)
+      return
+    }
+    leave()
+    socket.pause()
+    socket.unshift(bytes)
+    decided(hello === 'other' ? undefined : hello)
+  }
+  const fail = (error: NodeJS.ErrnoException): void => {
+    code = error.code ?? code
+  }
+  const closed = (): void => {
+    leave()
+    failed(code)
+  }
+  const timer = setTimeout(() => {
+    code = 'ERR_TLS_HANDSHAKE_TIMEOUT'
+    socket.destroy()
+  }, timeoutMs)
+  socket.on('error', fail).on('close', closed).on('data', take)
+}

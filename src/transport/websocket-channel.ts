@@ -1,0 +1,158 @@
+import type { TLSSocket } from 'node:tls'
+import type { WebSocket } from 'ws'
+import { BLOCK_SIZE } from '../protocol/limits.ts'
+import {
+  HIGH_WATER_MARK,
+  LOW_WATER_MARK,
+  type BlockChannel,
+  type ChannelHandlers,
+  type CloseReason,
+} from './channel.ts'
+import type { TlsSession } from './tls-session.ts'
+
+const AS_BLOCK = { binary: true, compress: false } as const
+/** RFC 6455 §7.4.1 */
+const NORMAL = 1000
+const UNSUPPORTED_DATA = 1003
+const WITHOUT_CLOSE_FRAME = 1006
+
+/**
+ * Blocks over one WebSocket: each is a binary message of its own, and any other message ends the connection.
+ *
+ * Blocks are handed over one at a time, each after the one before has left, as in TlsChannel. Messages that were
+ * already decoded when reading is paused wait here: as many as fit into one read of the socket.
+ */
+export class WebSocketChannel implements BlockChannel {
+  readonly sessionId: Buffer
+  readonly peerCertificates: readonly Buffer[]
+  readonly alpn: string | undefined
+  readonly port: number
+
+  private readonly webSocket: WebSocket
+  private handlers: ChannelHandlers | undefined
+  private readonly arrived: Buffer[] = []
+  private readonly waiting: Buffer[] = []
+  private delivering = false
+  private sending = false
+  private congested = false
+  private paused = true
+  private reason: CloseReason | undefined
+  private gone = false
+
+  /** @param socket the connection under the open WebSocket */
+  constructor(webSocket: WebSocket, socket: TLSSocket, { sessionId, certificates }: TlsSession) {
+    this.webSocket = webSocket
+    this.sessionId = sessionId
+    this.peerCertificates = certificates
+    this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
+    this.port = socket.localPort ?? 0
+    webSocket.pause()
+    webSocket.on('message', this.received)
+    webSocket.on('error', this.failed)
+    webSocket.on('close', this.closed)
+  }
+
+  get buffered(): number {
+    return ((this.sending ? 1 : 0) + this.waiting.length) * BLOCK_SIZE
+  }
+
+  attach(handlers: ChannelHandlers): void {
+    this.handlers = handlers
+    if (this.gone) queueMicrotask(() => handlers.close(this.reason ?? 'closed'))
+    else this.resume()
+  }
+
+  write(block: Buffer): boolean {
+    if (block.length !== BLOCK_SIZE) throw new RangeError(`a block is ${BLOCK_SIZE} bytes, not ${block.length}`)
+    if (this.reason !== undefined) return false
+    if (this.sending) this.waiting.push(block)
+    else this.send(block)
+    if (this.buffered > HIGH_WATER_MARK) this.congested = true
+    return !this.congested
+  }
+
+  pause(): void {
+    this.paused = true
+    this.webSocket.pause()
+  }
+
+  resume(): void {
+    if (this.handlers === undefined || this.gone) return
+    this.paused = false
+    queueMicrotask(this.deliver)
+  }
+
+  close(): void {
+    this.end(NORMAL)
+  }
+
+  /** The limit on the time that closing takes is the server's `closeTimeout`. */
+  private end(code: number): void {
+    if (this.reason !== undefined) return
+    this.reason = 'closed'
+    this.arrived.length = 0
+    for (const block of this.waiting.splice(0)) this.webSocket.send(block, AS_BLOCK)
+    this.webSocket.close(code)
+    this.webSocket.resume()
+  }
+
+  // What follows a message that is no block, or that the handler closed at, has no one to read it.
+  private readonly received = (data: unknown, isBinary: boolean): void => {
+    if (this.reason !== undefined) return
+    if (!isBinary || !Buffer.isBuffer(data) || data.length !== BLOCK_SIZE) {
+      this.end(UNSUPPORTED_DATA)
+      return
+    }
+    this.arrived.push(data)
+    this.deliver()
+  }
+
+  private readonly deliver = (): void => {
+    if (this.delivering) return
+    this.delivering = true
+    try {
+      while (this.mayDeliver()) {
+        const block = this.arrived.shift()
+        if (block === undefined) {
+          this.webSocket.resume()
+          return
+        }
+        this.handlers?.block(block)
+      }
+    } finally {
+      this.delivering = false
+    }
+  }
+
+  private mayDeliver(): boolean {
+    return !this.paused && this.reason === undefined
+  }
+
+  private send(block: Buffer): void {
+    this.sending = true
+    this.webSocket.send(block, AS_BLOCK, this.sent)
+  }
+
+  /** After an error nothing more can be sent, and `close` follows. */
+  private readonly sent = (error?: Error | null): void => {
+    if (error || this.reason !== undefined) return
+    this.sending = false
+    const next = this.waiting.shift()
+    if (next !== undefined) this.send(next)
+    if (!this.congested || this.buffered > LOW_WATER_MARK) return
+    this.congested = false
+    this.handlers?.drain()
+  }
+
+  private readonly failed = (): void => {
+    this.reason ??= 'failed'
+  }
+
+  private readonly closed = (code: number): void => {
+    this.gone = true
+    this.reason ??= code === WITHOUT_CLOSE_FRAME ? 'failed' : 'ended'
+    this.arrived.length = 0
+    this.waiting.length = 0
+    this.handlers?.close(this.reason)
+  }
+}
