@@ -33,11 +33,14 @@ const MAX_INBOX = 4
 const MAX_WAITING = 64
 /** Replies and events of those blocks before the socket is paused; each may hold a message. */
 const MAX_WAITING_ITEMS = 512
+/** Commands for other relays that wait for their turn before the socket is paused; each may hold its block. */
+const MAX_POSTPONED = 64
 const NO_CORR_ID = Buffer.alloc(0)
 
 /**
  * One client connection after its handshake. Blocks are worked on one at a time; replies leave in the order of the
- * commands, after the effects that they promise are durable; a client that does not read is not read from either.
+ * commands, after the effects that they promise are durable, and only those of commands for other relays come when they
+ * come; a client that does not read is not read from either.
  */
 export class Session implements Worker {
   readonly core: Core
@@ -101,7 +104,7 @@ export class Session implements Worker {
   /** What is kept in memory for this connection: received blocks, and replies and events on their way out. */
   get queued(): { readonly received: number; readonly sending: number } {
     const sending = this.waitingItems + this.outgoing.length + this.payloads.length
-    return { received: this.inbox.length, sending }
+    return { received: this.inbox.length + this.postponed.length, sending }
   }
 
   get hasSubscriptions(): boolean {
@@ -298,7 +301,7 @@ export class Session implements Worker {
       this.congested ||
       this.waiting.length >= MAX_WAITING ||
       this.waitingItems >= MAX_WAITING_ITEMS ||
-      this.underWay >= this.core.proxying.clientConcurrency
+      this.postponed.length >= MAX_POSTPONED
     )
   }
 
