@@ -55,7 +55,7 @@ export const withTunedRelay = (options: TunedOptions = {}): TunedRelay => {
       : openLmdbStore(join(directory, 'store'), storeOptions)
   }
   const start = async (port: number): Promise<void> => {
-    const { policy, quota, optionsAtStart, ...others } = options
+    const { policy, optionsAtStart, inactiveClients, proxying, names, timeouts } = options
     serving = await serveRelay({
       credentials: await loadCredentials(directory),
       openStore,
@@ -71,7 +71,10 @@ export const withTunedRelay = (options: TunedOptions = {}): TunedRelay => {
       host: '127.0.0.1',
       log: silentLogger,
       now: () => Date.now() + offsetMs,
-      ...others,
+      ...(inactiveClients && { inactiveClients }),
+      ...(proxying && { proxying }),
+      ...(names && { names }),
+      ...(timeouts && { timeouts }),
       ...optionsAtStart?.(),
     })
     address = { host: '127.0.0.1', port: serving.listeners[0]?.port ?? 0, keyHash }

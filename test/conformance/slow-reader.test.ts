@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { Session } from '../../src/server/session.ts'
+import { HIGH_WATER_MARK } from '../../src/transport/channel.ts'
+import { encodeTransmission } from '../client/authorization.ts'
+import type { SmpClient } from '../client/client.ts'
+import { commands } from '../client/commands.ts'
+import type { Queue } from '../client/queue.ts'
+import { ok, pong } from './setting.ts'
+import { withTunedRelay } from './tuned.ts'
+
+const setting = withTunedRelay({ timeouts: { stall: 4000 } })
+const body = randomBytes(16_000)
+
+/** What the relay holds for a connection, in blocks of 16 KiB at most each. */
+const heldFor = ({ link, queued }: Session): number => queued.received + queued.sending + link.channel.buffered / 16_384
+
+const sessionOf = (client: SmpClient): Session => {
+  for (const session of setting.serving.sessions)
+    if (session.link.sessionId.equals(client.session.hello.sessionId)) return session
+  throw new Error('the relay does not know this connection')
+}
+
+/** Waits until the buffers of the system are full, too, and nothing moves any more. */
+const stalled = async (session: Session): Promise<void> => {
+  let since = session.stalledAt
+  for (let quiet = 0; quiet < 10; quiet++) {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    if (session.stalledAt === undefined || session.stalledAt !== since) quiet = 0
+    since = session.stalledAt
+  }
+}
+
+const queuesWithMessages = async (client: SmpClient, count: number): Promise<Queue[]> =>
+  Promise.all(
+    Array.from({ length: count }, async () => {
+      const queue = await client.createQueue({ subscribe: false })
+      expect(await client.send(queue, body)).toEqual(ok)
+      return queue
+    }),
+  )
+
+const gets = (client: SmpClient, queue: Queue, count: number): Buffer[] =>
+  Array.from({ length: count }, () =>
+    encodeTransmission(client.session.auth, randomBytes(24), {
+      entityId: queue.rcvId,
+      bytes: commands.get(),
+      key: queue.key,
+    }),
+  )
+
+describe('a client that asks and never reads', () => {
+  test('is not read from either, costs a few blocks of memory, and gets every reply once it reads', async () => {
+    const [deaf, other] = [await setting.connect(), await setting.connect()]
+    const [queue] = await queuesWithMessages(other, 1)
+    if (!queue) throw new Error('no queue')
+    deaf.session.stream.socket.pause()
+    const blocks = 20
+    for (let count = 0; count < blocks; count++) deaf.sendTransmissions(gets(deaf, queue, 60))
+    const session = sessionOf(deaf)
+    await stalled(session)
+    const held: number[] = []
+    for (let count = 0; count < 20; count++) {
+      held.push(heldFor(session))
+      expect(await other.ping()).toEqual(pong)
+    }
+    expect(Math.max(...held)).toBeLessThan(60 + HIGH_WATER_MARK / 16_384 + 8)
+    deaf.session.stream.socket.resume()
+    for (let count = 0; count < blocks * 60; count++) expect((await deaf.nextEvent()).reply.type).toBe('MSG')
+    await deaf.noEvent(10)
+  })
+})
+
+describe('a client that is subscribed and never reads', () => {
+  test('is not pushed to beyond a few blocks, and gets every message once it reads', async () => {
+    const [deaf, owner] = [await setting.connect(), await setting.connect()]
+    const queues: Queue[] = []
+    for (let count = 0; count < 12; count++) {
+      const some = Array.from({ length: 50 }, () => owner.createQueue({ subscribe: false }))
+      queues.push(...(await Promise.all(some)))
+    }
+    for (let at = 0; at < queues.length; at += 100) {
+      const some = queues.slice(at, at + 100)
+      await deaf.batch(some.map(({ rcvId, key }) => ({ entityId: rcvId, bytes: commands.sub(), key })))
+    }
+    const session = sessionOf(deaf)
+    deaf.session.stream.socket.pause()
+    let most = 0
+    for (let at = 0; at < queues.length; at += 25) {
+      await Promise.all(queues.slice(at, at + 25).map((queue) => owner.send(queue, body)))
+      most = Math.max(most, heldFor(session))
+    }
+    expect(session.stalledAt).toBeDefined()
+    expect(session.heldBack.subscriptions.size).toBeGreaterThan(100)
+    expect(most).toBeLessThan(HIGH_WATER_MARK / 16_384 + 50)
+    deaf.session.stream.socket.resume()
+    const arrived = new Set<string>()
+    for (const { length } of [queues])
+      while (arrived.size < length) arrived.add((await deaf.nextEvent()).entityId.toString('hex'))
+    expect(arrived).toEqual(new Set(queues.map(({ rcvId }) => rcvId.toString('hex'))))
+    await deaf.noEvent(10)
+  })
+
+  test('is closed when the time is over, others are served all the while, and its messages stay', async () => {
+    const [deaf, other, reading] = [await setting.connect(), await setting.connect(), await setting.connect()]
+    const [queue] = await queuesWithMessages(other, 1)
+    if (!queue) throw new Error('no queue')
+    await reading.createQueue()
+    deaf.session.stream.socket.pause()
+    for (let count = 0; count < 20; count++) deaf.sendTransmissions(gets(deaf, queue, 60))
+    const session = sessionOf(deaf)
+    await stalled(session)
+    setting.advance(5)
+    // The relay looks every second; the client finds out when it reads again.
+    for (const end = performance.now() + 1200; performance.now() < end;) expect(await other.ping()).toEqual(pong)
+    expect(heldFor(session)).toBeLessThanOrEqual(60 + HIGH_WATER_MARK / 16_384 + 8)
+    deaf.session.stream.socket.resume()
+    await deaf.closed
+    expect(await reading.ping()).toEqual(pong)
+    expect(other.read(queue, await other.get(queue))).toMatchObject({ body })
+  })
+})
