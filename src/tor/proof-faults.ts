@@ -77,8 +77,8 @@ function explainOnion(reason: ConnectFailure['reason'], { host, port, via, detai
         message: `The onion service could not be reached. ${detail}`,
         remedy:
           via === 'socks'
-            ? 'Run `smp-server tor status`. Without --socks and socks_proxy this check says more; or add ExtendedErrors to the SocksPort line of that tor.'
-            : `${again} If it goes on, run \`smp-server tor status\` and restart the relay.`,
+            ? `${startRelay}; \`smp-server tor status\` says whether the service is published. That SOCKS port tells no more; a tor client of this check, or ExtendedErrors in the SocksPort line of that tor, does.`
+            : `${startRelay}, if it does not run. If it runs, it may just have been restarted: try again in a minute, then look at \`smp-server tor status\`.`,
       }
     case 'authorizationNeeded':
       return {
