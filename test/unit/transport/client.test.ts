@@ -312,10 +312,12 @@ describe('a relay that cannot be connected to', () => {
   })
 
   it('signs its session key with another key', async () => {
-    const relay = await startRelay(undefined, {
-      credentials: { ...makeCredentials(), identityHash: Buffer.alloc(32), signingKey: makeCredentials().signingKey },
-    })
-    expect(await failure(relay.address)).toBe('handshake identity')
+    const relay = await loopback()
+    closers.push(() => relay.close())
+    const address = { keyHash: relay.credentials.identityHash, hosts: ['127.0.0.1'], port: String(relay.listener.port) }
+    const credentials = { ...relay.credentials, signingKey: makeCredentials().signingKey }
+    void relay.channel().then((channel) => acceptHandshake(channel, { credentials }))
+    expect(await failure(address)).toBe('handshake identity')
   })
 
   it('sends no SMP hello, closes, or says nothing', async () => {
