@@ -39,6 +39,12 @@ export async function writeDurably(path: string, content: string | Uint8Array, o
   await syncDirectory(directory)
 }
 
+/** Puts a file in the place of another one, durably. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to)
+  await syncDirectory(dirname(to))
+}
+
 /** The file behind a symbolic link, so that the link stays. */
 async function followLink(path: string): Promise<string> {
   try {

@@ -4,7 +4,8 @@ import * as v from 'valibot'
 import { AppError } from '../config/app-error.ts'
 import { writeDurably } from './durable-file.ts'
 import { errorCode } from './error-code.ts'
-import { iniChange } from './ini-edit.ts'
+import { iniChange, type IniEditor } from './ini-edit.ts'
+import { type IniFile, replaceIni, requireUnchanged } from './ini-text.ts'
 
 /*
  * onion-setup.json: what `tor setup` and `tor rotate` have changed, each change written down before it is made, so that
@@ -101,4 +102,24 @@ async function readChanges(path: string): Promise<readonly Change[]> {
   if (parsed.success) return parsed.output.changes
   const remedy = 'Move it away; what it was to take back must then be taken back by hand.'
   throw new AppError('SETUP_JOURNAL', `${path} is not a record of changes.`, remedy)
+}
+
+/**
+ * Writes an edited INI file, and before that what is going to change.
+ *
+ * @returns whether there was anything to change
+ * @throws AppError `INI_CHANGED`, and the system's error
+ */
+export async function changeIni(
+  path: string,
+  before: IniFile,
+  editor: IniEditor,
+  journal: SetupJournal,
+): Promise<boolean> {
+  const { change: edits, text } = editor
+  if (!edits) return false
+  await requireUnchanged(path, before)
+  await journal.add(edits)
+  await replaceIni(path, before, text)
+  return true
 }

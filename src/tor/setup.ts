@@ -4,17 +4,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
 import { iniValue } from '../config/ini.ts'
 import type { Logger } from '../config/log.ts'
-import type { Patience, PublicationOutcome } from './await-publication.ts'
+import type { Patience, PublicationListeners, PublicationOutcome } from './await-publication.ts'
 import { PublicationWatch } from './await-publication.ts'
 import type { CommandRunner } from './command.ts'
 import { runCommand } from './command.ts'
-import type { BootstrapPhase } from './control/events.ts'
 import type { OnionPort } from './control/onion.ts'
 import { TorControl } from './control/tor-control.ts'
 import { IniEditor } from './ini-edit.ts'
 import { iniHosts, isOnion, requireSameOnion, withOnionHost } from './ini-hosts.ts'
 import type { IniFile } from './ini-text.ts'
-import { readIni, replaceIni, requireUnchanged } from './ini-text.ts'
+import { readIni } from './ini-text.ts'
 import { bringUpOnion } from './kept-onion.ts'
 import type { OnionHostname } from './onion-address.ts'
 import { readOnionKey } from './onion-key.ts'
@@ -22,12 +21,11 @@ import { readOnionMode, recordFile, requireMode } from './onion-record.ts'
 import type { OnionService } from './onion-service.ts'
 import { requireSingleHop } from './onion-service.ts'
 import { connectOwnTor } from './own-tor.ts'
-import type { PublicationState } from './publication.ts'
 import type { ServiceManager } from './service-manager.ts'
 import { noServiceManager } from './service-manager.ts'
 import { openTorSession } from './session.ts'
 import type { Change } from './setup-journal.ts'
-import { SetupJournal } from './setup-journal.ts'
+import { changeIni, SetupJournal } from './setup-journal.ts'
 import {
   createInstance,
   instanceExists,
@@ -95,7 +93,7 @@ export interface SetupResult {
   readonly relayRuns: boolean
 }
 
-const defaultPatience: Patience = { stallMs: 30_000, totalMs: 180_000 }
+export const defaultPatience: Patience = { stallMs: 30_000, totalMs: 180_000 }
 
 /**
  * The form without root: the relay's own tor. While a relay runs its tor is asked, since there is never a second one
@@ -299,7 +297,7 @@ class Setup {
     if (how.enableNetwork || how.relayRuns || how.mode === 'system') {
       progress.begin('bootstrap', 'Connecting to the Tor network')
       await how.enableNetwork?.()
-      publication = await watch.published(service, patience, this.#listeners())
+      publication = await watch.published(service, patience, publicationSteps(progress))
     }
     if (publication.published) progress.done('publication', 'The Tor network has the descriptor')
     else progress.left('publication', `Not published yet: ${publication.why}`)
@@ -322,37 +320,33 @@ class Setup {
     if (instance !== undefined) set('instance', instance, 'smp')
     if (torrcExtra !== undefined) set('torrc_extra', resolve(torrcExtra))
     const { hosts } = iniHosts(editor.text)
-    const { change } = editor
-    if (!change) {
+    if (!(await changeIni(path, before, editor, this.#journal))) {
       this.#progress.done('ini', `${path} is right as it is`)
       return hosts
     }
-    await requireUnchanged(path, before)
-    await this.record(change)
-    await replaceIni(path, before, editor.text)
     this.changes.push(path)
     this.#progress.done('ini', `[TRANSPORT] host = ${hosts.join(',')}`)
     return hosts
   }
+}
 
-  #listeners(): { bootstrap(phase: BootstrapPhase): void; publication(state: PublicationState): void } {
-    const progress = this.#progress
-    let connected = false
-    return {
-      bootstrap: ({ progress: percent, summary, warning }) => {
-        if (connected) return
-        if (percent < 100) {
-          progress.update('bootstrap', warning === undefined ? summary : `${summary}: ${warning}`, percent)
-          return
-        }
-        connected = true
-        progress.done('bootstrap', 'Connected to the Tor network')
-        progress.begin('publication', 'Waiting for the descriptor')
-      },
-      publication: ({ uploads, uploaded }) => {
-        if (uploads > 0) progress.update('publication', `${uploaded} of ${uploads} directories have the descriptor`)
-      },
-    }
+/** Shows the way to the network and the uploads as the steps `bootstrap` and `publication`. */
+export function publicationSteps(progress: SetupProgress): PublicationListeners {
+  let connected = false
+  return {
+    bootstrap: ({ progress: percent, summary, warning }) => {
+      if (connected) return
+      if (percent < 100) {
+        progress.update('bootstrap', warning === undefined ? summary : `${summary}: ${warning}`, percent)
+        return
+      }
+      connected = true
+      progress.done('bootstrap', 'Connected to the Tor network')
+      progress.begin('publication', 'Waiting for the descriptor')
+    },
+    publication: ({ uploads, uploaded }) => {
+      if (uploads > 0) progress.update('publication', `${uploaded} of ${uploads} directories have the descriptor`)
+    },
   }
 }
 
