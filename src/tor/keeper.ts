@@ -268,7 +268,7 @@ export class OnionKeeper {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
         const interval = this.#state.publishedAt ? this.#checkIntervalMs : Math.min(firstCheckMs, this.#checkIntervalMs)
         await this.check()
-        await this.#prove(service.hostname, over)
+        await this.#prove(this.#session?.service.hostname ?? service.hostname, over)
         checkAt = performance.now() + interval
       }
       await sleep(this.#heartbeatMs, undefined, { signal: over, ref: false })
