@@ -1,21 +1,35 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { bind, errorCode } from './bind.ts'
 import type { BlockChannel } from './channel.ts'
 import type { RelayCredentials } from './credentials.ts'
-import { MAX_CHAIN, peerChain } from './peer-certificates.ts'
 import { Thrift } from './thrift.ts'
 import { ThriftyStream } from './thrifty-stream.ts'
 import { TlsChannel } from './tls-channel.ts'
-import { ALPN_PROTOCOLS, TLS_PARAMETERS } from './tls-parameters.ts'
+import { ALPN_PROTOCOLS, TLS_PARAMETERS, WEB_TLS_PARAMETERS } from './tls-parameters.ts'
+import { tlsSession, type TlsFault } from './tls-session.ts'
+import type { WebCertificate } from './web-certificate.ts'
+import { peekClientHello, protocolOf, type Protocol } from './web-dispatch.ts'
+import { createWebServer } from './web-server.ts'
+
+export type { TlsFault } from './tls-session.ts'
 
 const TLS_TIMEOUT_MS = 60_000
 /** Later than the 10 minutes after which clients with subscriptions PING, so that live ones are never probed. */
 const KEEP_ALIVE_MS = 900_000
+/** For the first message of TLS alone, which clients send at once. */
+const HELLO_TIMEOUT_MS = 20_000
 
-/** A connection that did not become a channel: TLS failed, or the client's chain is longer than SMP allows. */
-export interface TlsFault {
-  readonly code: string
+/** HTTP, and SMP over WebSockets. */
+export interface WebOptions {
+  /** Together with SMP blocks, told apart by the client's first message; or alone, for every client. */
+  readonly on: 'shared port' | 'own port'
+  /**
+   * For clients that name a server (SNI), as browsers do; the others, and all while there is none, get the relay's own.
+   */
+  readonly certificate?: WebCertificate
+  /** Until a request is answered or became a WebSocket; 20 s when absent. */
+  readonly requestTimeoutMs?: number
 }
 
 export interface ListenOptions {
@@ -24,11 +38,17 @@ export interface ListenOptions {
   /** 0 for any free one. */
   readonly port: number
   readonly credentials: RelayCredentials
-  /** A connection whose TLS is complete; the SMP handshake has not begun. */
-  readonly onChannel: (channel: BlockChannel) => void
+  /**
+   * A connection whose TLS is complete; the SMP handshake has not begun.
+   *
+   * @param challenge what a WebSocket client wants a proof of identity over, 32 bytes
+   */
+  readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
   readonly onTlsError?: (fault: TlsFault) => void
   /** For TLS, from accepting the connection on; 60 s when absent. */
   readonly handshakeTimeoutMs?: number
+  /** SMP blocks alone when absent. */
+  readonly web?: WebOptions
 }
 
 export interface ListenerCounts {
@@ -48,12 +68,13 @@ export interface Listener {
 }
 
 /**
- * Accepts SMP connections (wire format §3). With an operator's fault, such as a port in use, the promise is rejected
- * with an AppError.
+ * Accepts SMP connections (wire format §3), and those of the web where it is asked for. With an operator's fault, such
+ * as a port in use, the promise is rejected with an AppError.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const tls = createTlsServer(tlsOptions(options))
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
+  let port = options.port
+  const { accept, useCredentials } = acceptors(options, () => port)
   const sockets = new Set<Socket>()
   const counts = {
     accepted: 0,
@@ -70,24 +91,17 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     counts.accepted++
     sockets.add(socket)
     socket.on('close', forget)
-    tls.emit('connection', new ThriftyStream(socket))
-  })
-  tls.on('secureConnection', (socket) => {
-    if (server.listening) openChannel(socket, portOf(server), options)
-    else socket.destroy()
-  })
-  tls.on('tlsClientError', (error, socket) => {
-    options.onTlsError?.({ code: errorCode(error) })
-    socket.destroy()
+    accept(socket)
   })
 
   await bind(server, options.port, options.host)
+  port = portOf(server)
   // A connection that cannot be accepted (no descriptor left, reset before accept) is no reason to stop listening.
   server.on('error', (error) => options.onTlsError?.({ code: errorCode(error) }))
   return {
-    port: portOf(server),
+    port,
     counts,
-    useCredentials: (credentials) => tls.setSecureContext(certificateOptions(credentials)),
+    useCredentials,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -96,31 +110,98 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-function tlsOptions(options: ListenOptions): TlsOptions {
+interface Acceptors {
+  /** Takes a TCP connection that has just been accepted. */
+  accept(socket: Socket): void
+  useCredentials(credentials: RelayCredentials): void
+}
+
+function acceptors(options: ListenOptions, port: () => number): Acceptors {
+  const { web } = options
+  const smp = web?.on !== 'own port' && smpServer(options, port)
+  const http = web && webServer(options, web, port)
   return {
-    ...certificateOptions(options.credentials),
+    accept: (socket) => {
+      if (smp && http) dispatch(socket, { smp, web: http }, options)
+      else if (smp || http) start(socket, smp || http)
+    },
+    useCredentials: (credentials) => {
+      if (smp) smp.setSecureContext(smpContext(credentials))
+      http?.setSecureContext(webContext(credentials))
+    },
+  }
+}
+
+/** Hands a connection to the server for what its client is going to speak. */
+function dispatch(socket: Socket, servers: Record<Protocol, TlsServer>, options: ListenOptions): void {
+  const timeoutMs = Math.min(options.handshakeTimeoutMs ?? TLS_TIMEOUT_MS, HELLO_TIMEOUT_MS)
+  const isWebPort = options.web?.certificate !== undefined
+  peekClientHello(
+    socket,
+    timeoutMs,
+    (hello) => start(socket, servers[protocolOf(hello, isWebPort)]),
+    (code) => options.onTlsError?.({ code }),
+  )
+}
+
+function start(socket: Socket, server: TlsServer): void {
+  server.emit('connection', new ThriftyStream(socket))
+}
+
+function smpServer(options: ListenOptions, port: () => number): TlsServer {
+  const { handshakeTimeoutMs = TLS_TIMEOUT_MS } = options
+  const server = createTlsServer({
+    ...smpContext(options.credentials),
     ALPNProtocols: [...ALPN_PROTOCOLS],
     // Asked of every client, given by services only, and verified in the SMP handshake by SMP's own rules.
     requestCert: true,
     rejectUnauthorized: false,
-    handshakeTimeout: options.handshakeTimeoutMs ?? TLS_TIMEOUT_MS,
-  }
+    handshakeTimeout: handshakeTimeoutMs,
+  })
+  server.on('secureConnection', (socket) => openChannel(socket, port, options))
+  server.on('tlsClientError', (error, socket) => {
+    options.onTlsError?.({ code: errorCode(error) })
+    socket.destroy()
+  })
+  return server
 }
 
-function certificateOptions(credentials: RelayCredentials): TlsOptions {
-  return { ...TLS_PARAMETERS, cert: credentials.certPem, key: credentials.keyPem }
+function webServer(options: ListenOptions, web: WebOptions, port: () => number): TlsServer {
+  const { certificate, requestTimeoutMs } = web
+  const { handshakeTimeoutMs = TLS_TIMEOUT_MS } = options
+  return createWebServer({
+    tls: {
+      ...webContext(options.credentials),
+      // Browsers would ask their users for one, so it is asked only where there are no browsers.
+      requestCert: web.on === 'own port',
+      rejectUnauthorized: false,
+      handshakeTimeout: handshakeTimeoutMs,
+    },
+    port,
+    onChannel: options.onChannel,
+    onTlsError: (fault) => options.onTlsError?.(fault),
+    ...(certificate && { certificate }),
+    ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
+  })
 }
 
-function openChannel(socket: TLSSocket, port: number, options: ListenOptions): void {
-  const sessionId = socket.getPeerFinished()
-  const certificates = peerChain(socket)
-  if (sessionId === undefined || certificates.length > MAX_CHAIN) {
+function smpContext({ certPem, keyPem }: RelayCredentials): TlsOptions {
+  return { ...TLS_PARAMETERS, cert: certPem, key: keyPem }
+}
+
+function webContext({ certPem, keyPem }: RelayCredentials): TlsOptions {
+  return { ...WEB_TLS_PARAMETERS, cert: certPem, key: keyPem }
+}
+
+function openChannel(socket: TLSSocket, port: () => number, options: ListenOptions): void {
+  const session = tlsSession(socket)
+  if ('code' in session) {
     socket.on('error', () => undefined)
     socket.destroy()
-    options.onTlsError?.({ code: sessionId === undefined ? 'NO_SESSION_ID' : 'CHAIN_TOO_LONG' })
+    options.onTlsError?.(session)
     return
   }
-  const channel = new TlsChannel(socket, sessionId, certificates, port, new Thrift())
+  const channel = new TlsChannel(socket, session.sessionId, session.certificates, port(), new Thrift())
   // What TLS has to say at the end of its handshake leaves first: together with a block it would need a larger buffer.
   setImmediate(() => setImmediate(() => options.onChannel(channel)))
 }

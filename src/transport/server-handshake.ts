@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { serverBlockCipher } from '../crypto/chain.ts'
 import { dh } from '../crypto/box.ts'
 import { certificateFingerprint } from '../crypto/fingerprint.ts'
-import { generateDhKeyPair, type DhKeyPair } from '../crypto/keys.ts'
+import { generateDhKeyPair, sign, type DhKeyPair } from '../crypto/keys.ts'
 import { pad, unpad } from '../crypto/pad.ts'
 import { decodeSignedKey, encodeSignedKey } from '../crypto/signed-key.ts'
 import { certificateKey, identityCertificate, verifyChain } from '../crypto/x509.ts'
@@ -41,6 +41,8 @@ export interface HandshakeOptions {
   readonly range?: VersionRange
   /** For the whole handshake; 120 s when absent. */
   readonly timeoutMs?: number
+  /** What a WebSocket client wants a proof of identity over (wire format of WebSockets §5), 32 bytes. */
+  readonly challenge?: Buffer
   /** Without it no service is accepted. */
   readonly lookupService?: LookupService
   readonly now?: () => Date
@@ -63,7 +65,7 @@ async function handshake(channel: BlockChannel, options: HandshakeOptions): Prom
   const { credentials } = options
   const offered = channel.alpn === undefined ? LEGACY_RANGE : (options.range ?? FULL_RANGE)
   const sessionKeys = generateDhKeyPair()
-  channel.write(pad(serverHello(channel.sessionId, offered, sessionKeys, credentials), BLOCK_SIZE))
+  channel.write(pad(serverHello(channel.sessionId, offered, sessionKeys, options), BLOCK_SIZE))
 
   const deadline = performance.now() + (options.timeoutMs ?? HANDSHAKE_TIMEOUT_MS)
   const block = await receiveBlock(channel, deadline)
@@ -111,11 +113,18 @@ function serverHello(
   sessionId: Buffer,
   range: VersionRange,
   sessionKeys: DhKeyPair,
-  { chain, signingKey }: HandshakeOptions['credentials'],
+  { credentials, challenge }: HandshakeOptions,
 ): Buffer {
   if (range.max < since.impliedSessionId) return encodeServerHello({ range, sessionId })
+  const { chain, signingKey } = credentials
   const signedKey = encodeSignedKey(sessionKeys.publicKey, signingKey)
-  return encodeServerHello({ range, sessionId, certKey: { chain, signedKey } })
+  const proven = challenge !== undefined && range.max >= since.identityProof
+  return encodeServerHello({
+    range,
+    sessionId,
+    certKey: { chain, signedKey },
+    ...(proven && { identityProof: sign(signingKey, Buffer.concat([challenge, sessionId])) }),
+  })
 }
 
 function isForThisRelay({ keyHash }: ClientHello, identityHash: Buffer): boolean {

@@ -12,15 +12,16 @@ import { WebSocketChannel } from './websocket-channel.ts'
 export interface WebServerOptions {
   /** Certificate and TLS parameters for those that do not get `certificate`. */
   readonly tls: TlsOptions
-  readonly certificate?: WebCertificate | undefined
+  readonly certificate?: WebCertificate
+  readonly port: () => number
   /**
    * @param channel speaks blocks in messages
    * @param challenge what the client wants a proof of identity over, 32 bytes; undefined when it wants none
    */
-  readonly onChannel: (channel: BlockChannel, challenge: Buffer | undefined) => void
+  readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
   readonly onTlsError: (fault: TlsFault) => void
   /** From the end of TLS to the end of a response or the upgrade; 20 s when absent. */
-  readonly requestTimeoutMs?: number | undefined
+  readonly requestTimeoutMs?: number
 }
 
 const REQUEST_TIMEOUT_MS = 20_000
@@ -81,7 +82,7 @@ export function createWebServer(options: WebServerOptions): Server {
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       clearTimeout(timers.get(socket))
-      onChannel(new WebSocketChannel(webSocket, socket, session), challengeIn(request.url ?? ''))
+      onChannel(new WebSocketChannel(webSocket, socket, session, options.port()), challengeIn(request.url ?? ''))
     })
   })
   return server

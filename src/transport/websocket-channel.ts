@@ -40,12 +40,12 @@ export class WebSocketChannel implements BlockChannel {
   private gone = false
 
   /** @param socket the connection under the open WebSocket */
-  constructor(webSocket: WebSocket, socket: TLSSocket, { sessionId, certificates }: TlsSession) {
+  constructor(webSocket: WebSocket, socket: TLSSocket, { sessionId, certificates }: TlsSession, port: number) {
     this.webSocket = webSocket
     this.sessionId = sessionId
     this.peerCertificates = certificates
     this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
-    this.port = socket.localPort ?? 0
+    this.port = port
     webSocket.pause()
     webSocket.on('message', this.received)
     webSocket.on('error', this.failed)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { constants } from 'node:crypto'
+import { constants, verify, X509Certificate } from 'node:crypto'
 import type { Socket } from 'node:net'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { SocksClient } from 'socks'
@@ -12,6 +12,7 @@ import {
   identityOf,
   type ServiceCertificate,
 } from './certificates.ts'
+import { BlockStream, blockSize, type BlockSource } from './blocks.ts'
 import { boxKey, type BoxKey } from './box.ts'
 import { ClientBlockCipher } from './chain.ts'
 import type { SessionAuth } from './authorization.ts'
@@ -24,8 +25,9 @@ import {
   type ServiceRole,
 } from './hello.ts'
 import { agree, generateKey, x25519PublicKey, type AuthKey } from './keys.ts'
+import { openWebSocket, type WebSocketOptions } from './websocket.ts'
 
-export const blockSize = 16384
+export { BlockStream, blockSize } from './blocks.ts'
 
 export interface RelayAddress {
   readonly host: string
@@ -53,6 +55,8 @@ export interface ConnectOptions {
     readonly password?: string
   }
   readonly timeoutMs?: number
+  /** Blocks in WebSocket messages; the other TLS options have no effect then. */
+  readonly webSocket?: WebSocketOptions
   /** Further TLS options (versions, ciphers, curves). */
   readonly tls?: ConnectionOptions
 }
@@ -102,87 +106,8 @@ export const openTls = async (address: RelayAddress, options: ConnectOptions = {
   return socket
 }
 
-/** Cuts the bytes of a socket into blocks; blocks wait until somebody asks for them. */
-export class BlockStream {
-  readonly socket: TLSSocket
-  readonly closed: Promise<void>
-  #partial: Buffer[] = []
-  #partialLength = 0
-  readonly #ready: Buffer[] = []
-  #handler: ((block: Buffer) => void) | undefined
-  #open = true
-
-  constructor(socket: TLSSocket) {
-    this.socket = socket
-    socket.on('data', (chunk: Buffer) => {
-      this.#take(chunk)
-    })
-    socket.on('error', () => undefined)
-    this.closed = new Promise((resolve) => {
-      socket.on('close', () => {
-        this.#open = false
-        resolve()
-      })
-    })
-  }
-
-  get open(): boolean {
-    return this.#open
-  }
-
-  /** Every block from now on, those that wait first. */
-  onBlock(handler: (block: Buffer) => void): void {
-    this.#handler = handler
-    for (const block of this.#ready.splice(0)) handler(block)
-  }
-
-  async nextBlock(timeoutMs = 10_000): Promise<Buffer> {
-    const waiting = this.#ready.shift()
-    if (waiting) return waiting
-    return new Promise((resolve, reject) => {
-      const settle = (act: () => void): void => {
-        clearTimeout(timer)
-        this.#handler = undefined
-        act()
-      }
-      const timer = setTimeout(() => settle(() => reject(new Error('no block came'))), timeoutMs)
-      this.#handler = (block) => settle(() => resolve(block))
-      void this.closed.then(() => settle(() => reject(new Error('the connection was closed'))))
-    })
-  }
-
-  /** Any bytes, framed or not. */
-  write(bytes: Buffer): boolean {
-    return this.socket.write(bytes)
-  }
-
-  close(): void {
-    this.socket.destroy()
-  }
-
-  #take(chunk: Buffer): void {
-    let rest = chunk
-    while (this.#partialLength + rest.length >= blockSize) {
-      const missing = blockSize - this.#partialLength
-      const head = rest.subarray(0, missing)
-      this.#emit(this.#partialLength === 0 ? head : Buffer.concat([...this.#partial, head], blockSize))
-      this.#partial = []
-      this.#partialLength = 0
-      rest = rest.subarray(missing)
-    }
-    if (rest.length === 0) return
-    this.#partial.push(rest)
-    this.#partialLength += rest.length
-  }
-
-  #emit(block: Buffer): void {
-    if (this.#handler) this.#handler(block)
-    else this.#ready.push(block)
-  }
-}
-
 export interface Session {
-  readonly stream: BlockStream
+  readonly stream: BlockSource
   readonly hello: ServerHello
   readonly version: number
   readonly auth: SessionAuth
@@ -192,24 +117,40 @@ export interface Session {
   readonly serviceId: Buffer | undefined
 }
 
-/** Reads the server hello and checks all that an app checks. */
+/** Reads the server hello and checks all that an app, or a web client, checks. */
 export const receiveHello = async (
-  stream: BlockStream,
+  stream: BlockSource,
   keyHash: Buffer,
   timeoutMs?: number,
 ): Promise<{ hello: ServerHello; serverKeySpki: Buffer | undefined }> => {
   const hello = parseServerHello(unpad(await stream.nextBlock(timeoutMs)))
-  const finished = stream.socket.getFinished()
-  if (!finished || !hello.sessionId.equals(finished)) throw new Error('the session id is not the one of TLS')
-  const tlsChain = peerChain(stream.socket)
-  checkChain(tlsChain, keyHash)
+  const { sessionId } = stream
+  if (sessionId && !hello.sessionId.equals(sessionId)) throw new Error('the session id is not the one of TLS')
+  if (stream instanceof BlockStream) checkChain(peerChain(stream.socket), keyHash)
   if (!hello.certificateKey) return { hello, serverKeySpki: undefined }
   const { chain, signedKey } = hello.certificateKey
-  if (chain.length !== tlsChain.length || !chain.every((one, index) => tlsChain[index]?.equals(one)))
-    throw new Error('the chain in the hello is not the one of TLS')
+  if (stream instanceof BlockStream) checkSameChain(chain, peerChain(stream.socket))
+  else checkChain(chain, keyHash)
   const [leaf] = chain
   if (!leaf) throw new Error('an empty chain')
+  checkProof(stream.challenge, hello, leaf)
   return { hello, serverKeySpki: openSignedKey(signedKey, leaf) }
+}
+
+const checkSameChain = (chain: readonly Buffer[], tlsChain: readonly Buffer[]): void => {
+  if (chain.length !== tlsChain.length || !chain.every((one, index) => tlsChain[index]?.equals(one)))
+    throw new Error('the chain in the hello is not the one of TLS')
+}
+
+/** The leaf's signature over challenge ‖ session id, exactly when a challenge was given. */
+const checkProof = (challenge: Buffer | undefined, { sessionId, proof }: ServerHello, leaf: Buffer): void => {
+  if (!challenge) {
+    if (proof) throw new Error('a proof of identity that nobody asked for')
+    return
+  }
+  const { publicKey } = new X509Certificate(leaf)
+  if (!proof || !verify(null, Buffer.concat([challenge, sessionId]), publicKey, proof))
+    throw new Error(proof ? 'a wrong proof of identity' : 'no proof of identity')
 }
 
 const startService = ({ service }: ConnectOptions): { sessionKey: AuthKey<'ed25519'>; certHash: Buffer } | undefined =>
@@ -220,7 +161,9 @@ const startService = ({ service }: ConnectOptions): { sessionKey: AuthKey<'ed255
 
 /** TLS and the SMP handshake. */
 export const openSession = async (address: RelayAddress, options: ConnectOptions = {}): Promise<Session> => {
-  const stream = new BlockStream(await openTls(address, options))
+  const stream = options.webSocket
+    ? await openWebSocket(address, options)
+    : new BlockStream(await openTls(address, options))
   try {
     return await shakeHands(stream, address, options)
   } catch (error) {
@@ -229,7 +172,12 @@ export const openSession = async (address: RelayAddress, options: ConnectOptions
   }
 }
 
-const shakeHands = async (stream: BlockStream, address: RelayAddress, options: ConnectOptions): Promise<Session> => {
+/** The SMP handshake on a connection that is there already. */
+export const shakeHands = async (
+  stream: BlockSource,
+  address: RelayAddress,
+  options: ConnectOptions,
+): Promise<Session> => {
   const { hello, serverKeySpki } = await receiveHello(stream, address.keyHash, options.timeoutMs)
   const version = options.version ?? Math.min(hello.maxVersion, options.maxVersion ?? 20)
   const ownKey = version >= 7 && serverKeySpki && options.clientKey !== false ? generateKey('x25519') : undefined
@@ -271,7 +219,7 @@ const shakeHands = async (stream: BlockStream, address: RelayAddress, options: C
   }
 }
 
-const receiveServiceId = async (stream: BlockStream, timeoutMs?: number): Promise<Buffer> => {
+const receiveServiceId = async (stream: BlockSource, timeoutMs?: number): Promise<Buffer> => {
   const response = parseServiceResponse(unpad(await stream.nextBlock(timeoutMs)))
   if ('error' in response) throw new Error(`service refused: ${response.error}`)
   return response.serviceId

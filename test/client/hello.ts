@@ -5,9 +5,11 @@ export interface ServerHello {
   readonly maxVersion: number
   readonly sessionId: Buffer
   readonly certificateKey: { readonly chain: readonly Buffer[]; readonly signedKey: Buffer } | undefined
+  /** A signature over the challenge of a WebSocket client and the session id. */
+  readonly proof: Buffer | undefined
 }
 
-/** VersionRange ‖ short(sessionId) ‖ [chain ‖ signed key], the last from version 7 on. */
+/** VersionRange ‖ short(sessionId) ‖ [chain ‖ signed key] ‖ [short(proof)], the last two from version 7 and 19 on. */
 export const parseServerHello = (bytes: Buffer): ServerHello => {
   const reader = new Reader(bytes)
   const minVersion = reader.word16()
@@ -17,8 +19,9 @@ export const parseServerHello = (bytes: Buffer): ServerHello => {
     maxVersion >= 7
       ? { chain: reader.list(() => Buffer.from(reader.large())), signedKey: Buffer.from(reader.large()) }
       : undefined
+  const proof = maxVersion >= 19 && reader.left > 0 ? Buffer.from(reader.short()) : undefined
   reader.end()
-  return { minVersion, maxVersion, sessionId, certificateKey }
+  return { minVersion, maxVersion, sessionId, certificateKey, proof }
 }
 
 export type ServiceRole = 'messaging' | 'notifier' | 'proxy'

@@ -12,6 +12,7 @@ import {
   type ConnectOptions,
 } from '../client/connection.ts'
 import { encodeTransmission } from '../client/authorization.ts'
+import type { BlockSource } from '../client/blocks.ts'
 import { commands } from '../client/commands.ts'
 import { large, pad } from '../client/encoding.ts'
 import { encodeClientHello } from '../client/hello.ts'
@@ -27,7 +28,7 @@ const helloBlock = (version: number): Buffer =>
   pad(encodeClientHello({ version, keyHash: setting.address.keyHash }), blockSize)
 
 /** Rejects with the block when the relay says something before it closes. */
-const closedWithoutAWord = async (stream: BlockStream, withinMs = 3000): Promise<void> => {
+const closedWithoutAWord = async (stream: BlockSource, withinMs = 3000): Promise<void> => {
   await expect(stream.nextBlock(withinMs)).rejects.toThrow('the connection was closed')
 }
 
