@@ -6,7 +6,7 @@ import { IniEditor } from './ini-edit.ts'
 import { iniHosts, isOnion, withHosts } from './ini-hosts.ts'
 import { readIni } from './ini-text.ts'
 import { encodeOnionKey, keepOnionKey, nextKeyFile, type OnionKey, readOnionKey } from './onion-key.ts'
-import { deleteOnionRecord, recordFile, writeOnionRecord } from './onion-record.ts'
+import { deleteOnionRecord, modeOfIni, recordFile, writeOnionRecord } from './onion-record.ts'
 import { changeIni, SetupJournal } from './setup-journal.ts'
 
 export interface Adopt {
@@ -49,7 +49,7 @@ export async function adoptKey({ ini: path, keyFile, key, force }: Adopt): Promi
     await writeDurably(keyFile, encodeOnionKey(key), { mode: 0o600, ifExists: 'replace' })
     await chmod(keyFile, 0o600)
   }
-  await writeOnionRecord(keyFile, key, 'single-hop')
+  await writeOnionRecord(keyFile, key, modeOfIni(ini.text))
   const editor = new IniEditor(ini.text)
   const renamed = withHosts(ini.text, (hosts) => hosts.map((host) => (host === onion ? key.hostname : host)))
   if (onion !== undefined && onion.toLowerCase() !== key.hostname) editor.take('TRANSPORT', 'host', renamed)

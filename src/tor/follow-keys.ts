@@ -1,8 +1,6 @@
 import { TorRefusal } from './control/errors.ts'
-import type { OnionPort } from './control/onion.ts'
 import type { TorControl } from './control/tor-control.ts'
 import { nextKeyFile, type OnionKey, readOnionKey } from './onion-key.ts'
-import { establishOnion } from './onion-service.ts'
 
 /*
  * The services of a running tor, kept in step with the key files: a rotation begins and ends, or a key is brought
@@ -30,14 +28,15 @@ export async function readKeptKeys(keyFile: string): Promise<KeptKeys> {
  * Adds the services of new keys, and takes those of gone ones away. While the key of the relay's name is missing its
  * service stays.
  *
+ * @param add adds the service of a key to this tor
  * @returns `held` itself when nothing has changed
- * @throws AppError as of `establishOnion`
+ * @throws AppError of `add`
  */
 export async function followKeys(
   control: TorControl,
-  ports: readonly OnionPort[],
   held: HeldKeys,
   kept: KeptKeys,
+  add: (key: OnionKey) => Promise<unknown>,
 ): Promise<HeldKeys> {
   const primary = kept.primary && !isSame(kept.primary, held.primary) ? kept.primary : held.primary
   const next = isSame(kept.next, held.next) ? held.next : kept.next
@@ -45,7 +44,7 @@ export async function followKeys(
   const before = [held.primary, held.next]
   const after = [primary, next]
   for (const key of after) {
-    if (key && !before.some((other) => isSame(other, key))) await establishOnion(control, { key, ports })
+    if (key && !before.some((other) => isSame(other, key))) await add(key)
   }
   for (const key of before) {
     if (key && !after.some((other) => isSame(other, key))) await takeAway(control, key)

@@ -295,7 +295,8 @@ export class OnionKeeper {
     if (!session) return
     const { keyFile, ports, log } = this.#options
     const held = { primary: session.service.key, next: session.next }
-    const { primary: key, next } = await followKeys(session.control, ports, held, await readKeptKeys(keyFile))
+    const add = (wanted: OnionKey): Promise<unknown> => establishOnion(session.control, { key: wanted, ports })
+    const { primary: key, next } = await followKeys(session.control, held, await readKeptKeys(keyFile), add)
     if (key === held.primary && next === held.next) return
     session.next = next
     this.#set({ nextHostname: next?.hostname })

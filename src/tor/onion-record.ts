@@ -1,6 +1,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import * as v from 'valibot'
 import { AppError } from '../config/app-error.ts'
+import { iniValue } from '../config/ini.ts'
 import { writeDurably } from './durable-file.ts'
 import type { OnionKey } from './onion-key.ts'
 
@@ -22,6 +23,11 @@ const onionRecord = v.object({
 /** `onion.json` for `onion.key`. */
 export function recordFile(keyFile: string): string {
   return `${keyFile.replace(/\.key$/, '')}.json`
+}
+
+/** In which mode the relay runs its service: `[TOR] single_hop`, which is on when missing. */
+export function modeOfIni(ini: string): OnionMode {
+  return iniValue(ini, 'TOR', 'single_hop') === 'off' ? 'anonymous' : 'single-hop'
 }
 
 /** In which mode this key was used as far as was written down; a record of another key does not count. */

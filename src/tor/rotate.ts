@@ -5,7 +5,7 @@ import { type IniChange, IniEditor, undoIniChange } from './ini-edit.ts'
 import { hostList, iniHosts, withHosts } from './ini-hosts.ts'
 import { readIni, replaceIni } from './ini-text.ts'
 import { generateOnionKey, keepOnionKey, nextKeyFile, type OnionKey, readOnionKey } from './onion-key.ts'
-import { recordFile, writeOnionRecord } from './onion-record.ts'
+import { modeOfIni, recordFile, writeOnionRecord } from './onion-record.ts'
 import { changeIni, SetupJournal } from './setup-journal.ts'
 
 /*
@@ -46,7 +46,7 @@ export async function beginRotation({ ini: path, keyFile }: RotationFiles): Prom
   const kept = await readOnionKey(nextFile)
   const next = kept ?? generateOnionKey()
   if (!kept) await keepOnionKey(nextFile, next)
-  await writeOnionRecord(nextFile, next, 'single-hop')
+  await writeOnionRecord(nextFile, next, modeOfIni(ini.text))
   const editor = new IniEditor(ini.text)
   const both = withHosts(ini.text, (hosts) =>
     has(hosts, next) ? hosts : hosts.flatMap((host) => (host === onion ? [host, next.hostname] : [host])),
