@@ -13,6 +13,7 @@ const stepInfo = Buffer.from('SimpleXSbChain')
 const noSalt = Buffer.alloc(0)
 
 export const blockLength = 16384
+const chainLength = 32
 /** The longest payload of an encrypted block: 16384 - 16 (tag) - 2 (length). */
 export const maxEncryptedPayload = blockLength - tagLength - 2
 
@@ -43,13 +44,18 @@ export function initChains(
 
 /** Encrypts and decrypts the blocks of one connection, each direction in order. */
 export class BlockCipher {
-  #sendChain: Uint8Array
-  #receiveChain: Uint8Array
+  /** Overwritten at every step: a chain cannot be taken back, and does not keep the memory that it was derived in. */
+  readonly #sendChain: Buffer
+  readonly #receiveChain: Buffer
   readonly #using: CryptoBackend
 
+  /** @param sendChain 32 bytes, copied; `receiveChain` likewise */
   constructor(sendChain: Uint8Array, receiveChain: Uint8Array, using: CryptoBackend = backend) {
-    this.#sendChain = sendChain
-    this.#receiveChain = receiveChain
+    const chains = Buffer.allocUnsafeSlow(2 * chainLength)
+    this.#sendChain = chains.subarray(0, chainLength)
+    this.#receiveChain = chains.subarray(chainLength)
+    this.#sendChain.set(sendChain)
+    this.#receiveChain.set(receiveChain)
     this.#using = using
   }
 
@@ -61,7 +67,7 @@ export class BlockCipher {
     const { next, key, nonce } = chainStep(this.#sendChain, this.#using)
     const block = Buffer.allocUnsafe(blockLength)
     sealPaddedInto(block, key, nonce, payload, this.#using)
-    this.#sendChain = next
+    this.#sendChain.set(next)
     return block
   }
 
@@ -71,7 +77,7 @@ export class BlockCipher {
    */
   openBlock(block: Buffer): Buffer | undefined {
     const { next, key, nonce } = chainStep(this.#receiveChain, this.#using)
-    this.#receiveChain = next
+    this.#receiveChain.set(next)
     return openPaddedInPlace(key, nonce, block, this.#using)
   }
 }
