@@ -118,7 +118,11 @@ export async function readFingerprint(paths: Paths): Promise<string> {
   }
   const stored = (await readFile(paths.fingerprint, 'utf8')).split(/\r?\n/, 1)[0]
   const actual = fingerprintText(certificateFingerprint(await readCertificate(paths.caCertificate)))
-  if (stored !== actual) throw new Refusal('Stored fingerprint is invalid.')
+  if (stored !== actual)
+    throw new Refusal(
+      'Stored fingerprint is invalid.',
+      `${paths.fingerprint} does not belong to ${paths.caCertificate}: bring both back from a backup. Clients know the relay by the fingerprint.`,
+    )
   return actual
 }
 
