@@ -106,7 +106,7 @@ const stepText: Readonly<Record<ProofStepName, string>> = {
 }
 
 function stepLine({ name, ms }: ProofStep): string {
-  const took = ms === undefined ? 'equal to that of the address' : `${(ms / 1000).toFixed(2).padStart(6)} s`
+  const took = ms === undefined ? 'equal to that of the address' : `${(ms / 1000).toFixed(3).padStart(7)} s`
   return `  ${stepText[name].padEnd(21)} ${took}`
 }
 

@@ -48,7 +48,7 @@ async function observe(paths: Paths): Promise<Observed> {
     form: torForm(settings, paths),
     keyFile: paths.onionKey,
     statusFile: paths.torStatus,
-    configured: settings.transport.hosts.find(isOnion),
+    configured: settings.transport.hosts.filter(isOnion),
   })
 }
 

@@ -137,7 +137,7 @@ function abortion(signal: AbortSignal | undefined): { happened: Promise<never>; 
 /** Whatever is wrong with a client shows in what it was started for. */
 function quietly(log: Logger): Logger {
   const debug = (message: string): void => log.debug(`client ${message}`)
-  return { ...log, info: debug, note: debug, warn: debug, error: debug }
+  return { ...log, debug, info: debug, note: debug, warn: debug, error: debug }
 }
 
 /** Consensus, certificates and descriptors; without them a client loads several megabytes first. */

@@ -98,7 +98,8 @@ class Attempt {
     this.#at = options.now?.() ?? new Date()
   }
 
-  step(step: ProofStep): void {
+  step({ name, ms }: ProofStep): void {
+    const step = ms === undefined ? { name } : { name, ms: Math.round(ms * 10) / 10 }
     this.#steps.push(step)
     this.#options.onStep?.(step)
   }
@@ -118,7 +119,8 @@ class Attempt {
 
   proof(outcome: Pick<Proof, 'fault' | 'versions'>): Proof {
     const { host, port } = this.#target
-    const ms = this.#steps.reduce((sum, { name, ms: took = 0 }) => (name === 'tor' ? sum : sum + took), 0)
+    const tenths = this.#steps.reduce((sum, { name, ms = 0 }) => (name === 'tor' ? sum : sum + Math.round(ms * 10)), 0)
+    const ms = tenths / 10
     return { at: this.#at, host, port, via: this.#way.type, steps: this.#steps, ms, ...outcome }
   }
 

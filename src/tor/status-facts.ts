@@ -80,7 +80,7 @@ function keyFact({ key, keyFile, configured }: Observed): Fact {
   if (key instanceof AppError) return { ...fact, ...wrong(key), value: null }
   if (!key) {
     const remedy =
-      configured === undefined
+      configured.length === 0
         ? 'Run `smp-server tor setup`.'
         : 'Bring it back from a backup; without it the onion name in the address leads nowhere.'
     return { ...fact, text: 'missing', ok: false, remedy, value: null }
@@ -96,28 +96,32 @@ function keyFact({ key, keyFile, configured }: Observed): Fact {
   }
 }
 
-function nameFact({ key, configured, relay }: Observed): Fact {
+function nameFact({ key, next, configured, relay }: Observed): Fact {
   const ofKey = key instanceof AppError ? undefined : key?.hostname
   const ofRelay = relay.running ? relay.record?.state.hostname : undefined
-  const name = configured?.toLowerCase()
-  const fact = { name: 'name', value: { key: ofKey ?? null, ini: configured ?? null, relay: ofRelay ?? null } } as const
-  if (configured === undefined) {
+  const names = configured.map((name) => name.toLowerCase())
+  const value = { key: ofKey ?? null, next: next ?? null, ini: names, relay: ofRelay ?? null }
+  const fact = { name: 'name', source: 'INI file', value } as const
+  const wrong = (text: string, remedy: string): Fact => ({ ...fact, text, ok: false, remedy })
+  if (names.length === 0) {
     const text = `${ofKey ?? 'the onion name'} is not in [TRANSPORT] host, so not in the address`
-    const remedy = 'Run `smp-server tor setup`; it adds the name.'
-    return { ...fact, source: 'INI file', text, ok: false, remedy }
+    return wrong(text, 'Run `smp-server tor setup`; it adds the name.')
   }
-  if (ofKey !== undefined && name !== ofKey) {
-    const text = `[TRANSPORT] host names ${configured}, but the key is that of ${ofKey}`
+  const stranger = names.find((name) => name !== ofKey && name !== next)
+  if (ofKey !== undefined && (stranger !== undefined || !names.includes(ofKey))) {
+    const text = `[TRANSPORT] host names ${stranger ?? names.join(' and ')}, but the key is that of ${ofKey}`
     const remedy = `Put ${ofKey} into [TRANSPORT] host and give the new address to your users, or bring back the key of the other name.`
-    return { ...fact, source: 'INI file', text, ok: false, remedy }
+    return wrong(text, remedy)
   }
   if (ofKey !== undefined && ofRelay !== undefined && ofRelay !== ofKey) {
-    const text = `the relay serves ${ofRelay}, but the key is that of ${ofKey}`
-    return { ...fact, source: 'relay', text, ok: false, remedy: restart }
+    return wrong(`the relay serves ${ofRelay}, but the key is that of ${ofKey}`, restart)
   }
-  const equals = ofKey === undefined ? 'in [TRANSPORT] host and the address' : '= key = [TRANSPORT] host = address'
-  const ok = ofKey === undefined ? undefined : true
-  return { ...fact, source: 'key and INI file', text: `${configured} ${equals}`, ok }
+  if (ofKey === undefined) {
+    return { ...fact, text: `${names.join(' and ')} in [TRANSPORT] host and the address`, ok: undefined }
+  }
+  const rotation = next === undefined ? '' : `, and ${next} as its next name`
+  const text = `${ofKey} = key = [TRANSPORT] host = address${rotation}`
+  return { ...fact, source: 'key and INI file', text, ok: true }
 }
 
 function relayFact({ relay: { running, record } }: Observed): Fact {

@@ -6,6 +6,7 @@ import type { Logger } from '../config/log.ts'
 import { writeDurably } from './durable-file.ts'
 import { errorCode } from './error-code.ts'
 import type { KeeperState } from './keeper.ts'
+import type { OnionHostname } from './onion-address.ts'
 import { parseOnionHostname } from './onion-address.ts'
 
 /*
@@ -34,6 +35,16 @@ const time = v.pipe(
 )
 const count = v.pipe(v.number(), v.integer(), v.minValue(0))
 const optional = v.exactOptional
+
+const onionName = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }): OnionHostname => {
+    const hostname = parseOnionHostname(dataset.value)
+    if (hostname) return hostname
+    addIssue({ message: 'an onion name' })
+    return NEVER
+  }),
+)
 
 const fault = v.object({
   step: v.picklist(['tor', 'reach', 'tls', 'certificate', 'hello', 'ping']),
@@ -70,17 +81,8 @@ const state = v.object({
   publication: optional(v.object({ uploads: count, uploaded: count, failure: optional(v.string()) })),
   publishedAt: optional(time),
   uploadedAt: optional(time),
-  hostname: optional(
-    v.pipe(
-      v.string(),
-      v.rawTransform(({ dataset, addIssue, NEVER }) => {
-        const hostname = parseOnionHostname(dataset.value)
-        if (hostname) return hostname
-        addIssue({ message: 'an onion name' })
-        return NEVER
-      }),
-    ),
-  ),
+  hostname: optional(onionName),
+  nextHostname: optional(onionName),
   confirmedAt: optional(time),
   restarts: count,
   proof: optional(v.object({ last: proof, failures: count, nextAt: time })),

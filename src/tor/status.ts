@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { AppError } from '../config/app-error.ts'
 import type { BootstrapPhase } from './control/events.ts'
 import { TorControl } from './control/tor-control.ts'
+import { readKeptKeys } from './follow-keys.ts'
 import type { OnionHostname, ServiceId } from './onion-address.ts'
 import { readOnionKey } from './onion-key.ts'
 import { connectOwnTor } from './own-tor.ts'
@@ -20,8 +21,10 @@ export interface Observed {
   readonly keyFile: string
   /** `undefined`: there is none. */
   readonly key: ObservedKey | AppError | undefined
-  /** The onion name in `[TRANSPORT] host`, and so in the address. */
-  readonly configured: string | undefined
+  /** The key that will take its place, during a rotation. */
+  readonly next: OnionHostname | undefined
+  /** The onion names in `[TRANSPORT] host`, and so in the address. */
+  readonly configured: readonly string[]
   /** `undefined`: no tor runs. */
   readonly tor: ObservedTor | AppError | undefined
   readonly relay: ObservedRelay
@@ -52,7 +55,7 @@ export interface ObserveOptions {
   readonly form: TorForm | undefined
   readonly keyFile: string
   readonly statusFile: string
-  readonly configured: string | undefined
+  readonly configured: readonly string[]
 }
 
 /**
@@ -65,7 +68,8 @@ export async function observeOnion({ form, keyFile, statusFile, configured }: Ob
   const record = await readStatusFile(statusFile)
   const running = record !== undefined && record.state.phase !== 'stopped' && isRunning(record.relay)
   const tor = form && (await observeTor(form, key instanceof AppError ? undefined : key?.serviceId))
-  return { form, keyFile, key, configured, tor, relay: { running, ...(record && { record }) } }
+  const next = (await readKeptKeys(keyFile)).next?.hostname
+  return { form, keyFile, key, next, configured, tor, relay: { running, ...(record && { record }) } }
 }
 
 async function observeKey(path: string): Promise<(ObservedKey & { serviceId: ServiceId }) | AppError | undefined> {
