@@ -9,11 +9,12 @@ export interface BannerFacts {
   readonly paths: Paths
   /** The ports that are really opened. */
   readonly ports: readonly number[]
+  readonly webSocketPorts: readonly number[]
   readonly site: Site
 }
 
 /** What `start` prints below the identity, in an order that operators' scripts know. */
-export function bannerLines({ settings, paths, ports, site }: BannerFacts): string[] {
+export function bannerLines({ settings, paths, ports, webSocketPorts, site }: BannerFacts): string[] {
   const { store, transport, inactiveClients, auth, web } = settings
   const serving = ports.flatMap((port) => [
     `Serving SMP protocol on port ${port} (TLS)...`,
@@ -22,6 +23,7 @@ export function bannerLines({ settings, paths, ports, site }: BannerFacts): stri
   return [
     store.persistent ? `Store log: ${paths.store}` : 'Store log disabled.',
     ...serving,
+    ...webSocketPorts.map((port) => `Serving SMP protocol on port ${port} (WebSockets)...`),
     ...(site === 'no certificate' && web.https
       ? [`The static site is not served until ${web.https.certificate} and ${web.https.key} exist.`]
       : []),

@@ -4,7 +4,7 @@ import { DEFAULT_PORT } from '../protocol/server-address.ts'
 import { bind } from '../transport/bind.ts'
 
 export interface PortCheck {
-  /** Those that this process can open, in the given order; at least one. */
+  /** Those that this process can open, in the given order. */
   readonly usable: readonly number[]
   /** Why the others are left out. */
   readonly faults: readonly AppError[]
@@ -29,6 +29,15 @@ export async function checkPorts(ports: readonly number[], host?: string): Promi
   const [first] = faults
   if (usable.length === 0 && first !== undefined) throw first
   return { usable, faults }
+}
+
+/** The same for ports of which none has to be had. */
+export async function checkOptionalPorts(ports: readonly number[], host?: string): Promise<PortCheck> {
+  const tried = await Promise.all(ports.map(async (port) => ({ port, fault: await tryPort(port, host) })))
+  return {
+    usable: tried.flatMap(({ port, fault }) => (fault ? [] : [port])),
+    faults: tried.flatMap(({ fault }) => fault ?? []),
+  }
 }
 
 async function tryPort(port: number, host: string | undefined): Promise<AppError | undefined> {

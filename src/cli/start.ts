@@ -10,7 +10,7 @@ import { readFingerprint } from './identity.ts'
 import { loadSettings } from './ini-file.ts'
 import { addOptions, checked, valueOption } from './options.ts'
 import { print } from './output.ts'
-import { checkPorts } from './port-check.ts'
+import { checkOptionalPorts, checkPorts } from './port-check.ts'
 import { checkStorage } from './storage-check.ts'
 import { identityLines, sourceCodeLines } from './summary-lines.ts'
 
@@ -54,10 +54,10 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))
 
   checkStorage(settings, paths)
-  const ports = options.maintenance ? [] : await openablePorts(settings.transport, log)
+  const { ports, webSocketPorts } = options.maintenance ? NO_PORTS : await openablePorts(settings.transport, log)
   const site = options.maintenance ? 'off' : siteState(settings)
-  print(...bannerLines({ settings, paths, ports, site }))
-  await run({ ...settings, transport: { ...settings.transport, ports } }, options, { paths, log })
+  print(...bannerLines({ settings, paths, ports, webSocketPorts, site }))
+  await run({ ...settings, transport: { ...settings.transport, ports, webSocketPorts } }, options, { paths, log })
 }
 
 async function run(
@@ -75,7 +75,8 @@ async function run(
       await relay.stop()
       return
     }
-    log.note(`Listening on port ${settings.transport.ports.join(', ')}`)
+    const { ports, webSocketPorts } = settings.transport
+    log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}`)
     const keeper = keepOnion({ settings, paths, log })
     const end = await stopping.received
     if (end instanceof Error) log.error('the server failed and stops', { error: end })
@@ -112,10 +113,15 @@ function stopSignal(): { received: Promise<NodeJS.Signals | Error>; forget(): vo
   }
 }
 
-async function openablePorts({ ports, listenHost }: Settings['transport'], log: Logger): Promise<readonly number[]> {
-  const { usable, faults } = await checkPorts(ports, listenHost)
-  for (const { message, remedy = '' } of faults) log.warn(`${message} ${remedy}`)
-  return usable
+type Ports = Pick<Settings['transport'], 'ports' | 'webSocketPorts'>
+
+const NO_PORTS: Ports = { ports: [], webSocketPorts: [] }
+
+async function openablePorts(transport: Settings['transport'], log: Logger): Promise<Ports> {
+  const smp = await checkPorts(transport.ports, transport.listenHost)
+  const webSocket = await checkOptionalPorts(transport.webSocketPorts, transport.listenHost)
+  for (const { message, remedy = '' } of [...smp.faults, ...webSocket.faults]) log.warn(`${message} ${remedy}`)
+  return { ports: smp.usable, webSocketPorts: webSocket.usable }
 }
 
 function siteState({ web }: Settings): Site {

@@ -4,9 +4,10 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Routing } from '../transport/route.ts'
 import { loadCredentials } from '../transport/credentials.ts'
+import { WebCertificate } from '../transport/web-certificate.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
 import { openStore } from './open-store.ts'
-import { serveRelay, type ServingRelay } from './serve.ts'
+import { serveRelay, type ServeOptions, type ServingRelay } from './serve.ts'
 
 export interface RelayOptions {
   readonly settings: Settings
@@ -19,7 +20,7 @@ export interface RelayOptions {
 /** Starts the relay that the INI file describes, with its store under the state directory. */
 export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
   const { settings, paths, log, skipWarnings } = options
-  const { ports } = settings.transport
+  const { ports, webSocketPorts } = settings.transport
   return serveRelay({
     credentials: await loadCredentials(paths.configDir),
     openStore: (onRollback) =>
@@ -36,6 +37,8 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
       notificationTtl: settings.store.notificationTtl,
     },
     ports,
+    webSocketPorts,
+    ...(await webOptions(options)),
     proxying: {
       ownServerDomains: settings.proxy.ownServerDomains,
       clientConcurrency: settings.proxy.clientConcurrency,
@@ -47,10 +50,19 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
     log,
     logTlsErrors: settings.transport.logTlsErrors,
     onPortError: (port, error) => {
-      if (port >= 1024 || ports.length === 1) throw error
+      if (ports.includes(port) && (port >= 1024 || ports.length === 1)) throw error
       log.warn(`not listening on port ${port}: ${error.message}`)
     },
   })
+}
+
+/** The certificate is looked at already, so that the log says at the start when it cannot be used. */
+async function webOptions({ settings, log }: RelayOptions): Promise<Pick<ServeOptions, 'web'>> {
+  const { https } = settings.web
+  if (https === undefined || !settings.transport.ports.includes(https.port)) return {}
+  const certificate = new WebCertificate(https, log)
+  await certificate.context()
+  return { web: { port: https.port, certificate } }
 }
 
 /** How other relays are reached; with tor, each connection gets a circuit of its own unless the operator set a login. */

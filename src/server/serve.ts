@@ -1,9 +1,10 @@
 import type { Logger } from '../config/log.ts'
 import type { Store } from '../store/store.ts'
 import type { BlockChannel } from '../transport/channel.ts'
-import { listen, type Listener } from '../transport/listener.ts'
+import { listen, type Listener, type WebOptions } from '../transport/listener.ts'
 import type { RelayCredentials } from '../transport/credentials.ts'
 import { acceptHandshake } from '../transport/server-handshake.ts'
+import type { WebCertificate } from '../transport/web-certificate.ts'
 import { FULL_RANGE, LEGACY_RANGE } from '../protocol/versions.ts'
 import type { Core, Policy, ProxyPolicy } from './core.ts'
 import { redeliverAll } from './delivery.ts'
@@ -25,6 +26,10 @@ export interface ServeOptions {
   readonly policy: Policy
   /** Ports to listen on; 0 for any free one. */
   readonly ports: readonly number[]
+  /** Ports for WebSockets alone; on `ports` they are accepted as well. */
+  readonly webSocketPorts?: readonly number[]
+  /** What browsers trust, and the one of `ports` that it is for. */
+  readonly web?: { readonly port: number; readonly certificate: WebCertificate }
   /** One address to listen on; all when absent. */
   readonly host?: string
   /** Connections without subscriptions are closed after `ttl` seconds without traffic, looked at every `checkInterval`. */
@@ -98,18 +103,19 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   const scheduler = new Scheduler(() => (core.backlog.bytes > MAX_UNFLUSHED_BYTES ? store.flushed() : undefined))
   const sessions = new Set<Session>()
 
-  const onChannel = (channel: BlockChannel): void => {
-    void serve(channel).catch((error: unknown) => {
+  const onChannel = (channel: BlockChannel, challenge?: Buffer): void => {
+    void serve(channel, challenge).catch((error: unknown) => {
       log.error('a connection ended with an error in this relay', { error })
       channel.close()
     })
   }
 
-  const serve = async (channel: BlockChannel): Promise<void> => {
+  const serve = async (channel: BlockChannel, challenge: Buffer | undefined): Promise<void> => {
     const link = await acceptHandshake(channel, {
       credentials: options.credentials,
       range: channel.alpn === undefined ? LEGACY_RANGE : FULL_RANGE,
       timeoutMs: timeouts.handshake,
+      ...(challenge && { challenge }),
       lookupService: (service) => lookupService(core, service),
     })
     if (link === undefined) return
@@ -136,7 +142,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     await store.close()
   }
   try {
-    for (const port of options.ports) {
+    for (const { port, web } of openings(options)) {
       try {
         listeners.push(
           await listen({
@@ -148,6 +154,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
               if (options.logTlsErrors === true) log.info(`TLS error: ${fault.code}`)
             },
             handshakeTimeoutMs: timeouts.tls,
+            web,
           }),
         )
       } catch (error) {
@@ -160,6 +167,16 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     throw error
   }
   return { core, listeners, sessions, stats: core.stats, stop }
+}
+
+function openings({ ports, webSocketPorts = [], web }: ServeOptions): { port: number; web: WebOptions }[] {
+  return [
+    ...ports.map((port): { port: number; web: WebOptions } => {
+      const certificate = web?.port === port ? web.certificate : undefined
+      return { port, web: { on: 'shared port', ...(certificate && { certificate }) } }
+    }),
+    ...webSocketPorts.map((port): { port: number; web: WebOptions } => ({ port, web: { on: 'own port' } })),
+  ]
 }
 
 /** What a relay does without being asked: expiry, and closing connections that are of no use. */

@@ -74,7 +74,7 @@ export interface Listener {
 export async function listen(options: ListenOptions): Promise<Listener> {
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
   let port = options.port
-  const { accept, useCredentials } = acceptors(options, () => port)
+  const { accept, useCredentials } = acceptorFor(options, () => port)
   const sockets = new Set<Socket>()
   const counts = {
     accepted: 0,
@@ -110,38 +110,49 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
-interface Acceptors {
-  /** Takes a TCP connection that has just been accepted. */
-  accept(socket: Socket): void
-  useCredentials(credentials: RelayCredentials): void
+/** What takes the TCP connections of one port. */
+interface Acceptor {
+  readonly accept: (socket: Socket) => void
+  readonly useCredentials: (credentials: RelayCredentials) => void
 }
 
-function acceptors(options: ListenOptions, port: () => number): Acceptors {
+function acceptorFor(options: ListenOptions, port: () => number): Acceptor {
   const { web } = options
-  const smp = web?.on !== 'own port' && smpServer(options, port)
-  const http = web && webServer(options, web, port)
+  if (web === undefined) return smpAcceptor(options, port)
+  const http = webServer(options, web, port)
+  const webAcceptor = {
+    accept: (socket: Socket) => start(socket, http),
+    useCredentials: (credentials: RelayCredentials) => http.setSecureContext(webContext(credentials)),
+  }
+  return web.on === 'own port' ? webAcceptor : sharedAcceptor(options, smpAcceptor(options, port), webAcceptor)
+}
+
+function smpAcceptor(options: ListenOptions, port: () => number): Acceptor {
+  const server = smpServer(options, port)
   return {
-    accept: (socket) => {
-      if (smp && http) dispatch(socket, { smp, web: http }, options)
-      else if (smp || http) start(socket, smp || http)
-    },
-    useCredentials: (credentials) => {
-      if (smp) smp.setSecureContext(smpContext(credentials))
-      http?.setSecureContext(webContext(credentials))
-    },
+    accept: (socket) => start(socket, server),
+    useCredentials: (credentials) => server.setSecureContext(smpContext(credentials)),
   }
 }
 
-/** Hands a connection to the server for what its client is going to speak. */
-function dispatch(socket: Socket, servers: Record<Protocol, TlsServer>, options: ListenOptions): void {
+/** Hands each connection to the acceptor for what its client is going to speak. */
+function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): Acceptor {
   const timeoutMs = Math.min(options.handshakeTimeoutMs ?? TLS_TIMEOUT_MS, HELLO_TIMEOUT_MS)
   const isWebPort = options.web?.certificate !== undefined
-  peekClientHello(
-    socket,
-    timeoutMs,
-    (hello) => start(socket, servers[protocolOf(hello, isWebPort)]),
-    (code) => options.onTlsError?.({ code }),
-  )
+  const acceptors: Record<Protocol, Acceptor> = { smp, web }
+  return {
+    accept: (socket) =>
+      peekClientHello(
+        socket,
+        timeoutMs,
+        (hello) => acceptors[protocolOf(hello, isWebPort)].accept(socket),
+        (code) => options.onTlsError?.({ code }),
+      ),
+    useCredentials: (credentials) => {
+      smp.useCredentials(credentials)
+      web.useCredentials(credentials)
+    },
+  }
 }
 
 function start(socket: Socket, server: TlsServer): void {

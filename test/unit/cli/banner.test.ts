@@ -11,7 +11,8 @@ const generated = generateIni({ paths, storeLog: true, dailyStats: false, web: t
 function banner(changes: readonly [string, string, string][], facts: Partial<BannerFacts> = {}): string[] {
   const ini = changes.reduce((text, [section, key, value]) => setIniValue(text, section, key, value), generated)
   const { settings } = readSettings(ini, 'smp-server.ini')
-  return bannerLines({ settings, paths, ports: settings.transport.ports, site: 'off', ...facts })
+  const { ports, webSocketPorts } = settings.transport
+  return bannerLines({ settings, paths, ports, webSocketPorts, site: 'off', ...facts })
 }
 
 test('says what a generated file makes of the relay, in the known order', () => {
@@ -27,6 +28,15 @@ test('says what a generated file makes of the relay, in the known order', () => 
 
 test('names the ports that are really opened', () => {
   expect(banner([], { ports: [5223] })).not.toContain('Serving SMP protocol on port 443 (TLS)...')
+})
+
+test('names the ports of WebSockets behind those of SMP', () => {
+  expect(banner([['TRANSPORT', 'websockets', '8080,8081']]).slice(1, 5)).toEqual([
+    'Serving SMP protocol on port 5223 (TLS)...',
+    'Serving SMP protocol on port 443 (TLS)...',
+    'Serving SMP protocol on port 8080 (WebSockets)...',
+    'Serving SMP protocol on port 8081 (WebSockets)...',
+  ])
 })
 
 test('says whether the site is served', () => {

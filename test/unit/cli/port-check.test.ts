@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { checkPorts } from '../../../src/cli/port-check.ts'
+import { checkOptionalPorts, checkPorts } from '../../../src/cli/port-check.ts'
 
 const server = createServer()
 let port = 0
@@ -36,5 +36,11 @@ test('a port in use is left out when another one is free', async () => {
   await new Promise((done) => other.close(done))
   const { usable, faults } = await checkPorts([port, free], '127.0.0.1')
   expect(usable).toEqual([free])
+  expect(faults.map(({ code }) => code)).toEqual(['PORT_IN_USE'])
+})
+
+test('a port that the relay can do without is left out when it is in use', async () => {
+  const { usable, faults } = await checkOptionalPorts([port], '127.0.0.1')
+  expect(usable).toEqual([])
   expect(faults.map(({ code }) => code)).toEqual(['PORT_IN_USE'])
 })
