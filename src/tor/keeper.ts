@@ -12,6 +12,7 @@ import type { OnionKey } from './onion-key.ts'
 import { readOnionKey } from './onion-key.ts'
 import type { OnionService } from './onion-service.ts'
 import { establishOnion } from './onion-service.ts'
+import type { OnionShape } from './onion-shape.ts'
 import type { Proof } from './proof.ts'
 import type { NextProof } from './proof-schedule.ts'
 import { ProofSchedule, callsForRenewal } from './proof-schedule.ts'
@@ -83,6 +84,8 @@ export interface KeeperOptions {
   /** Remembers with which ports the service was added last: a tor that outlives the relay cannot tell. */
   readonly portsFile: string
   readonly ports: readonly OnionPort[]
+  /** `plainShape` when absent. */
+  readonly shape?: OnionShape | undefined
   /** The onion name of the INI file. Without its key no other one is made instead. */
   readonly expectedHostname?: string | undefined
   /** Between two questions whether the network has the descriptor. */
@@ -236,7 +239,7 @@ export class OnionKeeper {
     control.onEvent((event) => this.#take(event))
     await control.setEvents(eventNames)
     const { next } = await readKeptKeys(keyFile)
-    const service = await bringUpOnion(control, { key, next, keyFile, portsFile, ports })
+    const service = await bringUpOnion(control, { key, next, keyFile, portsFile, ports, shape })
     if (service.isNew) log.note('onion service: made; `smp-server tor setup` writes its name into the INI file')
     const bootstrap = await control.bootstrapPhase()
     this.#session = { control, service, next }
@@ -295,13 +298,15 @@ export class OnionKeeper {
     if (!session) return
     const { keyFile, ports, log } = this.#options
     const held = { primary: session.service.key, next: session.next }
-    const add = (wanted: OnionKey): Promise<unknown> => establishOnion(session.control, { key: wanted, ports })
+    const add = (wanted: OnionKey): Promise<unknown> => establishOnion(session.control, { key: wanted, ports, shape })
     const { primary: key, next } = await followKeys(session.control, held, await readKeptKeys(keyFile), add)
     if (key === held.primary && next === held.next) return
     session.next = next
     this.#set({ nextHostname: next?.hostname })
     if (key === held.primary) return
     log.note('onion service: another key has taken its place, and with it another name')
+    // The new name is proven as soon as it is published.
+    await this.#proofs?.lost()
     session.service = { key, hostname: key.hostname, isNew: false, wasThere: true }
     this.#misses = 0
     this.#set({ hostname: key.hostname, publishedAt: undefined })
@@ -319,7 +324,8 @@ export class OnionKeeper {
     const { key } = session.service
     this.#publication.forget(key.serviceId)
     this.#misses = 0
-    session.service = await establishOnion(session.control, { key, ports: this.#options.ports, renew: true })
+    const { ports, shape } = this.#options
+    session.service = await establishOnion(session.control, { key, ports, shape, renew: true })
     this.#set({ publishedAt: undefined })
     this.#progress()
   }
