@@ -106,6 +106,7 @@ const exclusions = [
   ['--no-password', '--password'],
   ['--qr', '--json'],
   ['--own', '--system'],
+  ['--finish', '--abort'],
 ]
 
 /** The long names of the options that cannot be given together with this one. */

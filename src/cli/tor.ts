@@ -15,6 +15,9 @@ import { addOptions, valueOption } from './options.ts'
 import { print, Refusal } from './output.ts'
 import { addTorCheck } from './tor-check.ts'
 import { lineProgress, terminalProgress } from './tor-progress.ts'
+import { addTorKey } from './tor-key.ts'
+import { addTorRemove } from './tor-remove.ts'
+import { addTorRotate } from './tor-rotate.ts'
 import { addTorStatus } from './tor-status.ts'
 
 interface TorSetupOptions {
@@ -40,6 +43,9 @@ export function addTor(program: Command, { paths }: Context): void {
   ])
   addTorStatus(tor, { paths })
   addTorCheck(tor, { paths })
+  addTorKey(tor, { paths })
+  addTorRotate(tor, { paths })
+  addTorRemove(tor, { paths })
 }
 
 const explanation = [
