@@ -10,6 +10,8 @@ export interface TlsClientHello {
 
 /** More than any client needs, with keys of post-quantum groups and padding. */
 const MAX_HELLO = 16_384
+/** Of all records that carry it: in more and smaller ones no client sends it. */
+const MAX_RECORD_BYTES = 32_768
 
 const RECORD_HEADER = 5
 const MAX_RECORD = 16_384
@@ -34,25 +36,23 @@ export function parseTlsClientHello(bytes: Buffer): TlsClientHello | 'incomplete
 function handshakeMessage(bytes: Buffer): Buffer | 'incomplete' | 'other' {
   const fragments: Buffer[] = []
   let collected = 0
-  let wanted = HANDSHAKE_HEADER
+  let wanted: number | undefined
   for (let offset = 0; ;) {
-    if (offset < bytes.length && bytes[offset] !== HANDSHAKE_RECORD) return 'other'
+    if (offset > MAX_RECORD_BYTES || (offset < bytes.length && bytes[offset] !== HANDSHAKE_RECORD)) return 'other'
     if (bytes.length - offset < RECORD_HEADER) return 'incomplete'
     const length = bytes.readUInt16BE(offset + 3)
     if (length === 0 || length > MAX_RECORD) return 'other'
     const start = offset + RECORD_HEADER
-    fragments.push(bytes.subarray(start, start + length))
-    collected += Math.min(length, bytes.length - start)
-    if (wanted === HANDSHAKE_HEADER && collected >= HANDSHAKE_HEADER) {
-      const header = Buffer.concat(fragments).readUInt32BE(0)
-      if (header >>> 24 !== CLIENT_HELLO) return 'other'
-      wanted += header & 0xff_ff_ff
-      if (wanted > MAX_HELLO) return 'other'
-    }
-    if (wanted > HANDSHAKE_HEADER && collected >= wanted)
-      return Buffer.concat(fragments).subarray(HANDSHAKE_HEADER, wanted)
-    if (start + length > bytes.length) return 'incomplete'
     offset = start + length
+    fragments.push(bytes.subarray(start, offset))
+    collected += Math.min(length, bytes.length - start)
+    if (wanted === undefined && collected >= HANDSHAKE_HEADER) {
+      const header = Buffer.concat(fragments).readUInt32BE(0)
+      wanted = HANDSHAKE_HEADER + (header & 0xff_ff_ff)
+      if (header >>> 24 !== CLIENT_HELLO || wanted > MAX_HELLO) return 'other'
+    }
+    if (wanted !== undefined && collected >= wanted) return Buffer.concat(fragments).subarray(HANDSHAKE_HEADER, wanted)
+    if (offset > bytes.length) return 'incomplete'
   }
 }
 

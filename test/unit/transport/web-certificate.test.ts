@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { silentLogger, type Logger } from '../../../src/config/log.ts'
+import { WebCertificate } from '../../../src/transport/web-certificate.ts'
+
+let directory: string
+let lines: string[]
+let log: Logger
+let minutes: number
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'smp-web-'))
+  lines = []
+  minutes = 0
+  log = { ...silentLogger, warn: (line) => lines.push(`warn ${line}`), note: (line) => lines.push(`note ${line}`) }
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+const inDirectory = (name: string): string => join(directory, name)
+
+function make(name: string): void {
+  const args = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=${name}`
+  execFileSync(
+    'openssl',
+    [...args.split(' '), '-keyout', inDirectory(`${name}.key`), '-out', inDirectory(`${name}.crt`)],
+    {
+      stdio: 'ignore',
+    },
+  )
+}
+
+const put = async (name: string, as = 'web'): Promise<void> => {
+  await rename(inDirectory(`${name}.crt`), inDirectory(`${as}.crt`))
+  await rename(inDirectory(`${name}.key`), inDirectory(`${as}.key`))
+}
+
+const certificate = (): WebCertificate =>
+  new WebCertificate({ certificate: inDirectory('web.crt'), key: inDirectory('web.key') }, log, () => minutes * 60_000)
+
+describe('the web certificate', () => {
+  it('is there when both files are', async () => {
+    make('web')
+    expect(await certificate().context()).toBeDefined()
+    expect(lines).toEqual([])
+  })
+
+  it('may come while the relay runs; that it is missing is said once, and that it came', async () => {
+    const web = certificate()
+    for (minutes = 0; minutes < 3; minutes++) expect(await web.context()).toBeUndefined()
+    expect(lines).toEqual([expect.stringMatching(/^warn .*browsers cannot connect: .*no such file.*web\.crt/)])
+    make('web')
+    expect(await web.context()).toBeDefined()
+    expect(lines[1]).toMatch(/^note /)
+    expect(lines).toHaveLength(2)
+  })
+
+  it('is looked at again after a minute, and taken when the files have changed', async () => {
+    make('web')
+    const web = certificate()
+    const first = await web.context()
+    make('next')
+    await put('next')
+    minutes = 0.9
+    expect(await web.context()).toBe(first)
+    minutes = 1
+    const second = await web.context()
+    expect(second).not.toBe(first)
+    minutes = 2
+    expect(await web.context()).toBe(second)
+    expect(lines).toHaveLength(1)
+  })
+
+  it.each<[string, () => Promise<void>]>([
+    ['half of it is renewed', () => rename(inDirectory('next.crt'), inDirectory('web.crt'))],
+    ['it is damaged', () => writeFile(inDirectory('web.crt'), '-----BEGIN CERTIFICATE-----\nAAAA\n')],
+    ['it is gone', () => rm(inDirectory('web.key'))],
+  ])('stays the one before while %s, and is taken when that is over', async (_, damage) => {
+    make('web')
+    make('next')
+    make('last')
+    const web = certificate()
+    const first = await web.context()
+    await damage()
+    for (minutes = 1; minutes < 4; minutes++) expect(await web.context()).toBe(first)
+    expect(lines).toEqual([expect.stringMatching(/^warn .*the one before it stays in use: /)])
+    await put('last')
+    expect(await web.context()).not.toBe(first)
+  })
+
+  it('is read once for many connections at a time', async () => {
+    make('web')
+    const web = certificate()
+    const contexts = await Promise.all(Array.from({ length: 20 }, () => web.context()))
+    expect(new Set(contexts).size).toBe(1)
+    expect(contexts[0]).toBeDefined()
+  })
+})
