@@ -33,7 +33,11 @@ const startRelay = 'Start the relay (`smp-server start`, or `systemctl start smp
 export function explainConnect(failure: ConnectFailure, host: string, port: number, via: Via): ProofFault {
   const { reason, detail } = failure
   const place = { host, port, via, detail }
-  const explained = isOnion(host) ? explainOnion(reason, place) : explainPublic(reason, place)
+  const explained = isOnion(host)
+    ? explainOnion(reason, place)
+    : failure.step === 'tls' || failure.step === 'handshake'
+      ? undefined
+      : explainPublic(reason, place)
   return { step: stepOf(failure), ...(explained ?? explainRelay(reason, place)) }
 }
 
@@ -103,7 +107,7 @@ function explainOnion(reason: ConnectFailure['reason'], { host, port, via, detai
   }
 }
 
-/** What concerns public names. */
+/** What concerns the way to public names. */
 function explainPublic(reason: ConnectFailure['reason'], { host, port, via, detail }: Place): Explained | undefined {
   const at = `${host} port ${port}`
   switch (reason) {
