@@ -232,7 +232,7 @@ export class OnionKeeper {
 
   /** Brings the service into this tor and looks after it; ends by throwing, or when told to. */
   async #serve(tor: TorSession, key: OnionKey | undefined, over: AbortSignal): Promise<void> {
-    const { keyFile, portsFile, ports, log } = this.#options
+    const { keyFile, portsFile, ports, shape, log } = this.#options
     const { control } = tor
     this.#publication = new Publication()
     this.#misses = 0
@@ -296,7 +296,7 @@ export class OnionKeeper {
   async #follow(): Promise<void> {
     const session = this.#session
     if (!session) return
-    const { keyFile, ports, log } = this.#options
+    const { keyFile, ports, shape, log } = this.#options
     const held = { primary: session.service.key, next: session.next }
     const add = (wanted: OnionKey): Promise<unknown> => establishOnion(session.control, { key: wanted, ports, shape })
     const { primary: key, next } = await followKeys(session.control, held, await readKeptKeys(keyFile), add)
@@ -406,7 +406,7 @@ export class OnionKeeper {
     const level = before?.last.fault?.code === fault.code ? 'debug' : 'warn'
     log[level](`onion service: the proof from outside failed: ${fault.message}`, { remedy: fault.remedy })
     const session = this.#session
-    if (!session || !callsForRenewal(fault, failures)) return
+    if (!session || !callsForRenewal(fault)) return
     log.info('onion service: publishing it again')
     // A tor that cannot take it is lost, which shows by itself.
     this.#renew(session).catch((error: unknown) => log.debug('onion service: not published again', { error }))

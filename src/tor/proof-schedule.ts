@@ -34,12 +34,11 @@ export function proofDelay(intervalMs: number, failures: number, random: () => n
 }
 
 /**
- * Whether giving the service to its tor anew may help. That ends the connections through it, so while others may have
- * some it has to fail twice.
+ * Whether giving the service to its tor anew may help: it is published again, with the right ports. Connections through
+ * it outlive that. What is wrong in front of the service it does not mend.
  */
-export function callsForRenewal({ step, code }: ProofFault, failures: number): boolean {
-  if (code === 'ONION_NOT_PUBLISHED') return true
-  return step === 'reach' && code.startsWith('ONION_') && failures > 1
+export function callsForRenewal({ step, code }: ProofFault): boolean {
+  return step !== 'tor' && code !== 'SOCKS_UNAVAILABLE'
 }
 
 /** One proof at a time, none while the service is not in the network. */
