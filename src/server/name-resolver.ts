@@ -86,19 +86,19 @@ function resolverError(message: string): NameResult {
 }
 
 /** The body, or undefined when it is longer than `limit` bytes. */
-async function readBounded(response: Response, limit: number): Promise<string | undefined> {
+async function readBounded(response: Response, limit: number): Promise<Buffer | undefined> {
   const chunks: Uint8Array[] = []
   let size = 0
-  if (response.body === null) return ''
+  if (response.body === null) return Buffer.alloc(0)
   for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
     size += chunk.length
     if (size > limit) return undefined
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
-function nameJson(body: string): string | undefined {
+function nameJson(body: Buffer): string | undefined {
   const value = parseObject(body)
   if (value === undefined || typeof value.name !== 'string') return undefined
   const known: Record<string, unknown> = {}
@@ -108,9 +108,9 @@ function nameJson(body: string): string | undefined {
   return JSON.stringify(known)
 }
 
-function parseObject(text: string): Record<string, unknown> | undefined {
+function parseObject(utf8: Buffer): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(text)
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(utf8))
     return typeof value === 'object' && value !== null && !Array.isArray(value)
       ? (value as Record<string, unknown>)
       : undefined
