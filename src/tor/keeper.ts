@@ -251,7 +251,7 @@ export class OnionKeeper {
       bootstrap,
     })
     // An upload can end before tor has answered everything asked of it above.
-    if (this.#publication.of(service.key.serviceId).uploaded > 0) this.#confirm()
+    if (this.#publication.of(service.key.serviceId).uploaded > 0) this.#takeUpload()
     else this.#progress()
     await tor.enableNetwork()
     const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
@@ -338,10 +338,7 @@ export class OnionKeeper {
     } else if (event.type === 'hsDesc') {
       this.#publication.take(event)
       const serviceId = this.#session?.service.key.serviceId
-      if (event.serviceId === serviceId && event.action === 'UPLOADED') {
-        this.#set({ uploadedAt: new Date() })
-        this.#confirm()
-      }
+      if (event.serviceId === serviceId && event.action === 'UPLOADED') this.#takeUpload()
     } else return
     this.#progress()
   }
@@ -353,6 +350,12 @@ export class OnionKeeper {
     const publication = this.#publication.of(this.#session.service.key.serviceId)
     if (publishedAt) this.#set({ phase: 'published', publication })
     else this.#set({ phase: bootstrap?.progress === 100 ? 'publishing' : 'bootstrapping', publication })
+  }
+
+  /** A directory has taken the descriptor. */
+  #takeUpload(): void {
+    this.#set({ uploadedAt: new Date() })
+    this.#confirm()
   }
 
   #confirm(): void {
