@@ -14,6 +14,8 @@ const noSalt = Buffer.alloc(0)
 
 export const blockLength = 16384
 const chainLength = 32
+/** Where the payload begins in an encrypted block: behind tag and length. */
+export const payloadOffset = tagLength + 2
 /** The longest payload of an encrypted block: 16384 - 16 (tag) - 2 (length). */
 export const maxEncryptedPayload = blockLength - tagLength - 2
 
@@ -59,13 +61,16 @@ export class BlockCipher {
     this.#using = using
   }
 
-  /** One block (16384 bytes) with `payload` (at most 16366 bytes); throws RangeError when it does not fit. */
-  sealBlock(payload: Uint8Array): Buffer {
+  /**
+   * One block (16384 bytes) with `payload` (at most 16366 bytes); throws RangeError when it does not fit.
+   *
+   * @param block what is filled; `payload` may already stand in it, at {@link payloadOffset}
+   */
+  sealBlock(payload: Uint8Array, block = Buffer.allocUnsafeSlow(blockLength)): Buffer {
     if (payload.length > maxEncryptedPayload) {
       throw new RangeError(`a payload of ${payload.length} bytes does not fit into an encrypted block`)
     }
     const { next, key, nonce } = chainStep(this.#sendChain, this.#using)
-    const block = Buffer.allocUnsafe(blockLength)
     sealPaddedInto(block, key, nonce, payload, this.#using)
     this.#sendChain.set(next)
     return block

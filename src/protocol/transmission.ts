@@ -133,11 +133,16 @@ export function fitsBlock(transmission: Buffer): boolean {
  * payload is the one that may stay short (wire format §5). What does not fit a block is left out.
  */
 export function packBlocks(transmissions: readonly Buffer[]): Buffer[] {
-  const payloads: Buffer[] = []
+  return packBatches(transmissions).map((batch) => encodePayload(batch))
+}
+
+/** {@link packBlocks} before the encoding: the transmissions of each payload. */
+export function packBatches(transmissions: readonly Buffer[]): Buffer[][] {
+  const batches: Buffer[][] = []
   let batch: Buffer[] = []
   let size = 0
   const flush = (): void => {
-    if (batch.length > 0) payloads.push(encodePayload(batch.reverse(), size))
+    if (batch.length > 0) batches.push(batch.reverse())
     batch = []
     size = 0
   }
@@ -149,11 +154,16 @@ export function packBlocks(transmissions: readonly Buffer[]): Buffer[] {
     size += added
   }
   flush()
-  return payloads.reverse()
+  return batches.reverse()
 }
 
-function encodePayload(transmissions: readonly Buffer[], size: number): Buffer {
-  const w = new Writer(size + 1)
+/**
+ * Encodes the payload of one block (see {@link parsePayload}).
+ *
+ * @param out where it is written, when it is large enough
+ */
+export function encodePayload(transmissions: readonly Buffer[], out?: Buffer): Buffer {
+  const w = new Writer(out ?? transmissions.reduce((size, { length }) => size + 2 + length, 1))
   return w.nonEmpty(transmissions, (transmission) => w.large(transmission)).done()
 }
 

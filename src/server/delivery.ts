@@ -1,5 +1,6 @@
-import { boxKey, cbNonce, seal } from '../crypto/box.ts'
+import { boxKey, cbNonce, sealInto, tagLength } from '../crypto/box.ts'
 import { idToBytes, type RcvId } from '../protocol/ids.ts'
+import { ENCRYPTED_MESSAGE_SIZE } from '../protocol/limits.ts'
 import { messagePlaintext, quotaPlaintext } from '../protocol/message-body.ts'
 import type { Reply } from '../protocol/reply.ts'
 import type { Message, QueueRec } from '../store/store.ts'
@@ -9,8 +10,11 @@ import type { Subscription } from './subscriptions.ts'
 
 /** Encrypts a stored message for its recipient: the same bytes at every delivery, because its id is the nonce. */
 export function messageReply(queue: QueueRec, message: Message): Reply {
-  const plaintext = message.type === 'quota' ? quotaPlaintext(message.timestamp) : messagePlaintext(message)
-  const body = seal(boxKey(queue.rcvDhSecret), cbNonce(idToBytes(message.id)), plaintext)
+  const body = Buffer.allocUnsafeSlow(ENCRYPTED_MESSAGE_SIZE)
+  const inPlace = body.subarray(tagLength)
+  const plaintext =
+    message.type === 'quota' ? quotaPlaintext(message.timestamp, inPlace) : messagePlaintext(message, inPlace)
+  sealInto(body, boxKey(queue.rcvDhSecret), cbNonce(idToBytes(message.id)), plaintext)
   return { type: 'MSG', msgId: message.id, body }
 }
 

@@ -32,23 +32,33 @@ export class Scheduler {
   /** Asked before every block; while it answers with a promise no block is taken, until the promise settles. */
   private readonly hold: () => Promise<unknown> | undefined
 
-  constructor(hold: () => Promise<unknown> | undefined = () => undefined) {
+  /** Milliseconds, from any beginning. */
+  private readonly now: () => number
+
+  constructor(hold: () => Promise<unknown> | undefined = () => undefined, now: () => number = () => performance.now()) {
     this.hold = hold
+    this.now = now
   }
 
   add(worker: Worker): void {
-    this.entries.set(worker, { worker, recentMs: 0, stampMs: performance.now(), queued: false })
+    this.entries.set(worker, { worker, recentMs: 0, stampMs: this.now(), queued: false })
   }
 
   remove(worker: Worker): void {
     this.entries.delete(worker)
   }
 
+  /** Counts work that was done for `worker` outside of its turns. */
+  charge(worker: Worker, ms: number): void {
+    const entry = this.entries.get(worker)
+    if (entry !== undefined) entry.recentMs += ms
+  }
+
   /** Says that `worker` has received a block. */
   wake(worker: Worker): void {
     const entry = this.entries.get(worker)
     if (entry === undefined || entry.queued) return
-    this.enqueue(entry, performance.now())
+    this.enqueue(entry, this.now())
     this.schedule()
   }
 
@@ -81,7 +91,7 @@ export class Scheduler {
     const busy = this.busy
     this.light = []
     this.busy = []
-    const endMs = performance.now() + TURN_MS
+    const endMs = this.now() + TURN_MS
     let nowMs = 0
     for (const entry of light) nowMs = this.serve(entry)
     let served = 0
@@ -97,10 +107,10 @@ export class Scheduler {
 
   private serve(entry: Entry): number {
     entry.queued = false
-    const beganMs = performance.now()
+    const beganMs = this.now()
     if (!this.entries.has(entry.worker)) return beganMs
     const more = entry.worker.work()
-    const nowMs = performance.now()
+    const nowMs = this.now()
     entry.recentMs += nowMs - beganMs
     if (more) this.enqueue(entry, nowMs)
     return nowMs

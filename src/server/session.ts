@@ -1,4 +1,4 @@
-import { packBlocks, parsePayload, parseTransmission } from '../protocol/transmission.ts'
+import { packBatches, parsePayload, parseTransmission } from '../protocol/transmission.ts'
 import { encodeReplyTransmission, type Reply } from '../protocol/reply.ts'
 import { NO_ENTITY, type EntityId, type NotifierId, type RcvId } from '../protocol/ids.ts'
 import { BLOCK_SIZE } from '../protocol/limits.ts'
@@ -69,7 +69,8 @@ export class Session implements Worker {
   private readonly inbox: Buffer[] = []
   private readonly waiting: Group[] = []
   private outgoing: Item[] = []
-  private readonly payloads: Buffer[] = []
+  /** Encoded, block by block. */
+  private readonly batches: Buffer[][] = []
   private executing: Item[] | undefined
   private flushScheduled = false
   private paused = false
@@ -103,7 +104,7 @@ export class Session implements Worker {
 
   /** What is kept in memory for this connection: received blocks, and replies and events on their way out. */
   get queued(): { readonly received: number; readonly sending: number } {
-    const sending = this.waitingItems + this.outgoing.length + this.payloads.length
+    const sending = this.waitingItems + this.outgoing.length + this.batches.length
     return { received: this.inbox.length + this.postponed.length, sending }
   }
 
@@ -251,29 +252,31 @@ export class Session implements Worker {
     for (const item of items) this.outgoing.push(item)
     if (this.flushScheduled) return
     this.flushScheduled = true
-    setImmediate(this.flush)
+    process.nextTick(this.flush)
   }
 
   /** Packs what became ready in this turn of the loop into as few blocks as possible. */
   private readonly flush = (): void => {
     this.flushScheduled = false
     if (this.closed) return
+    const beganMs = performance.now()
     const { transmissionContext } = this.link
     const items = this.outgoing
     this.outgoing = []
     const transmissions = items.map((item) =>
       encodeReplyTransmission(item.corrId, item.entityId, item.reply, transmissionContext),
     )
-    for (const payload of packBlocks(transmissions)) this.payloads.push(payload)
-    this.writePayloads()
+    for (const batch of packBatches(transmissions)) this.batches.push(batch)
+    this.writeBatches()
+    this.scheduler.charge(this, performance.now() - beganMs)
   }
 
-  private writePayloads(): void {
+  private writeBatches(): void {
     let writable = !this.congested
     while (writable) {
-      const payload = this.payloads.shift()
-      if (payload === undefined) break
-      writable = this.link.sendPayload(payload)
+      const batch = this.batches.shift()
+      if (batch === undefined) break
+      writable = this.link.sendTransmissions(batch)
       this.activeAt = this.core.now()
     }
     if (!writable && !this.congested) this.stalledAt = this.core.now()
@@ -284,7 +287,7 @@ export class Session implements Worker {
   private drained(): void {
     this.congested = false
     this.stalledAt = undefined
-    this.writePayloads()
+    this.writeBatches()
     if (!this.canPush) return
     pushHeldBack(this.core, this)
     notifyHeldBack(this.core, this)
@@ -321,7 +324,7 @@ export class Session implements Worker {
     this.waiting.length = 0
     this.waitingItems = 0
     this.postponed.length = 0
-    this.payloads.length = 0
+    this.batches.length = 0
     this.outgoing = []
     this.wakeWriters()
   }

@@ -1,12 +1,15 @@
-import type { BlockCipher } from '../crypto/chain.ts'
+import { payloadOffset, type BlockCipher } from '../crypto/chain.ts'
 import type { DhKey, DhKeyPair, PublicKey } from '../crypto/keys.ts'
-import { pad, unpad } from '../crypto/pad.ts'
+import { pad, padInto, unpad } from '../crypto/pad.ts'
 import type { ServiceRole } from '../protocol/hello.ts'
 import type { ServiceId } from '../protocol/ids.ts'
 import { BLOCK_SIZE } from '../protocol/limits.ts'
-import { transmissionContext, type TransmissionContext } from '../protocol/transmission.ts'
+import { encodePayload, transmissionContext, type TransmissionContext } from '../protocol/transmission.ts'
 import type { VersionRange } from '../protocol/versions.ts'
 import type { BlockChannel } from './channel.ts'
+
+/** Bytes before the payload of a plain block: its length. */
+const LENGTH_SIZE = 2
 
 /** The service that a client proved to be. */
 export interface ClientService {
@@ -85,6 +88,16 @@ export class SmpLink {
   sendPayload(payload: Buffer): boolean {
     const { cipher } = this.session
     return this.channel.write(cipher === undefined ? pad(payload, BLOCK_SIZE) : cipher.sealBlock(payload))
+  }
+
+  /** Sends transmissions that fit one block together; as `sendPayload`, without copying them more than once. */
+  sendTransmissions(transmissions: readonly Buffer[]): boolean {
+    const { cipher } = this.session
+    const block = Buffer.allocUnsafeSlow(BLOCK_SIZE)
+    const payload = encodePayload(transmissions, block.subarray(cipher === undefined ? LENGTH_SIZE : payloadOffset))
+    if (cipher === undefined) padInto(block, payload)
+    else cipher.sealBlock(payload, block)
+    return this.channel.write(block)
   }
 
   /** The payload of a block, as a view of it; undefined when it cannot be opened (answer: ERR BLOCK). */
