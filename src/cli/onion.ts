@@ -7,7 +7,7 @@ import { type ControlEndpoint, parseEndpoint } from '../tor/control/endpoint.ts'
 import { isOnion } from '../tor/ini-hosts.ts'
 import { OnionKeeper } from '../tor/keeper.ts'
 import type { OnionHostname } from '../tor/onion-address.ts'
-import { onionPorts } from '../tor/onion-ports.ts'
+import { serviceMode, servicePorts, serviceShape } from './onion-settings.ts'
 import { type Proof, proveRelay } from '../tor/proof.ts'
 import type { TorForm } from '../tor/session.ts'
 import { torMode } from '../tor/setup.ts'
@@ -50,7 +50,8 @@ export function keepOnion({ settings, paths, log }: OnionOptions): RunningOnion 
     form,
     keyFile: paths.onionKey,
     portsFile: paths.onionPorts,
-    ports: onionPorts(settings.transport.ports),
+    ports: servicePorts(settings),
+    shape: serviceShape(settings),
     expectedHostname: settings.transport.hosts.find(isOnion),
     proof: { intervalMs: settings.tor.checkInterval * 1000, prove },
     log,
@@ -70,9 +71,17 @@ export function keepOnion({ settings, paths, log }: OnionOptions): RunningOnion 
 export function torForm({ tor }: Settings, paths: Paths): TorForm | undefined {
   switch (torMode(tor.mode, existsSync(paths.onionKey))) {
     case 'own':
-      return { mode: 'own', directory: paths.tor, torrcExtra: tor.torrcExtra }
+      return {
+        mode: 'own',
+        directory: paths.tor,
+        torrcExtra: tor.torrcExtra,
+        service: serviceMode(tor),
+        socksPort: tor.socksPort,
+      }
     case 'system':
-      return { mode: 'system', control: controlEndpoint(tor) }
+      return { mode: 'system', control: controlEndpoint(tor), service: serviceMode(tor) }
+    // That tor has the service in its torrc, and the relay has no access to it.
+    case 'torrc':
     case undefined:
       return undefined
   }

@@ -280,9 +280,9 @@ export const iniKeys = {
   },
 
   TOR: {
-    mode: key(choice(['own', 'system']), {
+    mode: key(choice(['own', 'system', 'torrc']), {
       samples: ['own'],
-      doc: 'Whose tor carries the onion service of this relay, as `smp-server tor setup` arranges it. With own it is a process that the relay starts and stops, with system an instance that systemd runs. When missing it is own, once there is an onion key.',
+      doc: 'Whose tor carries the onion service of this relay, as `smp-server tor setup` arranges it. With own it is a process that the relay starts and stops, with system an instance that systemd runs. With torrc the system keeps the service and its key by itself, and the relay has no access to that tor. A missing mode with an onion key means own.',
     }),
     instance: key(text, {
       missing: 'smp',
@@ -296,6 +296,29 @@ export const iniKeys = {
     torrc_extra: key(text, {
       samples: ['/etc/opt/simplex/torrc-extra'],
       doc: 'A file with further lines for the torrc.',
+    }),
+    single_hop: key(onOff, {
+      missing: 'on',
+      samples: ['on'],
+      doc: 'With on the onion service is reached faster and shows where this machine is; with off it is an ordinary, anonymous one, which only makes sense when host names nothing but the onion name. The key of one is never used for the other.',
+    }),
+    pow: key(onOff, {
+      missing: 'off',
+      samples: ['off'],
+      doc: 'Whether clients have to work for a connection while the onion service is flooded with requests. Apps whose tor cannot do that may not get through then.',
+    }),
+    max_streams: key(integer(1, 65_535), {
+      samples: ['64'],
+      doc: 'How many streams one circuit to the onion service may open; one that wants more is closed.',
+    }),
+    web: key(onOff, {
+      missing: 'off',
+      samples: ['off'],
+      doc: 'Whether the pages of [WEB] can be reached under the onion name too, on ports 80 and 443.',
+    }),
+    socks_port: key(port, {
+      samples: ['9060'],
+      doc: 'The relay runs an ordinary tor with this SOCKS port on 127.0.0.1, which [PROXY] socks_proxy names, to reach relays that have an onion name only.',
     }),
     check_interval: key(integer(10, aDay), {
       missing: '1800',

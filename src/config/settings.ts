@@ -90,10 +90,15 @@ export interface Settings {
   }
   readonly tor: {
     /** `undefined`: its own, once there is an onion key. */
-    readonly mode: 'own' | 'system' | undefined
+    readonly mode: 'own' | 'system' | 'torrc' | undefined
     readonly instance: string
     readonly control: string | undefined
     readonly torrcExtra: string | undefined
+    readonly singleHop: boolean
+    readonly pow: boolean
+    readonly maxStreams: number | undefined
+    readonly web: boolean
+    readonly socksPort: number | undefined
     readonly checkInterval: number
   }
 }
@@ -166,6 +171,11 @@ function collect(reader: ValueReader): Settings {
       instance: reader.read('TOR', 'instance'),
       control: reader.read('TOR', 'control'),
       torrcExtra: reader.read('TOR', 'torrc_extra'),
+      singleHop: reader.read('TOR', 'single_hop'),
+      pow: reader.read('TOR', 'pow'),
+      maxStreams: reader.read('TOR', 'max_streams'),
+      web: reader.read('TOR', 'web'),
+      socksPort: reader.read('TOR', 'socks_port'),
       checkInterval: reader.read('TOR', 'check_interval'),
     },
   }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BootstrapPhase } from './control/events.ts'
 import { eventNames } from './control/events.ts'
 import type { TorControl } from './control/tor-control.ts'
-import type { OnionService } from './onion-service.ts'
+import type { OnionKey } from './onion-key.ts'
 import type { PublicationState } from './publication.ts'
 import { Publication, fetchDescriptor } from './publication.ts'
 
@@ -52,7 +52,7 @@ export class PublicationWatch {
    * @throws AppError when tor ends
    */
   async published(
-    service: OnionService,
+    service: { readonly key: Pick<OnionKey, 'serviceId'>; readonly wasThere: boolean },
     patience: Patience,
     listeners: PublicationListeners = {},
   ): Promise<PublicationOutcome> {

@@ -12,9 +12,15 @@ export type CommandRunner = (program: string, args: readonly string[]) => Promis
 
 const maxOutput = 256 * 1024
 
-export const runCommand: CommandRunner = (program, args) =>
-  new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout: 120_000 })
+/** Ends what takes longer. */
+export const runCommand: CommandRunner = (program, args) => run(program, args, 120_000)
+
+/** For what must not be ended half-way, such as the installation of a package. */
+export const runLongCommand: CommandRunner = (program, args) => run(program, args, 0)
+
+function run(program: string, args: readonly string[], timeout: number): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout })
     const output = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8')
@@ -23,3 +29,4 @@ export const runCommand: CommandRunner = (program, args) =>
     child.on('error', reject)
     child.on('close', (status) => resolve({ status: status ?? undefined, ...output }))
   })
+}

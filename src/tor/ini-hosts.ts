@@ -34,7 +34,7 @@ export function isOnion(host: string): boolean {
  *
  * @throws AppError `HOST_OTHER_ONION` when another onion name is there
  */
-export function withOnionHost(ini: string, onion: OnionHostname): string {
+export function withOnionHost(ini: string, onion: string): string {
   const { hosts, onion: present } = iniHosts(ini)
   if (present?.toLowerCase() === onion) return ini
   if (present !== undefined) throw otherOnion(present)

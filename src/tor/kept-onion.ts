@@ -5,6 +5,7 @@ import { keepOnionKey } from './onion-key.ts'
 import { hasSamePorts, rememberPorts } from './onion-ports.ts'
 import { readOnionMode, requireMode, writeOnionRecord } from './onion-record.ts'
 import type { OnionService } from './onion-service.ts'
+import { type OnionShape, plainShape } from './onion-shape.ts'
 import { establishOnion } from './onion-service.ts'
 
 export interface KeptOnion {
@@ -17,6 +18,8 @@ export interface KeptOnion {
   /** Remembers with which ports the service was added last. */
   readonly portsFile: string
   readonly ports: readonly OnionPort[]
+  /** `plainShape` when absent. */
+  readonly shape?: OnionShape | undefined
 }
 
 /**
@@ -26,11 +29,11 @@ export interface KeptOnion {
  * @throws AppError as of `establishOnion`, `keepOnionKey` and `requireMode`
  */
 export async function bringUpOnion(control: TorControl, kept: KeptOnion): Promise<OnionService> {
-  const { key, next, keyFile, portsFile, ports } = kept
+  const { key, next, keyFile, portsFile, ports, shape = plainShape } = kept
   const mode = key && (await readOnionMode(keyFile, key))
-  requireMode(mode, 'single-hop', keyFile)
-  const renew = !(await hasSamePorts(portsFile, ports))
-  const service = await establishOnion(control, { key, ports, renew })
+  requireMode(mode, shape.mode, keyFile)
+  const renew = !(await hasSamePorts(portsFile, ports, shape))
+  const service = await establishOnion(control, { key, ports, shape, renew })
   try {
     if (service.isNew) await keepOnionKey(keyFile, service.key)
   } catch (error) {
@@ -38,8 +41,8 @@ export async function bringUpOnion(control: TorControl, kept: KeptOnion): Promis
     throw error
   }
   // Without it nothing but the refusal of a key in the wrong mode is lost.
-  if (mode === undefined) await writeOnionRecord(keyFile, service.key, 'single-hop').catch(() => undefined)
-  if (next) await establishOnion(control, { key: next, ports, renew })
-  if (!service.wasThere) await rememberPorts(portsFile, ports)
+  if (mode === undefined) await writeOnionRecord(keyFile, service.key, shape.mode).catch(() => undefined)
+  if (next) await establishOnion(control, { key: next, ports, shape, renew })
+  if (!service.wasThere) await rememberPorts(portsFile, ports, shape)
   return service
 }

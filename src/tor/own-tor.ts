@@ -28,7 +28,9 @@ export interface OwnTorOptions {
   readonly binary?: string | undefined
   readonly extra?: TorrcExtra | undefined
   /** `own` when absent: a single-hop tor without a SOCKS port. */
-  readonly template?: 'own' | 'client'
+  readonly template?: 'own' | 'own-anonymous' | 'client' | 'socks'
+  /** On 127.0.0.1, where the template has such a port. */
+  readonly socksPort?: number | undefined
   readonly log: Logger
   readonly startTimeoutMs?: number
 }
@@ -89,6 +91,7 @@ export async function prepareOwnTor(options: OwnTorOptions): Promise<OwnTorPaths
     CONTROL_SOCKET: paths.controlSocket,
     COOKIE_FILE: paths.cookieFile,
     SOCKS_SOCKET: paths.socksSocket,
+    SOCKS_PORT: socksAddress(options.socksPort),
     OWNER_PID: String(process.pid),
   }
   const verification = { run: runCommand, binary: options.binary ?? 'tor', args: ownTorArguments(paths) }
@@ -103,6 +106,11 @@ export async function prepareOwnTor(options: OwnTorOptions): Promise<OwnTorPaths
     if ((await verifyTorrc(verification)) === undefined) throw torrcRefused(options.extra.path, reason, remedy)
   }
   throw torrcRefused(`the configuration ${paths.torrc}`, reason, 'Install a newer tor: 0.4.6 or later is needed.')
+}
+
+/** As a torrc has it; 0 is none. */
+export function socksAddress(port: number | undefined): string {
+  return port === undefined ? '0' : `127.0.0.1:${port}`
 }
 
 /** Makes the directory 0700, and makes sure that it is no link and belongs to this user. */

@@ -2,7 +2,8 @@ import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
 import type { ControlEndpoint } from './control/endpoint.ts'
 import { TorControl } from './control/tor-control.ts'
-import { requireSingleHop } from './onion-service.ts'
+import type { OnionMode } from './onion-record.ts'
+import { requireTorMode } from './onion-service.ts'
 import { OwnTor } from './own-tor.ts'
 import { readTorrcExtra } from './torrc.ts'
 
@@ -15,11 +16,16 @@ export type TorForm =
       readonly binary?: string | undefined
       /** A file with the operator's own torrc lines; read again at every start of tor. */
       readonly torrcExtra?: string | undefined
+      /** Single-hop when absent. */
+      readonly service?: OnionMode | undefined
+      /** Of an anonymous tor, on 127.0.0.1. */
+      readonly socksPort?: number | undefined
     }
   | {
       readonly mode: 'system'
       readonly control: ControlEndpoint
       readonly password?: string | undefined
+      readonly service?: OnionMode | undefined
     }
 
 /** A tor that can be given an onion service, whichever form it has. */
@@ -40,12 +46,14 @@ export interface TorSession {
 /**
  * Starts the own tor or connects to the system's.
  *
- * @throws AppError as of `OwnTor.start`, `TorControl.connect` and `requireSingleHop`
+ * @throws AppError as of `OwnTor.start`, `TorControl.connect` and `requireTorMode`
  */
 export async function openTorSession(form: TorForm, log: Logger): Promise<TorSession> {
-  if (form.mode === 'system') return await systemSession(form.control, form.password)
+  if (form.mode === 'system') return await systemSession(form.control, form.password, form.service)
   const extra = form.torrcExtra === undefined ? undefined : await readTorrcExtra(form.torrcExtra)
-  const tor = await OwnTor.start({ directory: form.directory, binary: form.binary, extra, log })
+  const { directory, binary, service, socksPort } = form
+  const template = service === 'anonymous' ? 'own-anonymous' : 'own'
+  const tor = await OwnTor.start({ directory, binary, extra, template, socksPort, log })
   const exited = tor.exited.then((reason) => new AppError('TOR_ENDED', `tor ended: ${reason}.`))
   // A killed tor closes the connection before its exit is known, and the exit says more.
   const closed = tor.control.closed.then((reason) => Promise.race([exited, after(500, reason)]))
@@ -59,10 +67,14 @@ export async function openTorSession(form: TorForm, log: Logger): Promise<TorSes
   }
 }
 
-async function systemSession(endpoint: ControlEndpoint, password: string | undefined): Promise<TorSession> {
+async function systemSession(
+  endpoint: ControlEndpoint,
+  password: string | undefined,
+  service: OnionMode = 'single-hop',
+): Promise<TorSession> {
   const control = await TorControl.connect({ endpoint, password })
   try {
-    await requireSingleHop(control)
+    await requireTorMode(control, service)
   } catch (error) {
     control.close()
     throw error

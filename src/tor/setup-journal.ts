@@ -34,7 +34,18 @@ const member = v.object({ type: v.literal('member'), name: v.string(), user: v.s
 
 const unit = v.object({ type: v.literal('unit'), name: v.string(), was: v.picklist(['stopped', 'running']) })
 
-const change = v.variant('type', [made, iniChange, instance, torrc, member, unit])
+/** Lines of a service in a torrc became comments; paths only say where to look for them. */
+const adopted = v.object({ type: v.literal('adopted'), torrc: v.string(), file: v.string() })
+
+/** A file with a service for a tor of the system, and where it is included. */
+const included = v.object({
+  type: v.literal('included'),
+  torrc: v.nullable(v.string()),
+  file: v.string(),
+  before: v.nullable(v.string()),
+})
+
+const change = v.variant('type', [made, iniChange, instance, torrc, member, unit, adopted, included])
 const journal = v.object({ version: v.literal(1), changes: v.array(change) })
 
 export type Change = v.InferOutput<typeof change>

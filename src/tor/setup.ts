@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
 import { iniValue } from '../config/ini.ts'
+import type { Adoption } from './adopt.ts'
 import type { Logger } from '../config/log.ts'
 import type { Patience, PublicationListeners, PublicationOutcome } from './await-publication.ts'
 import { PublicationWatch } from './await-publication.ts'
@@ -10,22 +11,24 @@ import type { CommandRunner } from './command.ts'
 import { runCommand } from './command.ts'
 import type { OnionPort } from './control/onion.ts'
 import { TorControl } from './control/tor-control.ts'
-import { IniEditor } from './ini-edit.ts'
-import { iniHosts, isOnion, requireSameOnion, withOnionHost } from './ini-hosts.ts'
+import { iniHosts, isOnion, requireSameOnion } from './ini-hosts.ts'
+import { instanceTorrc } from './instance-torrc.ts'
 import type { IniFile } from './ini-text.ts'
 import { readIni } from './ini-text.ts'
 import { bringUpOnion } from './kept-onion.ts'
 import type { OnionHostname } from './onion-address.ts'
-import { readOnionKey } from './onion-key.ts'
-import { readOnionMode, recordFile, requireMode } from './onion-record.ts'
+import { keepOnionKey, type OnionKey, readOnionKey } from './onion-key.ts'
+import { readOnionMode, recordFile, requireMode, writeOnionRecord } from './onion-record.ts'
 import type { OnionService } from './onion-service.ts'
-import { requireSingleHop } from './onion-service.ts'
+import { requireTorMode } from './onion-service.ts'
+import { type OnionShape, plainShape } from './onion-shape.ts'
 import { connectOwnTor } from './own-tor.ts'
 import type { ServiceManager } from './service-manager.ts'
 import { noServiceManager } from './service-manager.ts'
 import { openTorSession } from './session.ts'
 import type { Change } from './setup-journal.ts'
 import { changeIni, SetupJournal } from './setup-journal.ts'
+import { editIni, type IniWishes } from './setup-ini.ts'
 import {
   createInstance,
   instanceExists,
@@ -35,6 +38,7 @@ import {
   writeInstanceTorrc,
 } from './system-instance.ts'
 import { readTorrcExtra } from './torrc.ts'
+import { takeServiceOut } from './take-service-out.ts'
 import { findTorrcService, usualTorrcs } from './torrc-services.ts'
 import type { UndoTools } from './undo.ts'
 import { undoChanges } from './undo.ts'
@@ -64,6 +68,16 @@ export interface SetupOptions {
   readonly ports: readonly OnionPort[]
   /** From the command line; is written into the INI file. */
   readonly torrcExtra?: string | undefined
+  /** A single-hop service without limits when absent. */
+  readonly shape?: OnionShape | undefined
+  /** What else is written into the INI file. */
+  readonly wishes?: Pick<IniWishes, 'web' | 'socksPort' | 'socksProxy'>
+  /** A service that was set up by hand, to take over. */
+  readonly adoption?: Adoption | undefined
+  /** A key that was kept elsewhere. */
+  readonly importKey?: OnionKey | undefined
+  /** The name of the service whose key tor keeps. */
+  readonly managedHostname?: OnionHostname | undefined
   readonly patience?: Patience
   readonly log: Logger
 }
@@ -105,14 +119,16 @@ export async function setupOwnTor(options: OwnSetupOptions, progress: SetupProgr
   const { directory, binary, log } = options
   const places = { ...options, torDirectory: directory }
   const setup = await Setup.begin(options, progress, { places, run: runCommand, services: noServiceManager })
-  const { torrcExtra } = setup
+  const { torrcExtra, shape } = setup
+  const socksPort = options.wishes?.socksPort
   if (torrcExtra !== undefined) await readTorrcExtra(torrcExtra)
+  if (process.geteuid?.() === 0 && setup.uid !== 0) return await setup.orTakeBack(() => setup.finishWithoutTor())
   progress.begin('tor', 'Starting tor')
   const running = await connectOwnTor(directory)
   if (running) {
     progress.done('tor', `The running relay has tor ${running.version}`)
     try {
-      await requireSingleHop(running)
+      await requireTorMode(running, shape.mode)
       return await setup.orTakeBack(() => setup.finish(running, { relayRuns: true, mode: 'own' }))
     } finally {
       running.close()
@@ -120,9 +136,10 @@ export async function setupOwnTor(options: OwnSetupOptions, progress: SetupProgr
   }
   return await setup.orTakeBack(async () => {
     await setup.willMake('tor', directory)
-    const tor = await openTorSession({ mode: 'own', directory, binary, torrcExtra }, log)
+    const form = { mode: 'own', directory, binary, torrcExtra, service: shape.mode, socksPort } as const
+    const tor = await openTorSession(form, log)
     try {
-      progress.done('tor', `tor ${tor.control.version} runs in single-hop mode`)
+      progress.done('tor', `tor ${tor.control.version} runs ${inMode(shape)}`)
       const enableNetwork = tor.networkDecided ? undefined : (): Promise<void> => tor.enableNetwork()
       return await setup.finish(tor.control, { relayRuns: false, mode: 'own', enableNetwork })
     } finally {
@@ -146,13 +163,15 @@ export async function setupSystemTor(options: SystemSetupOptions, progress: Setu
   const setup = await Setup.begin(options, progress, { places: options, run, services })
   const extra = setup.torrcExtra === undefined ? undefined : await readTorrcExtra(setup.torrcExtra)
   progress.begin('tor', `Preparing the tor instance ${name}`)
+  const { shape } = setup
   return await setup.orTakeBack(async () => {
     const wasActive = await services.isActive(unit)
     if (!(await instanceExists(name, run))) {
       await setup.record({ type: 'instance', name, parents: missingParents() })
     }
     await createInstance(name, run)
-    const torrc = await writeInstanceTorrc(name, extra, run, async (present) => {
+    const wanted = await instanceTorrc({ shape, socksPort: options.wishes?.socksPort }, extra)
+    const torrc = await writeInstanceTorrc(name, wanted, extra, run, async (present) => {
       if (wasActive) await setup.record({ type: 'unit', name, was: 'running' })
       await setup.record({ type: 'torrc', name, before: present ?? null })
     })
@@ -171,8 +190,8 @@ export async function setupSystemTor(options: SystemSetupOptions, progress: Setu
     else if (torrc.changed) await services.restart(unit)
     const control = await connectSoon(endpoint)
     try {
-      await requireSingleHop(control)
-      progress.done('tor', `${unit} runs tor ${control.version} in single-hop mode`)
+      await requireTorMode(control, shape.mode)
+      progress.done('tor', `${unit} runs tor ${control.version} ${inMode(shape)}`)
       return await setup.finish(control, { relayRuns: false, mode: 'system', instance: name })
     } finally {
       control.close()
@@ -188,13 +207,14 @@ interface Finish {
   readonly enableNetwork?: (() => Promise<void>) | undefined
 }
 
-/** What both forms have in common. */
-class Setup {
+/** What all forms have in common. */
+export class Setup {
   readonly changes: string[] = []
   /** The operator's torrc lines: of the command line, else of the INI file. */
   readonly torrcExtra: string | undefined
   /** Who owns the INI file; the relay runs as this user. */
   readonly uid: number
+  readonly shape: OnionShape
   readonly #options: SetupOptions
   readonly #progress: SetupProgress
   readonly #ini: IniFile
@@ -214,6 +234,7 @@ class Setup {
     this.#ini = ini
     this.#journal = journal
     this.uid = ini.uid
+    this.shape = options.shape ?? plainShape
     const extra = options.torrcExtra ?? iniValue(ini.text, 'TOR', 'torrc_extra') ?? ''
     this.torrcExtra = extra === '' ? undefined : resolve(extra)
   }
@@ -223,15 +244,17 @@ class Setup {
     const { ini: path, keyFile } = options
     progress.begin('check', 'Looking at the configuration')
     const ini = await readIni(path)
-    const key = await readOnionKey(keyFile)
-    requireSameOnion(ini.text, key?.hostname)
+    const kept = await readOnionKey(keyFile)
+    const key = keyToUse(options, kept)
+    requireSameOnion(ini.text, key?.hostname ?? options.managedHostname)
     if (key) {
+      const { mode: wanted } = options.shape ?? plainShape
       const mode =
         (await readOnionMode(keyFile, key)) ?? (await findTorrcService(key, keyFile, await usualTorrcs()))?.mode
-      requireMode(mode, 'single-hop', keyFile)
+      requireMode(options.adoption?.service.mode ?? mode, wanted, options.adoption?.service.directory ?? keyFile)
     }
     const journal = await SetupJournal.open(keyFile)
-    progress.done('check', key ? 'The relay has an onion key already' : 'The relay has no onion key yet')
+    progress.done('check', kept ? 'The relay has an onion key already' : 'The relay has no onion key yet')
     return new Setup(options, progress, tools, ini, journal)
   }
 
@@ -273,11 +296,11 @@ class Setup {
     const progress = this.#progress
     progress.begin('onion', 'Asking tor for the onion service')
     const watch = await PublicationWatch.open(control)
-    const key = await readOnionKey(keyFile)
+    const key = await this.#takeOver()
     await this.willMake('key', keyFile)
     await this.willMake('record', recordFile(keyFile))
     await this.willMake('ports', portsFile)
-    const service = await bringUpOnion(control, { key, keyFile, portsFile, ports })
+    const service = await bringUpOnion(control, { key, keyFile, portsFile, ports, shape: this.shape })
     if (service.isNew) this.changes.push(keyFile)
     progress.done('onion', `${service.hostname} ${service.isNew ? 'is new' : 'is the name of the kept key'}`)
     try {
@@ -289,10 +312,43 @@ class Setup {
     }
   }
 
+  /**
+   * For root, who must not run the tor of the relay's user: with the key alone the name is known, and the tor starts
+   * with the relay.
+   *
+   * @throws AppError `OWN_AS_ROOT`
+   */
+  async finishWithoutTor(): Promise<SetupResult> {
+    const key = await this.#takeOver()
+    if (!key) {
+      const message = `${this.#options.ini} belongs to another user, whose tor root should not run.`
+      throw new AppError('OWN_AS_ROOT', message, 'Run it as that user: sudo -u USER smp-server tor setup --own')
+    }
+    const hosts = await this.writeIni(key.hostname, { mode: 'own' })
+    const publication = { published: false, why: 'tor starts with the relay' } as const
+    return this.result(key.hostname, hosts, publication, false)
+  }
+
+  /** Makes the key of an adopted service, or an imported one, the relay's own; returns the relay's key. */
+  async #takeOver(): Promise<OnionKey | undefined> {
+    const { keyFile, adoption } = this.#options
+    const kept = await readOnionKey(keyFile)
+    const key = keyToUse(this.#options, kept)
+    if (key && !kept) {
+      await this.willMake('key', keyFile)
+      await this.willMake('record', recordFile(keyFile))
+      await keepOnionKey(keyFile, key)
+      await writeOnionRecord(keyFile, key, this.shape.mode)
+      this.changes.push(keyFile)
+    }
+    if (adoption) this.changes.push(...(await takeServiceOut(adoption, this.#tools, (change) => this.record(change))))
+    return key
+  }
+
   async #announce(service: OnionService, watch: PublicationWatch, how: Finish): Promise<SetupResult> {
     const { patience = defaultPatience } = this.#options
     const progress = this.#progress
-    const hosts = await this.#writeIni(service.hostname, how)
+    const hosts = await this.writeIni(service.hostname, how)
     let publication: PublicationOutcome = { published: false, why: 'the torrc lines switch the network off' }
     if (how.enableNetwork || how.relayRuns || how.mode === 'system') {
       progress.begin('bootstrap', 'Connecting to the Tor network')
@@ -301,24 +357,25 @@ class Setup {
     }
     if (publication.published) progress.done('publication', 'The Tor network has the descriptor')
     else progress.left('publication', `Not published yet: ${publication.why}`)
-    const onionOnly = hosts.every(isOnion)
-    const { changes } = this
-    return { hostname: service.hostname, hosts, onionOnly, changes, publication, relayRuns: how.relayRuns }
+    return this.result(service.hostname, hosts, publication, how.relayRuns)
   }
 
-  async #writeIni(hostname: OnionHostname, { mode, instance }: Finish): Promise<readonly string[]> {
+  result(
+    hostname: OnionHostname,
+    hosts: readonly string[],
+    publication: PublicationOutcome,
+    relayRuns: boolean,
+  ): SetupResult {
+    return { hostname, hosts, onionOnly: hosts.every(isOnion), changes: this.changes, publication, relayRuns }
+  }
+
+  async writeIni(hostname: OnionHostname, how: Pick<IniWishes, 'mode' | 'instance'>): Promise<readonly string[]> {
     const { ini: path, torrcExtra } = this.#options
     const before = this.#ini
     this.#progress.begin('ini', `Writing ${path}`)
-    const editor = new IniEditor(before.text)
-    editor.take('TRANSPORT', 'host', withOnionHost(before.text, hostname))
-    const set = (key: string, value: string, missing?: string): void => {
-      if ((iniValue(editor.text, 'TOR', key) ?? missing) !== value) editor.set('TOR', key, value)
-    }
-    // A relay with an onion key and no mode keeps its own tor; see `torMode`.
-    set('mode', mode, 'own')
-    if (instance !== undefined) set('instance', instance, 'smp')
-    if (torrcExtra !== undefined) set('torrc_extra', resolve(torrcExtra))
+    const { wishes } = this.#options
+    const { mode, instance } = how
+    const editor = editIni(before.text, hostname, { ...wishes, mode, instance, torrcExtra, shape: this.shape })
     const { hosts } = iniHosts(editor.text)
     if (!(await changeIni(path, before, editor, this.#journal))) {
       this.#progress.done('ini', `${path} is right as it is`)
@@ -354,8 +411,20 @@ export function publicationSteps(progress: SetupProgress): PublicationListeners 
  * Which tor a relay looks after: what `[TOR] mode` says, and without it its own as soon as there is an onion key, so
  * that the setup of the own form changes one line of the INI file only.
  */
-export function torMode(mode: 'own' | 'system' | undefined, hasOnionKey: boolean): 'own' | 'system' | undefined {
+export function torMode<Mode extends string>(mode: Mode | undefined, hasOnionKey: boolean): Mode | 'own' | undefined {
   return mode ?? (hasOnionKey ? 'own' : undefined)
+}
+
+function inMode({ mode }: OnionShape): string {
+  return mode === 'single-hop' ? 'in single-hop mode' : 'as an ordinary, anonymous one'
+}
+
+/** @throws AppError `ONION_KEY_OTHER` */
+function keyToUse({ keyFile, adoption, importKey }: SetupOptions, kept: OnionKey | undefined): OnionKey | undefined {
+  const brought = adoption?.key ?? importKey
+  if (!brought || !kept || brought.serviceId === kept.serviceId) return kept ?? brought
+  const message = `${keyFile} holds another key, that of ${kept.hostname}.`
+  throw new AppError('ONION_KEY_OTHER', message, 'Run `smp-server tor remove` first, which keeps a copy of it.')
 }
 
 /** What another process made while this one was about to: two setups at once, or a relay that has just started. */
@@ -366,7 +435,7 @@ function isOfAnother(change: Change, error: unknown): boolean {
 }
 
 /** systemd reports a tor as started before its control socket and cookie are there. */
-async function connectSoon(endpoint: Parameters<typeof TorControl.connect>[0]['endpoint']): Promise<TorControl> {
+export async function connectSoon(endpoint: Parameters<typeof TorControl.connect>[0]['endpoint']): Promise<TorControl> {
   const deadline = performance.now() + 10_000
   for (;;) {
     try {

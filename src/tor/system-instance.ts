@@ -8,7 +8,7 @@ import type { ControlEndpoint } from './control/endpoint.ts'
 import { writeDurably } from './durable-file.ts'
 import { errorCode } from './error-code.ts'
 import type { TorrcExtra } from './torrc.ts'
-import { managedMark, readTemplate, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
+import { managedMark, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
 
 /*
  * A tor instance of the system (Debian's tor-instance-create and tor@NAME.service), beside tor@default, whose SOCKS
@@ -83,19 +83,20 @@ export interface InstanceTorrc {
 }
 
 /**
- * Renders the instance's torrc, lets tor check it just as the unit will run it, and only then puts it in place.
+ * Lets tor check the instance's torrc just as the unit will run it, and only then puts it in place.
  *
+ * @param wanted the whole text, with the lines of `extra`
  * @param beforeWrite is told what was there, before anything is written
  * @throws AppError `TORRC_FOREIGN`, `TORRC_REFUSED`, `TOR_MISSING`
  */
 export async function writeInstanceTorrc(
   name: string,
+  wanted: string,
   extra: TorrcExtra | undefined,
   run: CommandRunner,
   beforeWrite: (present: string | undefined) => Promise<void> = () => Promise.resolve(),
 ): Promise<InstanceTorrc> {
   const { torrc } = instancePaths(name)
-  const wanted = renderTorrc(await readTemplate('instance'), {}, extra)
   const present = await readIfThere(torrc)
   if (present === wanted) return { torrc, changed: false }
   if (present !== undefined && !present.includes(managedMark) && !isPristine(present)) {
@@ -121,17 +122,31 @@ async function verifyAsUnit(
   extra: TorrcExtra | undefined,
   run: CommandRunner,
 ): Promise<void> {
+  const reason = await verifyTorrcText(text, await instanceDefaults(name), run)
+  if (reason === undefined) return
+  if (extra) throw torrcRefused(extra.path, reason, 'Correct the file, or take it out of --torrc-extra.')
+  throw torrcRefused(`the torrc for ${name}`, reason, 'Install a newer tor: 0.4.6 or later is needed.')
+}
+
+/** The defaults that the unit of an instance gives its tor. */
+export async function instanceDefaults(name: string): Promise<string> {
+  if (name === 'default') return await readFile('/usr/share/tor/tor-service-defaults-torrc', 'utf8')
+  return (await readFile(defaultsFile, 'utf8')).replaceAll('@@NAME@@', name)
+}
+
+/**
+ * Lets tor check a torrc that is nowhere yet.
+ *
+ * @returns tor's own reason when it refuses
+ * @throws AppError `TOR_MISSING`
+ */
+export async function verifyTorrcText(text: string, defaults: string, run: CommandRunner): Promise<string | undefined> {
   const directory = await mkdtemp(join(tmpdir(), 'smp-torrc-'))
   try {
-    const defaults = join(directory, 'defaults')
-    const candidate = join(directory, 'torrc')
-    await writeFile(defaults, (await readFile(defaultsFile, 'utf8')).replaceAll('@@NAME@@', name), { mode: 0o600 })
-    await writeFile(candidate, text, { mode: 0o600 })
-    const args = ['--defaults-torrc', defaults, '-f', candidate]
-    const reason = await verifyTorrc({ run, binary: '/usr/bin/tor', args })
-    if (reason === undefined) return
-    if (extra) throw torrcRefused(extra.path, reason, 'Correct the file, or take it out of --torrc-extra.')
-    throw torrcRefused(`the torrc for ${name}`, reason, 'Install a newer tor: 0.4.6 or later is needed.')
+    const args = ['--defaults-torrc', join(directory, 'defaults'), '-f', join(directory, 'torrc'), '--RunAsDaemon', '0']
+    await writeFile(join(directory, 'defaults'), defaults, { mode: 0o600 })
+    await writeFile(join(directory, 'torrc'), text, { mode: 0o600 })
+    return await verifyTorrc({ run, binary: '/usr/bin/tor', args })
   } finally {
     await rm(directory, { recursive: true, force: true })
   }

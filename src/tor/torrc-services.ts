@@ -1,7 +1,8 @@
 import { readdir, readFile, realpath } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { decodeOnionKey, type OnionKey } from './onion-key.ts'
 import type { OnionMode } from './onion-record.ts'
+import { torrcLines } from './torrc-lines.ts'
 
 /*
  * Services of a torrc: no control connection lists them, and their keys are files that anybody may copy. Found are
@@ -45,53 +46,12 @@ export async function findTorrcService(
 
 /** The HiddenServiceDir lines and the mode of a torrc; none when it cannot be read. */
 export async function torrcServices(torrc: string): Promise<{ directories: string[]; mode: OnionMode }> {
-  const options = await readOptions(torrc, 0)
-  const last = (name: string): string | undefined => options.findLast(([option]) => option === name)?.[1]
+  const lines = await torrcLines(torrc)
+  const last = (name: string): string | undefined => lines.findLast((line) => line.name === name)?.value
   return {
-    directories: options.filter(([name]) => name === 'hiddenservicedir').map(([, value]) => value),
+    directories: lines.filter(({ name }) => name === 'hiddenservicedir').map(({ value }) => value),
     mode: last('hiddenservicenonanonymousmode') === '1' ? 'single-hop' : 'anonymous',
   }
-}
-
-type TorrcOption = readonly [name: string, value: string]
-
-/** As deep as tor itself follows %include. */
-const maxDepth = 31
-
-async function readOptions(path: string, depth: number): Promise<TorrcOption[]> {
-  const text = await readFile(path, 'utf8').catch(() => '')
-  const options: TorrcOption[] = []
-  for (const line of text.replace(/\\\r?\n/g, ' ').split(/\r?\n/)) {
-    const match = /^\s*[+/]?(%include|[A-Za-z_]\w*)\s+("(?:[^"\\]|\\.)*"|[^#]*)/.exec(line)
-    if (!match) continue
-    const [, name = '', raw = ''] = match
-    const value = raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, '$1') : raw.trim()
-    if (name !== '%include') options.push([name.toLowerCase(), value])
-    else if (depth < maxDepth) {
-      for (const file of await includedFiles(value)) options.push(...(await readOptions(file, depth + 1)))
-    }
-  }
-  return options
-}
-
-/** A file, all files of a directory, or those of a directory whose names fit a pattern with `*` and `?`. */
-async function includedFiles(value: string): Promise<string[]> {
-  const list = async (directory: string, pattern: RegExp): Promise<string[]> => {
-    const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
-    const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'))
-    return files
-      .map(({ name }) => name)
-      .filter((name) => pattern.test(name))
-      .sort()
-      .map((name) => join(directory, name))
-  }
-  const name = basename(value)
-  if (/[*?]/.test(name)) {
-    const escaped = name.replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    return await list(dirname(value), new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/\?/g, '.')}$`))
-  }
-  const files = await list(value, /^/)
-  return files.length > 0 ? files : [value]
 }
 
 async function hasKey(directory: string, key: OnionKey): Promise<boolean> {

@@ -15,7 +15,7 @@ export interface TorrcExtra {
   readonly text: string
 }
 
-export type TemplateName = 'own' | 'instance' | 'client'
+export type TemplateName = 'own' | 'own-anonymous' | 'instance' | 'instance-anonymous' | 'client' | 'socks'
 
 /** The same place seen from src/tor and from dist/tor. */
 export async function readTemplate(name: TemplateName): Promise<string> {

@@ -11,6 +11,7 @@ import { ownTorPaths } from './own-tor.ts'
 import type { ServiceManager } from './service-manager.ts'
 import type { Change, SetupJournal } from './setup-journal.ts'
 import { instancePaths, isPristine } from './system-instance.ts'
+import { giveServiceBack, undoIncluded } from './take-service-out.ts'
 import { managedMark } from './torrc.ts'
 
 /** Where the things are that a journal names. */
@@ -20,6 +21,8 @@ export interface Places {
   readonly portsFile: string
   /** Data directory of the own tor. */
   readonly torDirectory?: string | undefined
+  /** `usualTorrcs` when absent. */
+  readonly torrcs?: readonly string[] | undefined
 }
 
 export interface UndoTools {
@@ -69,8 +72,12 @@ async function undo(change: Change, tools: UndoTools): Promise<readonly string[]
     }
     case 'torrc':
       return await undoTorrc(change.name, change.before)
+    case 'included':
+      return await undoIncluded(change, tools)
+    case 'adopted':
+      return await giveServiceBack(change, tools)
     case 'unit': {
-      const { unit } = instancePaths(change.name)
+      const unit = change.name === 'default' ? 'tor@default' : instancePaths(change.name).unit
       if (change.was === 'running') await services.restart(unit)
       else await services.disable?.(unit)
       return []

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { login } from '../../src/tor/control/authenticate.ts'
 import { TorControl } from '../../src/tor/control/tor-control.ts'
 import { decodeOnionKey, onionKeyFromSecret } from '../../src/tor/onion-key.ts'
-import { establishOnion, requireSingleHop } from '../../src/tor/onion-service.ts'
+import { establishOnion, requireTorMode } from '../../src/tor/onion-service.ts'
 import type { TorProcess } from './tor-process.ts'
 import { eventually, startTor } from './tor-process.ts'
 
@@ -175,7 +175,7 @@ describe('a real tor', () => {
   })
 
   it('says that it is in single-hop mode and where its bootstrap is', async () => {
-    await requireSingleHop(control)
+    await requireTorMode(control, 'single-hop')
     expect(await control.bootstrapPhase()).toMatchObject({ progress: 0, tag: 'starting' })
   })
 

@@ -25,7 +25,9 @@ export interface AddOnion {
   readonly key?: OnionKey | undefined
   readonly ports: readonly OnionPort[]
   readonly flags: readonly OnionFlag[]
-  readonly maxStreams?: number
+  readonly maxStreams?: number | undefined
+  /** Proof-of-work defence of the introduction points. */
+  readonly pow?: boolean | undefined
 }
 
 export interface AddedOnion {
@@ -34,13 +36,14 @@ export interface AddedOnion {
   readonly key: OnionKey | undefined
 }
 
-export function addOnionCommand({ key, ports, flags, maxStreams }: AddOnion): string {
+export function addOnionCommand({ key, ports, flags, maxStreams, pow }: AddOnion): string {
   if (ports.length === 0) throw new TypeError('an onion service needs a port')
   return [
     'ADD_ONION',
     key ? `ED25519-V3:${key.secret.toString('base64')}` : 'NEW:ED25519-V3',
     ...(flags.length > 0 ? [`Flags=${flags.join(',')}`] : []),
     ...(maxStreams === undefined ? [] : [`MaxStreams=${maxStreams}`]),
+    ...(pow === true ? ['PoWDefensesEnabled=1'] : []),
     ...ports.map(({ virtualPort, target }) => `Port=${virtualPort},${plainWord(target)}`),
   ].join(' ')
 }

@@ -88,7 +88,7 @@ describe('a bad value', () => {
     ['TRANSPORT', 'host', 'a b', 'must be host names or IP addresses separated by commas.'],
     ['PROXY', 'host_mode', 'tor', 'must be public or onion.'],
     ['PROXY', 'socks_proxy', '127.0.0.1:0', 'must be [user:password@ or @][host][:port], e.g. 127.0.0.1:9050.'],
-    ['TOR', 'mode', 'both', 'must be own or system.'],
+    ['TOR', 'mode', 'both', 'must be own, system or torrc.'],
   ])('[%s] %s = %s is one sentence that says where it is and what is allowed', (section, key, value, allowed) => {
     const sentence = refusal(withKey(section, key, value))
     expect(sentence).toMatch(new RegExp(`^${file}: line \\d+: \\[${section}\\] ${key} = `))

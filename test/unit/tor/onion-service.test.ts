@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { TorControl } from '../../../src/tor/control/tor-control.ts'
 import { onionKeyFromSecret } from '../../../src/tor/onion-key.ts'
 import { onionPorts } from '../../../src/tor/onion-ports.ts'
-import { establishOnion, requireSingleHop } from '../../../src/tor/onion-service.ts'
+import { establishOnion, requireTorMode } from '../../../src/tor/onion-service.ts'
 import type { Answer, FakeTor } from './fake-tor.ts'
 import { fakeTor, open } from './fake-tor.ts'
 
@@ -101,7 +101,7 @@ describe('an onion service', () => {
     await expect(establishOnion(control, { key: undefined, ports })).rejects.toMatchObject({
       code: 'TOR_NOT_SINGLE_HOP',
     })
-    await expect(requireSingleHop(control)).rejects.toMatchObject({ code: 'TOR_NOT_SINGLE_HOP' })
+    await expect(requireTorMode(control, 'single-hop')).rejects.toMatchObject({ code: 'TOR_NOT_SINGLE_HOP' })
   })
 })
 

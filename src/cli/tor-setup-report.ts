@@ -1,0 +1,74 @@
+import type { Paths } from '../config/paths.ts'
+import type { Settings } from '../config/settings.ts'
+import type { Finding } from '../tor/judgement.ts'
+import { type Proof, proveRelay } from '../tor/proof.ts'
+import type { SetupResult } from '../tor/setup.ts'
+import { createLogger } from '../config/log.ts'
+import { addressParts, addressPort, addressText } from './address-text.ts'
+import { qrCode } from './address.ts'
+import { readFingerprint } from './identity.ts'
+import { loadSettings } from './ini-file.ts'
+import { print } from './output.ts'
+import { clientOfCheck } from './proof-way.ts'
+import type { SetupWishes } from './tor-setup-wishes.ts'
+
+/** What was found on this machine; the reasons to stop come as an error. */
+export function findingLines(findings: readonly Finding[]): string[] {
+  return findings
+    .filter(({ level }) => level !== 'stop')
+    .map(({ text, remedy }) => (remedy === undefined ? text : `${text} ${remedy}`))
+}
+
+const singleHop = [
+  'The onion service runs in single-hop mode: who knows its name can find out where this machine is, and messages come',
+  'with less delay. Senders and recipients stay as anonymous as Tor makes them.',
+]
+const anonymous = [
+  'The onion service is an ordinary one, which does not show where this machine is as long as nothing else does; messages',
+  'take longer. It must have no clearnet name, and its key must never be used in single-hop mode.',
+]
+const managed = [
+  'The service stands in the torrc and tor keeps its key, so that whoever takes the server over cannot take the name.',
+  'In return the server cannot see or repair the service: tor alone looks after it.',
+]
+
+/** What the choice means, in two sentences each. */
+export function meaningLines({ shape, form }: SetupWishes): string[] {
+  return [...(shape.mode === 'anonymous' ? anonymous : singleHop), ...(form === 'torrc' ? managed : [])]
+}
+
+/** Shows the address, and reaches it from outside when the relay runs and the service is published. */
+export async function reportSetup(result: SetupResult, { form, shape }: SetupWishes, paths: Paths): Promise<void> {
+  const { settings } = await loadSettings(paths)
+  const fingerprint = await readFingerprint(paths)
+  const address = addressText(addressParts(settings, fingerprint))
+  const target = { port: addressPort(settings.transport.ports) ?? 5223, keyHash: Buffer.from(fingerprint, 'base64url') }
+  const here = await answers(settings, target)
+  if (here && result.publication.published) {
+    print('Reaching the server from outside, through Tor …')
+    const client = clientOfCheck(paths, settings.tor.torrcExtra, createLogger({ level: 'error' }))
+    print(proofLine(await proveRelay({ ...target, host: result.hostname }, { type: 'client', client })))
+  }
+  print(
+    ...(result.changes.length === 0 ? ['Everything was set up already, nothing was changed.'] : []),
+    ...(result.onionOnly && shape.mode === 'single-hop'
+      ? [`Only those who use Tor can reach this server; add its public name to host in ${paths.ini}.`]
+      : []),
+    `Server address: ${address}`,
+    qrCode(address),
+    ...(here ? [] : ['The address answers only when the server runs: smp-server start']),
+    ...(here && !result.relayRuns && form !== 'torrc'
+      ? ['The running server takes the service over within seconds.']
+      : []),
+  )
+}
+
+/** Whether this relay, and no other, listens on this machine. */
+async function answers({ transport }: Settings, target: { port: number; keyHash: Buffer }): Promise<boolean> {
+  const proof = await proveRelay({ ...target, host: transport.listenHost ?? '127.0.0.1' }, { type: 'direct' })
+  return proof.fault === undefined
+}
+
+function proofLine({ fault, ms }: Proof): string {
+  return fault ? `Not reached yet: ${fault.message} ${fault.remedy}` : `Reached in ${(ms / 1000).toFixed(1)} s.`
+}

@@ -1,0 +1,108 @@
+import { AppError } from '../config/app-error.ts'
+import type { Paths } from '../config/paths.ts'
+import type { Settings } from '../config/settings.ts'
+import { type Adoption, planAdoption } from '../tor/adopt.ts'
+import { isOnion } from '../tor/ini-hosts.ts'
+import { readForeignKey } from '../tor/key-import.ts'
+import type { OnionKey } from '../tor/onion-key.ts'
+import { onionPorts } from '../tor/onion-ports.ts'
+import type { OnionPort } from '../tor/control/onion.ts'
+import type { OnionShape } from '../tor/onion-shape.ts'
+import type { IniWishes } from '../tor/setup-ini.ts'
+import { usualTorrcs } from '../tor/torrc-services.ts'
+import { serviceShape, webPorts } from './onion-settings.ts'
+import type { TorSetupOptions } from './tor-setup-options.ts'
+
+/** What the options ask for, together with what the INI file says already. */
+export interface SetupWishes {
+  readonly form: 'own' | 'system' | 'torrc'
+  readonly instance: string
+  readonly shape: OnionShape
+  readonly ports: readonly OnionPort[]
+  readonly ini: Pick<IniWishes, 'web' | 'socksPort' | 'socksProxy'>
+  readonly torrcExtra: string | undefined
+  readonly adoption: Adoption | undefined
+  readonly importKey: OnionKey | undefined
+  readonly introDefence: boolean
+}
+
+const ownSocksPort = 9060
+
+/**
+ * @param socks who listens on tor's usual SOCKS port
+ * @throws AppError for options that do not fit together or to the INI file, and as of `planAdoption`, `readForeignKey`
+ */
+export async function setupWishes(
+  options: TorSetupOptions,
+  settings: Settings,
+  paths: Paths,
+  socks: 'tor' | 'other' | 'none',
+): Promise<SetupWishes> {
+  const { tor } = settings
+  const form = wantedForm(options, settings)
+  const mode = options.onionOnly ? 'anonymous' : serviceShape(settings).mode
+  const shape = { mode, pow: options.pow ?? tor.pow, maxStreams: options.maxStreams ?? tor.maxStreams } as const
+  if (mode === 'anonymous' && !options.yesIKnow) refuseClearnet(settings, paths)
+  const web = options.alsoWeb ?? tor.web
+  if (options.alsoWeb) requirePages(settings, paths)
+  if (options.introDefence && form !== 'torrc') {
+    const message = 'tor limits requests at the introduction points for services of a torrc only.'
+    throw new AppError('INTRO_DEFENCE', message, 'Add --torrc-managed, or take --pow instead.')
+  }
+  if (options.adopt !== undefined && options.importKey !== undefined) {
+    throw new AppError('OPTIONS', '--adopt takes a key over already.', 'Leave --import-key out.')
+  }
+  return {
+    form,
+    instance: options.instance ?? tor.instance,
+    shape,
+    ports: onionPorts(settings.transport.ports, web ? webPorts(settings) : {}),
+    ini: { web, ...socksWishes(options, settings, mode === 'anonymous', socks) },
+    torrcExtra: options.torrcExtra ?? tor.torrcExtra,
+    adoption: options.adopt === undefined ? undefined : await planAdoption(options.adopt, await usualTorrcs()),
+    importKey: options.importKey === undefined ? undefined : await readForeignKey(options.importKey),
+    introDefence: options.introDefence ?? false,
+  }
+}
+
+function wantedForm({ own, system, instance, torrcManaged }: TorSetupOptions, { tor }: Settings): SetupWishes['form'] {
+  if (own && (torrcManaged || instance !== undefined)) {
+    const message = 'With --own the tor belongs to the server, which is not an instance and has no torrc of its own.'
+    throw new AppError('OPTIONS', message, 'Leave --own out, or --instance and --torrc-managed.')
+  }
+  if (own) return 'own'
+  // The machine's own tor keeps its services in its torrc: others use it too.
+  if (torrcManaged || instance === 'default') return 'torrc'
+  if (system || instance !== undefined) return 'system'
+  return tor.mode ?? 'own'
+}
+
+function refuseClearnet({ transport }: Settings, { ini }: Paths): void {
+  const clearnet = transport.hosts.filter((host) => !isOnion(host))
+  if (clearnet.length === 0) return
+  throw new AppError(
+    'ONION_ONLY_CLEARNET',
+    `[TRANSPORT] host names ${clearnet.join(', ')}, and an address with both shows where the anonymous service is.`,
+    `Take it out of ${ini}, or leave --onion-only out; who wants just this adds --yes-i-know.`,
+  )
+}
+
+function requirePages(settings: Settings, { ini }: Paths): void {
+  const { http, https } = webPorts(settings)
+  if (http !== undefined || https !== undefined) return
+  const message = 'There are no pages that the onion name could lead to.'
+  throw new AppError('NO_PAGES', message, `Set [WEB] http in ${ini}, for example to 8000.`)
+}
+
+function socksWishes(
+  { withSocks }: TorSetupOptions,
+  { tor, proxy }: Settings,
+  isAnonymous: boolean,
+  socks: 'tor' | 'other' | 'none',
+): Pick<IniWishes, 'socksPort' | 'socksProxy'> {
+  if (tor.socksPort !== undefined) return { socksPort: tor.socksPort, socksProxy: `127.0.0.1:${tor.socksPort}` }
+  if (proxy.socksProxy !== undefined || !(withSocks || isAnonymous)) return {}
+  // Between an anonymous relay and its tor there is nobody else.
+  if (socks === 'tor' && !isAnonymous) return { socksProxy: '127.0.0.1:9050' }
+  return { socksPort: ownSocksPort, socksProxy: `127.0.0.1:${ownSocksPort}` }
+}

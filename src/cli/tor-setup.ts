@@ -1,0 +1,120 @@
+import { confirm, isCancel } from '@clack/prompts'
+import type { Command } from 'commander'
+import { createLogger } from '../config/log.ts'
+import type { Paths } from '../config/paths.ts'
+import { installTor, type Installation } from '../tor/apt.ts'
+import { runCommand, runLongCommand } from '../tor/command.ts'
+import { type Finding, judge } from '../tor/judgement.ts'
+import { changesNothing, planDiff, planLines, type Plan } from '../tor/plan.ts'
+import { type MachineFacts, preflight } from '../tor/preflight.ts'
+import { detectServiceManager } from '../tor/service-manager.ts'
+import { setupManagedTor } from '../tor/setup-managed.ts'
+import { planSetup } from '../tor/setup-plan.ts'
+import { type SetupProgress, type SetupResult, setupOwnTor, setupSystemTor } from '../tor/setup.ts'
+import { usualTorrcs } from '../tor/torrc-services.ts'
+import type { Context } from './context.ts'
+import { loadSettings } from './ini-file.ts'
+import { print, Refusal } from './output.ts'
+import { findingLines, meaningLines, reportSetup } from './tor-setup-report.ts'
+import { addSetupOptions, type TorSetupOptions } from './tor-setup-options.ts'
+import { type SetupWishes, setupWishes } from './tor-setup-wishes.ts'
+import { lineProgress, terminalProgress } from './tor-progress.ts'
+
+export function addTorSetup(tor: Command, { paths }: Pick<Context, 'paths'>): void {
+  const command = tor
+    .command('setup')
+    .description('Set up an onion service for this server, and add its name to the address')
+    .action((options: TorSetupOptions) => setup(options, paths))
+  addSetupOptions(command)
+}
+
+async function setup(options: TorSetupOptions, paths: Paths): Promise<void> {
+  const { settings } = await loadSettings(paths)
+  const services = detectServiceManager(runCommand)
+  const facts = await preflight({ run: runCommand, services, torrcs: await usualTorrcs() })
+  const wishes = await setupWishes(options, settings, paths, facts.socks.value)
+  const findings = judge(facts, { ...judged(options, wishes), form: wishes.form === 'own' ? 'own' : 'system' })
+  print(...findingLines(findings))
+  const blocked = findings.find(({ level }) => level === 'stop')
+  // A plan can be read by anybody.
+  if (blocked && !options.dryRun) throw refusal(blocked)
+  const installation = wantedInstallation(options, facts)
+  print(...meaningLines(wishes))
+  const plan = await planSetup({ ...planned(wishes, paths), installation })
+  if (options.dryRun) {
+    print(...dryRunLines(plan))
+    if (blocked) throw refusal(blocked)
+    return
+  }
+  await agreed(plan, options)
+  if (installation) await installTor(installation, runLongCommand)
+  const progress = process.stdout.isTTY ? terminalProgress() : lineProgress()
+  let result: SetupResult
+  try {
+    result = await run(wishes, paths, progress)
+  } catch (error) {
+    progress.interrupt()
+    throw error
+  }
+  await reportSetup(result, wishes, paths)
+}
+
+function refusal({ text, remedy }: Finding): Refusal {
+  return new Refusal(`Error: ${text}`, ...(remedy === undefined ? [] : [remedy]))
+}
+
+function judged(
+  options: TorSetupOptions,
+  { shape, form, adoption }: SetupWishes,
+): Omit<Parameters<typeof judge>[1], 'form'> {
+  return {
+    anonymous: shape.mode === 'anonymous',
+    torrcManaged: form === 'torrc',
+    officialRepository: options.officialRepo ?? false,
+    adopts: adoption !== undefined,
+    pow: shape.pow ?? false,
+  }
+}
+
+function wantedInstallation({ officialRepo }: TorSetupOptions, facts: MachineFacts): Installation | undefined {
+  if (officialRepo) return { official: { codename: facts.release.value?.codename ?? '' } }
+  return facts.torVersion.value === undefined ? {} : undefined
+}
+
+function planned(wishes: SetupWishes, paths: Paths): Omit<Parameters<typeof planSetup>[0], 'installation'> {
+  const { ini: iniWishes, ...rest } = wishes
+  return { ...rest, wishes: iniWishes, ini: paths.ini, keyFile: paths.onionKey }
+}
+
+function dryRunLines(plan: Plan): string[] {
+  const diff = planDiff(plan)
+  return [
+    ...planLines(plan),
+    '',
+    ...(diff === '' ? [] : diff.trimEnd().split('\n')),
+    changesNothing(plan) ? 'Everything is set up already.' : 'This was a dry run: nothing was changed.',
+  ]
+}
+
+async function agreed(plan: Plan, { yes }: TorSetupOptions): Promise<void> {
+  const onTerminal = process.stdin.isTTY && process.stdout.isTTY
+  print(...planLines(plan))
+  if (!onTerminal || yes) return
+  const answer = await confirm({ message: 'Set it up?' })
+  if (isCancel(answer) || !answer) throw new Refusal('Nothing was changed.')
+}
+
+async function run(wishes: SetupWishes, paths: Paths, progress: SetupProgress): Promise<SetupResult> {
+  const { ini, form, instance, ...rest } = wishes
+  const common = {
+    ...rest,
+    ini: paths.ini,
+    keyFile: paths.onionKey,
+    portsFile: paths.onionPorts,
+    wishes: ini,
+    log: createLogger({ level: 'warn' }),
+  }
+  if (form === 'own') return await setupOwnTor({ ...common, directory: paths.tor }, progress)
+  const system = { ...common, instance, services: detectServiceManager(runCommand), run: runCommand }
+  return form === 'torrc' ? await setupManagedTor(system, progress) : await setupSystemTor(system, progress)
+}

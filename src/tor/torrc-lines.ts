@@ -1,0 +1,80 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+
+/*
+ * Lines of a torrc and of what it includes (tor.1, "The configuration file format").
+ *
+ *   line  = *blank ["+" / "/"] name 1*blank value [comment]     value = quoted / text up to "#"
+ *   a line that ends in "\" goes on in the next one
+ */
+
+export interface TorrcLine {
+  /** Where it stands; one of the included files perhaps. */
+  readonly file: string
+  /** 0-based numbers of its first and last line in that file. */
+  readonly first: number
+  readonly last: number
+  /** In lower case. */
+  readonly name: string
+  readonly value: string
+  /** The whole line as it stands, with the lines that continue it. */
+  readonly raw: string
+}
+
+/** As deep as tor itself follows %include. */
+const maxDepth = 31
+
+/** All lines in the order in which tor reads them; files that cannot be read are passed over. */
+export async function torrcLines(path: string, depth = 0): Promise<TorrcLine[]> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  const lines: TorrcLine[] = []
+  for (const line of parseTorrc(text, path)) {
+    if (line.name !== '%include') lines.push(line)
+    else if (depth < maxDepth) {
+      for (const file of await includedFiles(line.value)) lines.push(...(await torrcLines(file, depth + 1)))
+    }
+  }
+  return lines
+}
+
+/** The lines of one file, `%include` among them. */
+export function parseTorrc(text: string, file: string): TorrcLine[] {
+  const rows = text.split('\n').map((row) => row.replace(/\r$/, ''))
+  const lines: TorrcLine[] = []
+  for (let first = 0; first < rows.length; first += 1) {
+    let last = first
+    let row = rows[first] ?? ''
+    while (row.endsWith('\\') && !row.trimStart().startsWith('#') && last + 1 < rows.length) {
+      last += 1
+      row = `${row.slice(0, -1)} ${rows[last] ?? ''}`
+    }
+    const match = /^\s*[+/]?(%include|[A-Za-z_]\w*)\s+("(?:[^"\\]|\\.)*"|[^#]*)/.exec(row)
+    if (match) {
+      const [, name = '', raw = ''] = match
+      const value = raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, '$1') : raw.trim()
+      lines.push({ file, first, last, name: name.toLowerCase(), value, raw: rows.slice(first, last + 1).join('\n') })
+    }
+    first = last
+  }
+  return lines
+}
+
+/** A file, all files of a directory, or those of a directory whose names fit a pattern with `*` and `?`. */
+async function includedFiles(value: string): Promise<string[]> {
+  const list = async (directory: string, pattern: RegExp): Promise<string[]> => {
+    const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
+    const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.'))
+    return files
+      .map(({ name }) => name)
+      .filter((name) => pattern.test(name))
+      .sort()
+      .map((name) => join(directory, name))
+  }
+  const name = basename(value)
+  if (/[*?]/.test(name)) {
+    const escaped = name.replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    return await list(dirname(value), new RegExp(`^${escaped.replace(/\*/g, '.*').replace(/\?/g, '.')}$`))
+  }
+  const files = await list(value, /^/)
+  return files.length > 0 ? files : [value]
+}
