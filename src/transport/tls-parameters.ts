@@ -37,11 +37,12 @@ export const WEB_TLS_PARAMETERS = {
     'ECDHE-ECDSA-AES128-GCM-SHA256',
     'ECDHE-RSA-AES128-GCM-SHA256',
   ].join(':'),
+  // The web certificate joins the relay's own, and the first algorithm that the client knows chooses between them.
   sigalgs: [
-    'ed448:ed25519',
     'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512',
     'rsa_pss_rsae_sha512:rsa_pss_rsae_sha384:rsa_pss_rsae_sha256',
     'RSA+SHA512:RSA+SHA384:RSA+SHA256',
+    'ed25519:ed448',
   ].join(':'),
   ecdhCurve: 'X25519:X448:P-256:P-384:P-521',
 } as const

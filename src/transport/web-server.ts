@@ -72,6 +72,15 @@ export function createWebServer(options: WebServerOptions): Server {
     onTlsError({ code: error.code ?? 'UNKNOWN' })
     socket.destroy()
   })
+  // The answer of node:http itself would be lost with the socket that it destroys in the same moment.
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (!socket.writable) {
+      socket.destroy()
+      return
+    }
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
+  })
   server.on('upgrade', (request, socket, head) => {
     if (!(socket instanceof TLSSocket)) throw new TypeError('an upgrade without TLS')
     const session = tlsSession(socket)
@@ -99,6 +108,7 @@ function respond(request: IncomingMessage, response: ServerResponse): void {
   const [status, text] = answerTo(request)
   response.writeHead(status, {
     'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': text.length,
     Connection: 'close',
     ...(status === 405 && { Allow: 'GET, HEAD' }),
   })

@@ -95,9 +95,9 @@ export function recorder(onBlock?: (block: Buffer) => void): Recorder {
   }
 }
 
-/** Waits until the condition holds; fails after five seconds. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const end = performance.now() + 5000
+/** Waits until the condition holds; fails after five seconds, or the time given. */
+export async function until(condition: () => boolean, what: string, timeoutMs = 5000): Promise<void> {
+  const end = performance.now() + timeoutMs
   while (!condition()) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))

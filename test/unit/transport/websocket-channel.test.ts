@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { WebSocketStream } from '../../client/websocket.ts'
+import { openWebSocket } from '../../client/websocket.ts'
+import { delay } from './fixtures.ts'
+import { loopback, recorder, until, type Loopback } from './loopback.ts'
+
+const SIZE = 16384
+let relay: Loopback
+const clients: WebSocketStream[] = []
+
+beforeEach(async () => {
+  relay = await loopback({ web: { on: 'shared port' } })
+})
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.close()
+  await relay.close()
+})
+
+async function client(port = relay.listener.port): Promise<WebSocketStream> {
+  const stream = await openWebSocket({ host: '127.0.0.1', port })
+  clients.push(stream)
+  return stream
+}
+
+function collect(stream: WebSocketStream): Buffer[] {
+  const blocks: Buffer[] = []
+  stream.onBlock((block) => blocks.push(block))
+  return blocks
+}
+
+describe('a block channel over a WebSocket', () => {
+  it('tells what TLS settled', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    expect(channel.sessionId).toEqual(stream.socket.getFinished())
+    expect(channel.sessionId).toHaveLength(48)
+    expect(channel.alpn).toBe('http/1.1')
+    expect(channel.port).toBe(relay.listener.port)
+    expect(channel.peerCertificates).toEqual([])
+  })
+
+  it('carries blocks both ways in order, however many at once', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    const arrived = collect(stream)
+    const blocks = Array.from({ length: 60 }, () => randomBytes(SIZE))
+    for (const block of blocks) {
+      channel.write(block)
+      stream.write(block)
+    }
+    await until(() => arrived.length === blocks.length && record.blocks.length === blocks.length, 'all blocks')
+    expect(Buffer.concat(arrived).equals(Buffer.concat(blocks))).toBe(true)
+    expect(Buffer.concat(record.blocks).equals(Buffer.concat(blocks))).toBe(true)
+    expect(channel.buffered).toBe(0)
+  })
+
+  it('keeps what arrives before anybody asks for it', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const blocks = [1, 2, 3].map((byte) => Buffer.alloc(SIZE, byte))
+    for (const block of blocks) stream.write(block)
+    await delay(50)
+    const record = recorder()
+    channel.attach(record)
+    await until(() => record.blocks.length === 3, 'three blocks')
+    expect(record.blocks.map((block) => block[0])).toEqual([1, 2, 3])
+  })
+
+  it('delivers nothing while it is paused, even out of one packet, and then goes on in order', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder(() => channel.pause())
+    channel.attach(record)
+    stream.socket.cork()
+    for (let byte = 0; byte < 20; byte++) stream.write(Buffer.alloc(SIZE, byte))
+    stream.socket.uncork()
+    for (let count = 1; count <= 20; count++) {
+      await until(() => record.blocks.length >= count, `block ${count}`)
+      await delay(5)
+      expect(record.blocks).toHaveLength(count)
+      channel.resume()
+    }
+    expect(record.blocks.map((block) => block[0])).toEqual([...Array(20).keys()])
+  })
+
+  it('may be resumed by the handler itself', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const order: string[] = []
+    channel.attach(
+      recorder((block) => {
+        order.push(`begin ${block[0]}`)
+        channel.pause()
+        channel.resume()
+        order.push(`end ${block[0]}`)
+      }),
+    )
+    for (let byte = 0; byte < 4; byte++) stream.write(Buffer.alloc(SIZE, byte))
+    await until(() => order.length === 8, 'four blocks')
+    expect(order).toEqual([0, 1, 2, 3].flatMap((n) => [`begin ${n}`, `end ${n}`]))
+  })
+
+  it('stops the client while it is paused', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder(() => channel.pause())
+    channel.attach(record)
+    for (let i = 0; i < 2000; i++) stream.write(Buffer.alloc(SIZE))
+    await delay(300)
+    const held = stream.webSocket.bufferedAmount
+    expect(held).toBeGreaterThan(SIZE * 1000)
+    await delay(200)
+    expect(stream.webSocket.bufferedAmount).toBe(held)
+    expect(record.blocks).toHaveLength(1)
+  })
+
+  it('tells a writer to wait when the peer does not read, and when to go on', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    stream.socket.pause()
+    let written = 0
+    while (channel.write(Buffer.alloc(SIZE)) && written < 5000) {
+      written++
+      if (written % 16 === 0) await delay(1)
+    }
+    expect(written).toBeLessThan(5000)
+    expect(channel.buffered).toBeGreaterThan(16 * SIZE)
+    expect(record.drains).toBe(0)
+    const arrived = collect(stream)
+    stream.socket.resume()
+    await until(() => record.drains === 1 && channel.buffered === 0, 'drain')
+    await until(() => arrived.length === written + 1, 'all blocks')
+    expect(channel.write(Buffer.alloc(SIZE))).toBe(true)
+  })
+
+  it('refuses to write anything but a block', async () => {
+    await client()
+    const channel = await relay.channel()
+    expect(() => channel.write(Buffer.alloc(SIZE - 1))).toThrow(RangeError)
+  })
+
+  it('sends what is written before it closes, and nothing after', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    const arrived = collect(stream)
+    for (let byte = 0; byte < 10; byte++) channel.write(Buffer.alloc(SIZE, byte))
+    channel.close()
+    expect(channel.write(Buffer.alloc(SIZE))).toBe(false)
+    await stream.closed
+    expect(arrived.map((block) => block[0])).toEqual([...Array(10).keys()])
+    expect(stream.closeCode).toBe(1000)
+    await until(() => record.reasons.length > 0, 'the end')
+    expect(record.reasons).toEqual(['closed'])
+  })
+
+  it('delivers nothing any more after it was closed', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder(() => channel.close())
+    channel.attach(record)
+    stream.socket.cork()
+    for (let i = 0; i < 10; i++) stream.write(Buffer.alloc(SIZE))
+    stream.socket.uncork()
+    await stream.closed
+    expect(record.blocks).toHaveLength(1)
+  })
+
+  it('ends when the client closes it', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    stream.webSocket.close()
+    await until(() => record.reasons.length > 0, 'the end')
+    expect(record.reasons).toEqual(['ended'])
+    const late = recorder()
+    channel.attach(late)
+    await until(() => late.reasons.length > 0, 'the end, told again')
+    expect(late.reasons).toEqual(['ended'])
+    expect(channel.write(Buffer.alloc(SIZE))).toBe(false)
+  })
+
+  it.each(['end', 'destroy'] as const)('ends as failed when the connection goes without a word (%s)', async (how) => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    stream.socket[how]()
+    await until(() => record.reasons.length > 0, 'the end')
+    expect(record.reasons).toEqual(['failed'])
+  })
+
+  it('is told the end while it waits for the client to read', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder(() => channel.pause())
+    channel.attach(record)
+    stream.write(Buffer.alloc(SIZE))
+    stream.socket.pause()
+    for (let i = 0; i < 400; i++) channel.write(Buffer.alloc(SIZE))
+    stream.socket.destroy()
+    await until(() => record.reasons.length > 0, 'the end')
+    expect(record.drains).toBe(0)
+  })
+
+  it('gives up on a client that does not take part in closing', async () => {
+    const between = createServer((socket: Socket) => {
+      const upstream = connect(relay.listener.port, '127.0.0.1').on('error', () => undefined)
+      socket.on('error', () => undefined).pipe(upstream)
+      upstream.pipe(socket)
+      upstream.once('close', () => gone.push(performance.now()))
+      cut.push(() => upstream.unpipe(socket).resume())
+    })
+    const cut: (() => void)[] = []
+    const gone: number[] = []
+    between.listen(0, '127.0.0.1')
+    await once(between, 'listening')
+    await client((between.address() as AddressInfo).port)
+    const channel = await relay.channel()
+    const record = recorder()
+    channel.attach(record)
+    cut[0]?.()
+    const start = performance.now()
+    channel.close()
+    await until(() => record.reasons.length > 0, 'the end', 8000)
+    await until(() => gone.length > 0, 'the end of the connection')
+    between.close()
+    expect(record.reasons).toEqual(['closed'])
+    expect(performance.now() - start).toBeGreaterThan(4000)
+    expect(relay.listener.counts.active).toBe(0)
+  })
+})
