@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=2 --initial-old-space-size=256
 import { resolvePaths } from '../config/paths.ts'
 import { printFailure } from './output.ts'
 import { runProgram } from './program.ts'

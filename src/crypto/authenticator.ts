@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { backend, type CryptoBackend } from './backend.ts'
-import { boxKeyInto, cbNonce, dh, open, seal } from './box.ts'
+import { boxKeyInto, cbNonce, dh, open, seal, type BoxKey } from './box.ts'
 import { sha512 } from './hash.ts'
 import type { DhKey } from './keys.ts'
 
@@ -34,10 +34,30 @@ export function verifyAuthenticator(
   authenticator: Uint8Array,
   using: CryptoBackend = backend,
 ): boolean {
-  if (authenticator.length !== authenticatorLength) return false
+  const key = authenticatorKey(queueKey, serverPrivateKey, using)
+  return opensAuthenticator(key, corrId, authorized, authenticator, using)
+}
+
+/** What authenticators of one queue key in one session are boxed with; undefined when the DH secret is all zeros. */
+export function authenticatorKey(
+  queueKey: DhKey,
+  serverPrivateKey: Uint8Array,
+  using: CryptoBackend = backend,
+): BoxKey | undefined {
   const secret = dh(serverPrivateKey, queueKey, using)
+  return secret && boxKeyInto(secret, secret)
+}
+
+/** {@link verifyAuthenticator} with a key that was agreed on before. */
+export function opensAuthenticator(
+  key: BoxKey | undefined,
+  corrId: Uint8Array,
+  authorized: Uint8Array,
+  authenticator: Uint8Array,
+  using: CryptoBackend = backend,
+): boolean {
+  if (authenticator.length !== authenticatorLength) return false
   const hash = sha512(authorized)
-  if (secret === undefined) return false
-  const sent = open(boxKeyInto(secret, secret), cbNonce(corrId), authenticator, using)
+  const sent = key && open(key, cbNonce(corrId), authenticator, using)
   return sent !== undefined && timingSafeEqual(sent, hash)
 }

@@ -1,13 +1,9 @@
-import {
-  createPrivateKey,
-  generateKeyPairSync,
-  randomFillSync,
-  sign as signBytes,
-  timingSafeEqual,
-  type KeyObject,
-} from 'node:crypto'
+import { createPrivateKey, generateKeyPairSync, sign as signBytes, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { backend, type CryptoBackend } from './backend.ts'
 import { privateKeyObject, rawPublicKey } from './key-objects.ts'
+import { pooledRandom } from './random.ts'
+
+const random = pooledRandom()
 
 export type KeyAlg = 'ed25519' | 'ed448' | 'x25519' | 'x448'
 export type SigningAlg = 'ed25519' | 'ed448'
@@ -98,7 +94,7 @@ export function isDhKey(key: PublicKey): key is DhKey {
 
 /** A fresh X25519 pair. */
 export function generateDhKeyPair(using: CryptoBackend = backend): DhKeyPair {
-  return dhKeyPair(randomFillSync(Buffer.allocUnsafeSlow(32)), using)
+  return dhKeyPair(random(32), using)
 }
 
 /** The pair of a known private key (32 bytes, not copied). */

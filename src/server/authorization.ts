@@ -1,4 +1,5 @@
-import { verifyAuthenticator } from '../crypto/authenticator.ts'
+import { authenticatorKey, opensAuthenticator } from '../crypto/authenticator.ts'
+import type { BoxKey } from '../crypto/box.ts'
 import { decodeSpki, type AuthKey, type DhKey, type PublicKey } from '../crypto/keys.ts'
 import { verifySignature } from '../crypto/verify.ts'
 import type { Authorization } from '../protocol/transmission.ts'
@@ -10,6 +11,29 @@ export interface Authorized {
   readonly corrId: Buffer
   /** The relay's X25519 key of this session, 32 bytes. */
   readonly sessionPrivateKey: Buffer
+  /** What this session has agreed on with keys that its client proved to hold; absent where many clients share it. */
+  readonly agreed: AgreedKeys | undefined
+}
+
+/** Queues of one connection whose keys stay agreed on. */
+const MAX_AGREED = 32
+
+/**
+ * Keys with which authenticators of one session were opened, by the queue's key: the same queue's next command needs no
+ * key agreement. Only who holds a key gets it in here, so what it saves tells nobody about a queue of somebody else.
+ */
+export class AgreedKeys {
+  private keys: Map<string, BoxKey> | undefined
+
+  get(queueKey: DhKey): BoxKey | undefined {
+    return this.keys?.get(queueKey.raw.toString('latin1'))
+  }
+
+  keep(queueKey: DhKey, key: BoxKey): void {
+    this.keys ??= new Map()
+    if (this.keys.size >= MAX_AGREED) this.keys.clear()
+    this.keys.set(queueKey.raw.toString('latin1'), key)
+  }
 }
 
 /** Keys of nobody: verification with them costs as much as with a real one and fails. */
@@ -38,7 +62,7 @@ export function isAuthorized(authorization: Authorization, keys: readonly AuthKe
       )
     case 'x25519':
       return anyKey(ofAlg(keys, 'x25519'), dummyX25519, (key: DhKey) =>
-        verifyAuthenticator(key, what.sessionPrivateKey, what.corrId, what.authorized, authorization.authenticator),
+        opensWith(key, what, authorization.authenticator),
       )
   }
 }
@@ -61,4 +85,12 @@ function dummy<A extends AuthKey['alg']>(spki: string, alg: A): PublicKey<A> {
   const key = decodeSpki(Buffer.from(spki, 'base64'))
   if (key?.alg !== alg) throw new Error(`the dummy ${alg} key does not decode`)
   return { alg, raw: key.raw }
+}
+
+function opensWith(queueKey: DhKey, what: Authorized, authenticator: Buffer): boolean {
+  const known = what.agreed?.get(queueKey)
+  const key = known ?? authenticatorKey(queueKey, what.sessionPrivateKey)
+  const opens = opensAuthenticator(key, what.corrId, what.authorized, authenticator)
+  if (opens && known === undefined && key !== undefined) what.agreed?.keep(queueKey, key)
+  return opens
 }

@@ -2,7 +2,7 @@ import type { Logger } from '../config/log.ts'
 import type { QueueRec, Store } from '../store/store.ts'
 import type { RelayPool } from './relay-pool.ts'
 import type { NameResolver } from './name-resolver.ts'
-import type { RandomBytes } from './random.ts'
+import type { RandomBytes } from '../crypto/random.ts'
 import type { Stats } from './stats.ts'
 import type { Subscriptions } from './subscriptions.ts'
 

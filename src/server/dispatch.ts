@@ -218,7 +218,12 @@ function checkKeys(context: Context, transmission: Transmission, keys: readonly 
     link.service !== undefined && transmission.serviceSignature !== undefined
       ? Buffer.concat([link.service.certHash, transmission.authorized])
       : transmission.authorized
-  const what = { authorized: signed, corrId: transmission.corrId, sessionPrivateKey: link.sessionKeys.privateKey }
+  const what = {
+    authorized: signed,
+    corrId: transmission.corrId,
+    sessionPrivateKey: link.sessionKeys.privateKey,
+    agreed: context.forwarded ? undefined : context.session.agreed,
+  }
   return isAuthorized(transmission.authorization, keys, what) ? undefined : { type: 'AUTH' }
 }
 

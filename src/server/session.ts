@@ -4,6 +4,7 @@ import { NO_ENTITY, type EntityId, type NotifierId, type RcvId } from '../protoc
 import { BLOCK_SIZE } from '../protocol/limits.ts'
 import type { StoreError } from '../store/store.ts'
 import type { SmpLink } from '../transport/smp-link.ts'
+import { AgreedKeys } from './authorization.ts'
 import type { Core } from './core.ts'
 import { pushHeldBack } from './delivery.ts'
 import { execute } from './dispatch.ts'
@@ -49,6 +50,8 @@ export class Session implements Worker {
   readonly subscriptions = new Map<RcvId, Subscription>()
   /** Notifiers that this connection is subscribed to. */
   readonly notifiers = new Set<NotifierId>()
+  /** Keys agreed on with the queues that this connection works with. */
+  readonly agreed = new AgreedKeys()
   /** What could not be pushed because the client was not reading. */
   readonly heldBack = {
     subscriptions: new Set<Subscription>(),

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto'
 
-/** Returns `size` random bytes in a buffer of their own. */
+/** Returns `size` random bytes in a buffer of their own, which shares its memory with nothing. */
 export type RandomBytes = (size: number) => Buffer
 
 const POOL_BYTES = 8192
@@ -14,7 +14,8 @@ export function pooledRandom(): RandomBytes {
       randomFillSync(pool)
       used = 0
     }
-    const bytes = Buffer.from(pool.subarray(used, used + size))
+    const bytes = Buffer.allocUnsafeSlow(size)
+    pool.copy(bytes, 0, used, used + size)
     pool.fill(0, used, used + size)
     used += size
     return bytes
