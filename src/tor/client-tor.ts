@@ -47,7 +47,7 @@ export async function withClientTor<T>(options: ClientTorOptions, use: (client: 
     await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
     return await runClient(directory, options, use)
   }
-  const temporary = await mkdtemp(join(tmpdir(), 'smp-tor-'))
+  const temporary = await mkdtemp(join(tmpdir(), 'smp-client-'))
   try {
     await takeKnown(known, temporary)
     return await runClient(temporary, options, use)

@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest'
+import { isExpectedWarning } from '../../../src/tor/tor-log.ts'
+import { clientExtra } from '../../../src/tor/torrc.ts'
+
+it('of the operator’s lines a tor client takes what leads to the network, and not what is for a service', () => {
+  const text = [
+    '# bridges',
+    'UseBridges 1',
+    'Bridge 192.0.2.1:443 0123456789012345678901234567890123456789',
+    'SocksPort 9050',
+    '+socksport 9051',
+    'ORPort 9001',
+    'Log info file /var/log/tor.log',
+    'HiddenServiceEnableIntroDoSDefense 1',
+    'HiddenServiceExportCircuitID \\',
+    '  haproxy',
+    'LogTimeGranularity 1',
+    '%include /etc/tor/bridges',
+    'DisableNetwork 1',
+    '',
+  ].join('\r\n')
+  expect(clientExtra({ path: '/extra', text })).toEqual({
+    path: '/extra',
+    text: [
+      '# bridges',
+      'UseBridges 1',
+      'Bridge 192.0.2.1:443 0123456789012345678901234567890123456789',
+      'LogTimeGranularity 1',
+      '%include /etc/tor/bridges',
+      'DisableNetwork 1',
+      '',
+    ].join('\n'),
+  })
+})
+
+it.each([
+  ["You are running Tor as root. You don't need to, and you probably shouldn't.", true],
+  ['TestingTorNetwork is set. This will make your node almost unusable in the public Tor network.', true],
+  ['You have used DirAuthority or AlternateDirAuthority to specify alternate directory authorities.', true],
+  ['Problem bootstrapping. Stuck at 5% (conn): Connecting to a relay. (Connection refused; CONNECTREFUSED)', true],
+  ['Your system clock just jumped 3600 seconds forward; assuming established circuits no longer work.', false],
+  ['Failing because we have 4063 connections already. Please read doc/TUNING for guidance.', false],
+])('the warning %j is harmless: %s', (text, expected) => {
+  expect(isExpectedWarning(text)).toBe(expected)
+})
