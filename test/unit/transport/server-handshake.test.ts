@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { certificateFingerprint } from '../../../src/crypto/fingerprint.ts'
-import { generateDhKeyPair, generateSigningKey, type PublicKey } from '../../../src/crypto/keys.ts'
+import { generateDhKeyPair, generateSigningKey, sign, type PublicKey } from '../../../src/crypto/keys.ts'
 import { pad } from '../../../src/crypto/pad.ts'
 import { decodeSignedKey, encodeSignedKey } from '../../../src/crypto/signed-key.ts'
 import { certificateKey } from '../../../src/crypto/x509.ts'
@@ -63,6 +63,26 @@ describe('the hello of the relay', () => {
     expect(leafKey && signed?.verify(leafKey)).toBe(true)
     send(attempt, hello())
     expect((await attempt.link)?.sessionKeys.publicKey.raw).toEqual(signed?.key.raw)
+  })
+
+  it('proves the identity over a challenge and the session id when it reaches v19', async () => {
+    const challenge = randomBytes(32)
+    for (const [max, proven] of [
+      [18, false],
+      [19, true],
+      [20, true],
+    ] as const) {
+      const attempt = begin({ challenge, range: { min: 6, max } })
+      const parsed = parseServerHello(await bytesOf(attempt.next()))
+      const signed = Buffer.concat([challenge, attempt.pair.server.sessionId])
+      expect(parsed?.identityProof).toEqual(proven ? sign(credentials.signingKey, signed) : undefined)
+      attempt.pair.client.close()
+      await attempt.link
+    }
+    const attempt = begin()
+    expect(parseServerHello(await bytesOf(attempt.next()))?.identityProof).toBeUndefined()
+    attempt.pair.client.close()
+    await attempt.link
   })
 
   it('has another session key for each connection', async () => {
