@@ -68,7 +68,7 @@ async function run(
   const stopping = stopSignal()
   try {
     // The other commands need not wait until all of the relay is loaded.
-    const [{ startRelay }, { keepOnion }] = await Promise.all([import('../server/relay.ts'), import('./onion.ts')])
+    const [{ startRelay }, { TorParts }] = await Promise.all([import('../server/relay.ts'), import('./tor-parts.ts')])
     const relay = await startRelay({ settings, paths, log, skipWarnings: options.skipWarnings === true })
     if (options.maintenance) {
       print("Server started in 'maintenance' mode, exiting")
@@ -77,11 +77,11 @@ async function run(
     }
     const { ports, webSocketPorts } = settings.transport
     log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}`)
-    const keeper = keepOnion({ settings, paths, log })
+    const tor = TorParts.begin({ settings, paths, log })
     const end = await stopping.received
     if (end instanceof Error) log.error('the server failed and stops', { error: end })
     else log.note(`Received ${end}, stopping server...`)
-    await keeper?.stop()
+    await tor.stop()
     log.note('Saving server state...')
     await relay.stop()
     log.note('Server stopped')

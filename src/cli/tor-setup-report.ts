@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Finding } from '../tor/judgement.ts'
-import { type Proof, proveRelay } from '../tor/proof.ts'
+import { type Proof, type ProofTarget, type ProofWay, proveRelay } from '../tor/proof.ts'
 import type { SetupResult } from '../tor/setup.ts'
 import { createLogger } from '../config/log.ts'
 import { addressParts, addressPort, addressText } from './address-text.ts'
@@ -47,7 +48,7 @@ export async function reportSetup(result: SetupResult, { form, shape }: SetupWis
   if (here && result.publication.published) {
     print('Reaching the server from outside, through Tor …')
     const client = clientOfCheck(paths, settings.tor.torrcExtra, createLogger({ level: 'error' }))
-    print(proofLine(await proveRelay({ ...target, host: result.hostname }, { type: 'client', client })))
+    print(proofLine(await proveSoon({ ...target, host: result.hostname }, { type: 'client', client })))
   }
   print(
     ...(result.changes.length === 0 ? ['Everything was set up already, nothing was changed.'] : []),
@@ -61,6 +62,15 @@ export async function reportSetup(result: SetupResult, { form, shape }: SetupWis
       ? ['The running server takes the service over within seconds.']
       : []),
   )
+}
+
+/** A running relay that brings the service into its own tor needs some seconds for that. */
+async function proveSoon(target: ProofTarget, way: ProofWay): Promise<Proof> {
+  for (let attempt = 1; ; attempt += 1) {
+    const proof = await proveRelay(target, way)
+    if (!proof.fault || attempt === 3) return proof
+    await sleep(5000)
+  }
 }
 
 /** Whether this relay, and no other, listens on this machine. */

@@ -38,6 +38,8 @@ export interface Paths {
   readonly torStatus: string
   /** Data of the tor client that proves from time to time that the onion service can be reached. */
   readonly torClient: string
+  /** Data of the tor by which the relay reaches others. */
+  readonly torSocks: string
   /** With which ports the onion service was given to a tor last. */
   readonly onionPorts: string
 }
@@ -78,6 +80,7 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     tor: join(stateDir, 'tor'),
     torStatus: join(stateDir, 'tor', 'status.json'),
     torClient: join(stateDir, 'tor', 'client'),
+    torSocks: join(stateDir, 'tor-socks'),
     onionPorts: join(stateDir, 'onion-ports'),
   }
 }
