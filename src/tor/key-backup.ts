@@ -66,7 +66,7 @@ function withoutArmor(file: Uint8Array, path: string): Uint8Array {
 
 /** Whether the only recipient is a passphrase; also true when the header ends too early to tell. */
 function isForPassphrase(file: Uint8Array): boolean {
-  const recipient = /^-> (\S+)/m.exec(Buffer.from(file.subarray(0, 1024)).toString('latin1'))?.[1]
+  const recipient = /^-> (\S+) /m.exec(Buffer.from(file.subarray(0, 1024)).toString('latin1'))?.[1]
   return recipient === undefined || recipient === 'scrypt'
 }
 
