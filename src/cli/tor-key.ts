@@ -10,7 +10,7 @@ import { errorCode } from '../tor/error-code.ts'
 import { readIni } from '../tor/ini-text.ts'
 import { readForeignKey } from '../tor/key-import.ts'
 import { type OnionKey, readOnionKey } from '../tor/onion-key.ts'
-import { modeOfIni, type OnionMode, readOnionMode, requireMode } from '../tor/onion-record.ts'
+import { modeOfIni, type OnionMode, readOnionMode, requireMode, requireOwnKey } from '../tor/onion-record.ts'
 import { readSmallFile } from '../tor/small-file.ts'
 import { findTorrcService, type TorrcService, usualTorrcs } from '../tor/torrc-services.ts'
 import type { Context } from './context.ts'
@@ -74,6 +74,7 @@ export function addTorKey(tor: Command, { paths }: Pick<Context, 'paths'>): void
 
 async function backUp(file: string, options: PassphraseOptions, paths: Paths): Promise<void> {
   requireIni(paths)
+  requireOwnKey((await readIni(paths.ini)).text)
   const key = await readOnionKey(paths.onionKey)
   if (!key) {
     const remedy = '`smp-server tor setup` makes one.'

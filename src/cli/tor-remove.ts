@@ -52,7 +52,7 @@ async function removeOptions(paths: Paths): Promise<RemoveOptions> {
     keyFile: paths.onionKey,
     portsFile: paths.onionPorts,
     torDirectory: paths.tor,
-    traces: [paths.torStatus, paths.torClient],
+    traces: [paths.torSocks],
     form: torForm(settings, paths),
     run: runCommand,
     services: detectServiceManager(runCommand),

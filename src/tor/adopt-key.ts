@@ -6,7 +6,7 @@ import { IniEditor } from './ini-edit.ts'
 import { iniHosts, isOnion, withHosts } from './ini-hosts.ts'
 import { readIni } from './ini-text.ts'
 import { encodeOnionKey, keepOnionKey, nextKeyFile, type OnionKey, readOnionKey } from './onion-key.ts'
-import { deleteOnionRecord, modeOfIni, recordFile, writeOnionRecord } from './onion-record.ts'
+import { deleteOnionRecord, modeOfIni, recordFile, requireOwnKey, writeOnionRecord } from './onion-record.ts'
 import { changeIni, SetupJournal } from './setup-journal.ts'
 
 export interface Adopt {
@@ -29,10 +29,11 @@ export interface Adopted {
 /**
  * Makes a key that was kept elsewhere the relay's own.
  *
- * @throws AppError `ROTATION_UNDER_WAY`, `ONION_KEY_OTHER`, `HOST_OTHER_ONION`, and as of `readIni` and `keepOnionKey`
+ * @throws AppError `ONION_KEY_ELSEWHERE`, `ROTATION_UNDER_WAY`, `ONION_KEY_OTHER`, `HOST_OTHER_ONION`, and as of `readIni` and `keepOnionKey`
  */
 export async function adoptKey({ ini: path, keyFile, key, force }: Adopt): Promise<Adopted> {
   const ini = await readIni(path)
+  requireOwnKey(ini.text)
   refuseDuringRotation(keyFile)
   const present = await readOnionKey(keyFile).catch((error: unknown) => {
     if (error instanceof AppError && error.code === 'ONION_KEY_DAMAGED') return 'damaged' as const

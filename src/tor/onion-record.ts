@@ -30,6 +30,20 @@ export function modeOfIni(ini: string): OnionMode {
   return iniValue(ini, 'TOR', 'single_hop') === 'off' ? 'anonymous' : 'single-hop'
 }
 
+/**
+ * Makes sure that the relay keeps its key itself.
+ *
+ * @throws AppError `ONION_KEY_ELSEWHERE` when tor does, as `[TOR] mode = torrc` says
+ */
+export function requireOwnKey(ini: string): void {
+  if (iniValue(ini, 'TOR', 'mode') !== 'torrc') return
+  throw new AppError(
+    'ONION_KEY_ELSEWHERE',
+    'With [TOR] mode = torrc the key of the onion service is with tor, and not with the relay.',
+    'Look after hs_ed25519_secret_key in its HiddenServiceDir instead, or run `smp-server tor remove` first.',
+  )
+}
+
 /** In which mode this key was used as far as was written down; a record of another key does not count. */
 export async function readOnionMode(keyFile: string, key: OnionKey): Promise<OnionMode | undefined> {
   const text = await readFile(recordFile(keyFile), 'utf8').catch(() => '')

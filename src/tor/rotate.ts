@@ -5,7 +5,7 @@ import { type IniChange, IniEditor, undoIniChange } from './ini-edit.ts'
 import { hostList, iniHosts, withHosts } from './ini-hosts.ts'
 import { readIni, replaceIni } from './ini-text.ts'
 import { generateOnionKey, keepOnionKey, nextKeyFile, type OnionKey, readOnionKey } from './onion-key.ts'
-import { modeOfIni, recordFile, writeOnionRecord } from './onion-record.ts'
+import { modeOfIni, recordFile, requireOwnKey, writeOnionRecord } from './onion-record.ts'
 import { changeIni, SetupJournal } from './setup-journal.ts'
 
 /*
@@ -31,10 +31,11 @@ export interface BegunRotation extends Rotation {
 /**
  * Makes the next key, and puts its name behind the present one in `[TRANSPORT] host`.
  *
- * @throws AppError `ONION_KEY_MISSING`, `ROTATION_HOST`, and as of `readOnionKey`, `keepOnionKey` and `changeIni`
+ * @throws AppError `ONION_KEY_ELSEWHERE`, `ONION_KEY_MISSING`, `ROTATION_HOST`, and as of `readOnionKey`, `keepOnionKey` and `changeIni`
  */
 export async function beginRotation({ ini: path, keyFile }: RotationFiles): Promise<BegunRotation> {
   const ini = await readIni(path)
+  requireOwnKey(ini.text)
   const present = await presentKey(keyFile)
   const { onion } = iniHosts(ini.text)
   if (onion?.toLowerCase() !== present.hostname) {

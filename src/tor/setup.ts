@@ -424,7 +424,7 @@ function keyToUse({ keyFile, adoption, importKey }: SetupOptions, kept: OnionKey
   const brought = adoption?.key ?? importKey
   if (!brought || !kept || brought.serviceId === kept.serviceId) return kept ?? brought
   const message = `${keyFile} holds another key, that of ${kept.hostname}.`
-  throw new AppError('ONION_KEY_OTHER', message, 'Run `smp-server tor remove` first, which keeps a copy of it.')
+  throw new AppError('ONION_KEY_OTHER', message, 'Run `smp-server tor remove --keep-key` first.')
 }
 
 /** What another process made while this one was about to: two setups at once, or a relay that has just started. */

@@ -95,6 +95,12 @@ describe('a key that was kept elsewhere', () => {
     expect(iniValue(await readFile(ini, 'utf8'), 'TRANSPORT', 'host')).toBe(key.hostname)
   })
 
+  it('is not wanted where tor keeps the key', async () => {
+    await writeFile(ini, '[TOR]\nmode = torrc\n')
+    await expect(adopt(key, true)).rejects.toMatchObject({ code: 'ONION_KEY_ELSEWHERE' })
+    expect(await readdir(directory)).toEqual(['smp-server.ini'])
+  })
+
   it('has to wait while a name is being replaced', async () => {
     await writeFile(nextKeyFile(keyFile), encodeOnionKey(other))
     const before = await contents()
