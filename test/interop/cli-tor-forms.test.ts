@@ -1,0 +1,174 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { iniValue, setIniValue } from '../../src/config/ini.ts'
+import { whoListens } from '../../src/tor/socks-probe.ts'
+import { buildProgram, freePort, Installation } from './cli-process.ts'
+import { tree } from './tree.ts'
+
+/*
+ * The forms of `tor setup` on the command line, with a real tor whose network is off.
+ */
+
+beforeAll(buildProgram)
+
+let relay: Installation
+let extra: string
+beforeEach(() => {
+  relay = new Installation()
+  extra = join(relay.root, 'torrc-extra')
+  writeFileSync(extra, 'DisableNetwork 1\n')
+  relay.run(['init', '-y', '-n', 'a.example', '--no-password'])
+})
+afterEach(() => relay.remove())
+
+function setup(...options: string[]): { status: number | null; stdout: string } {
+  return relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra, ...options])
+}
+
+function value(section: string, key: string): string | undefined {
+  return iniValue(readFileSync(relay.ini, 'utf8'), section, key)
+}
+
+function set(section: string, key: string, text: string): void {
+  writeFileSync(relay.ini, setIniValue(readFileSync(relay.ini, 'utf8'), section, key, text))
+}
+
+describe('a dry run', () => {
+  test.each([
+    ['--own'],
+    ['--own', '--with-socks', '--pow', '--max-streams', '64'],
+    ['--system'],
+    ['--torrc-managed', '--intro-defence'],
+    ['--instance', 'default'],
+    ['--onion-only', '--yes-i-know'],
+    ['--official-repo'],
+  ])('changes nothing: %s %s %s %s', (...options) => {
+    const before = tree(relay.root)
+    const { stdout } = relay.run(['tor', 'setup', '--dry-run', ...options])
+    expect(stdout).toContain('This was a dry run: nothing was changed.')
+    expect(stdout).toContain(`--- ${relay.ini}\n`)
+    expect(stdout).toContain('+host = a.example,<name of the new key>.onion\n')
+    expect(tree(relay.root)).toEqual(before)
+    expect([existsSync('/etc/tor/torrc.d'), existsSync('/etc/apt/sources.list.d/tor.list')]).toEqual([false, false])
+  })
+
+  test('shows the lines that the setup then writes', () => {
+    const added = relay
+      .run(['tor', 'setup', '--own', '--dry-run', '--max-streams', '7', '--torrc-extra', extra])
+      .stdout.split('\n')
+      .filter((line) => /^\+[^+]/.test(line) && !line.includes('host = '))
+    expect(added).toEqual([`+torrc_extra = ${extra}`, '+max_streams = 7'])
+    const before = readFileSync(relay.ini, 'utf8').split('\n')
+    setup('--max-streams', '7')
+    const written = readFileSync(relay.ini, 'utf8').split('\n')
+    expect(written.filter((line) => !before.includes(line) && !line.startsWith('host = '))).toEqual(
+      added.map((line) => line.slice(1)),
+    )
+  })
+})
+
+describe('an anonymous service', () => {
+  test('is refused beside a clearnet host, and nothing is changed', () => {
+    const before = tree(relay.root)
+    const { status, stdout } = setup('--onion-only')
+    expect(status).toBe(1)
+    expect(stdout).toMatch(/^Error: \[TRANSPORT\] host names a\.example, and an address with both shows where/m)
+    expect(tree(relay.root)).toEqual(before)
+  })
+
+  test('has no single-hop line, goes out through its own tor, and stays as it is the second time', () => {
+    set('TRANSPORT', 'host', '<hostnames>')
+    const { status, stdout } = setup('--onion-only')
+    expect([status, stdout]).toEqual([0, expect.stringContaining('an ordinary one, which does not show')])
+    const torrc = readFileSync(join(relay.state, 'tor', 'torrc'), 'utf8')
+    expect(torrc).not.toMatch(/^HiddenService/m)
+    expect(torrc).toMatch(/^SocksPort 127\.0\.0\.1:9060$/m)
+    expect(value('TRANSPORT', 'host')).toMatch(/^[a-z2-7]{56}\.onion$/)
+    expect([
+      value('TOR', 'single_hop'),
+      value('TOR', 'socks_port'),
+      value('TRANSPORT', 'listen_host'),
+      value('PROXY', 'socks_proxy'),
+      value('PROXY', 'socks_mode'),
+      value('PROXY', 'host_mode'),
+    ]).toEqual(['off', '9060', '127.0.0.1', '127.0.0.1:9060', 'always', 'onion'])
+    const before = tree(relay.config)
+    expect(setup('--onion-only').stdout).toContain('nothing was changed')
+    expect(setup().stdout).toContain('nothing was changed')
+    expect(tree(relay.config)).toEqual(before)
+  })
+
+  test('has a key that is refused in single-hop mode', () => {
+    set('TRANSPORT', 'host', '<hostnames>')
+    setup('--onion-only')
+    set('TOR', 'single_hop', 'on')
+    const before = tree(relay.config)
+    const { status, stdout } = setup()
+    expect(status).toBe(1)
+    expect(stdout).toMatch(/^Error: .*onion\.key is the key of an anonymous onion service/m)
+    expect(tree(relay.config)).toEqual(before)
+  })
+})
+
+describe('options that do not fit', () => {
+  test.each([
+    [['--also-web'], 'There are no pages that the onion name could lead to.'],
+    [['--intro-defence'], 'tor limits requests at the introduction points for services of a torrc only.'],
+    [['--adopt', '/nowhere'], 'No torrc of this machine has an onion service in /nowhere.'],
+    [['--import-key', '/nowhere'], '/nowhere does not exist.'],
+    [
+      ['--torrc-managed'],
+      'With --own the tor belongs to the server, which is not an instance and has no torrc of its own.',
+    ],
+  ])('%j is refused in one sentence', (options, sentence) => {
+    set('WEB', 'http', '')
+    const text = readFileSync(relay.ini, 'utf8')
+      .replace(/^(?:https|cert|key)[:=].*$/gm, '')
+      .replace(/^http = *$/m, '')
+    writeFileSync(relay.ini, text.replace(/^(https|cert|key) *[:=].*$/gm, ''))
+    const before = tree(relay.config)
+    const { status, stdout } = setup(...options)
+    expect([status, stdout]).toEqual([1, expect.stringContaining(`Error: ${sentence}\n`)])
+    expect(tree(relay.config)).toEqual(before)
+  })
+})
+
+test('--also-web and --max-streams are kept, and --import-key gives its name', () => {
+  set('WEB', 'http', '8000')
+  setup()
+  const onion = value('TRANSPORT', 'host')?.split(',')[1]
+  const other = new Installation()
+  try {
+    other.run(['init', '-y', '-n', 'b.example', '--no-password'])
+    const key = join(relay.config, 'onion.key')
+    const options = ['--also-web', '--max-streams', '64', '--import-key', key]
+    writeFileSync(other.ini, setIniValue(readFileSync(other.ini, 'utf8'), 'WEB', 'http', '8000'))
+    other.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra, ...options])
+    expect(iniValue(readFileSync(other.ini, 'utf8'), 'TRANSPORT', 'host')).toBe(`b.example,${onion ?? ''}`)
+    const ports = readFileSync(join(other.state, 'onion-ports'), 'utf8')
+    expect(ports).toMatch(/^80 127\.0\.0\.1:8000$/m)
+    expect(ports).toMatch(/^max-streams 64$/m)
+  } finally {
+    void other.remove()
+  }
+})
+
+describe('a relay that runs already', () => {
+  test('takes the service over by itself, and its tor for outgoing connections too', async () => {
+    const [port, socksPort] = [await freePort(), await freePort()]
+    set('TRANSPORT', 'port', String(port))
+    set('TRANSPORT', 'listen_host', '127.0.0.1')
+    const running = relay.start(['start', '--log-level', 'debug'])
+    await running.shows(/Listening on port/)
+    set('TOR', 'socks_port', String(socksPort))
+    await running.shows(/SOCKS on 127\.0\.0\.1:\d+/, 15_000)
+    expect(await whoListens('127.0.0.1', socksPort)).toBe('tor')
+    const { stdout } = setup()
+    expect(stdout).toContain('The running server takes the service over within seconds.')
+    await running.shows(/onion service: waiting for the network/, 15_000)
+    running.kill('SIGINT')
+    expect((await running.ended()).status).toBe(0)
+    expect(await whoListens('127.0.0.1', socksPort)).toBe('none')
+  })
+})
