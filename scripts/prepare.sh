@@ -22,7 +22,7 @@ require_node() {
 install_packages() {
   if [[ ! -e node_modules/.package-lock.json || package-lock.json -nt node_modules/.package-lock.json ]]; then
     say 'Installing npm packages …'
-    npm ci --include=dev --no-progress
+    npm ci --include=dev --no-progress --loglevel=error
     touch node_modules/.package-lock.json
   fi
 }
