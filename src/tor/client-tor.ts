@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
 import type { Patience } from './await-publication.ts'
-import type { BootstrapPhase } from './control/events.ts'
+import type { BootstrapPhase, StreamEvent } from './control/events.ts'
 import { OwnTor, ownTorPaths } from './own-tor.ts'
 import { clientExtra, readTorrcExtra } from './torrc.ts'
 
@@ -32,6 +32,11 @@ export interface ClientTor {
   /** Path of the SOCKS port, with ExtendedErrors. */
   readonly socksSocket: string
   readonly version: string
+  /**
+   * Whether an onion service was reached and refused a stream because nobody listens behind it. A SOCKS reply has no
+   * word for that; it is the same as for a circuit that broke.
+   */
+  wasRefused(): Promise<boolean>
 }
 
 const defaultPatience: Patience = { stallMs: 45_000, totalMs: 180_000 }
@@ -68,20 +73,29 @@ async function runClient<T>(
   const { control } = tor
   try {
     let phase = await control.bootstrapPhase()
+    let refused = false
     control.onEvent((event) => {
+      if (event.type === 'stream') refused ||= isRefusal(event)
       if (event.type !== 'bootstrap') return
       phase = event
       options.onBootstrap?.(event)
     })
-    await control.setEvents(['STATUS_CLIENT'])
+    await control.setEvents(['STATUS_CLIENT', 'STREAM'])
     await tor.enableNetwork()
     const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
     if (isOff) throw offline('the lines of [TOR] torrc_extra switch the network off')
     await connected(() => phase, tor, options)
     const aborted = abortion(signal)
     try {
-      const { socksSocket } = ownTorPaths(directory)
-      return await Promise.race([use({ socksSocket, version: control.version }), aborted.happened])
+      const client: ClientTor = {
+        socksSocket: ownTorPaths(directory).socksSocket,
+        version: control.version,
+        wasRefused: async () => {
+          await control.getInfo('version') // by its answer all events before it are here
+          return refused
+        },
+      }
+      return await Promise.race([use(client), aborted.happened])
     } finally {
       aborted.forget()
     }
@@ -112,6 +126,11 @@ async function connected(phase: () => BootstrapPhase, tor: OwnTor, options: Clie
     }
     await sleep(50)
   }
+}
+
+function isRefusal({ target, reason, remoteReason }: StreamEvent): boolean {
+  const isOnion = /\.onion:\d+$/.test(target)
+  return isOnion && reason === 'END' && (remoteReason === 'MISC' || remoteReason === 'CONNECTREFUSED')
 }
 
 function offline(why: string): AppError {

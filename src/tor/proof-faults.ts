@@ -100,7 +100,7 @@ function explainOnion(reason: ConnectFailure['reason'], { host, port, via, detai
       return {
         code: 'ONION_TIMEOUT',
         message: `The onion service did not answer in time. ${detail}`,
-        remedy: `${again} If it goes on, look at the network of this machine and restart the relay.`,
+        remedy: `${startRelay}, if it does not run. If it runs, try again in a minute, then look at the network of this machine.`,
       }
     default:
       return undefined

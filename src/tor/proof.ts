@@ -2,9 +2,10 @@ import { AppError } from '../config/app-error.ts'
 import type { VersionRange } from '../protocol/versions.ts'
 import type { ConnectResult } from '../transport/client.ts'
 import { connectRelay } from '../transport/client.ts'
+import type { ConnectFailure } from '../transport/failure.ts'
 import type { RelayClient } from '../transport/relay-client.ts'
 import type { Routing, SocksServer } from '../transport/route.ts'
-import type { ClientTorOptions } from './client-tor.ts'
+import type { ClientTor, ClientTorOptions } from './client-tor.ts'
 import { withClientTor } from './client-tor.ts'
 import type { ProofFault } from './proof-faults.ts'
 import { explainConnect, explainPing } from './proof-faults.ts'
@@ -72,9 +73,9 @@ export async function proveRelay(target: ProofTarget, way: ProofWay, options: Pr
   const { signal } = options
   const beganAt = performance.now()
   try {
-    return await withClientTor({ ...way.client, signal }, async ({ socksSocket }) => {
+    return await withClientTor({ ...way.client, signal }, async (client) => {
       attempt.step({ name: 'tor', ms: performance.now() - beganAt })
-      return await attempt.connect({ socks: { path: socksSocket }, socksMode: 'always' })
+      return await attempt.connect({ socks: { path: client.socksSocket }, socksMode: 'always' }, client)
     })
   } catch (error) {
     signal?.throwIfAborted()
@@ -104,15 +105,17 @@ class Attempt {
     this.#options.onStep?.(step)
   }
 
-  async connect(routing: Routing): Promise<Proof> {
+  async connect(routing: Routing, client?: ClientTor): Promise<Proof> {
     const { host, port, keyHash } = this.#target
     const timeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs
     const address = { hosts: [host], port: String(port), keyHash }
     const result = await connectRelay(address, { routing, timeoutMs })
     this.#connected(result)
     if ('failure' in result) {
-      const fault = explainConnect(result.failure, this.#target.host, port, this.#way.type)
-      return this.proof({ fault })
+      const { failure } = result
+      const isRefused = failure.reason === 'unreachable' && (await client?.wasRefused())
+      const known: ConnectFailure = isRefused ? { ...failure, reason: 'refused' } : failure
+      return this.proof({ fault: explainConnect(known, host, port, this.#way.type) })
     }
     return await this.#ping(result.client)
   }

@@ -7,7 +7,7 @@ import type { ControlMessage } from './reply.ts'
  */
 
 export const eventNames = ['STATUS_CLIENT', 'STATUS_GENERAL', 'NETWORK_LIVENESS', 'HS_DESC'] as const
-export type EventName = (typeof eventNames)[number]
+export type EventName = (typeof eventNames)[number] | 'STREAM'
 
 export interface BootstrapPhase {
   /** NOTICE, or WARN when a step failed; tor then goes on trying. */
@@ -31,6 +31,7 @@ export type TorEvent =
     }
   | HsDescEvent
   | { readonly type: 'networkLiveness'; readonly up: boolean }
+  | StreamEvent
   | { readonly type: 'other'; readonly name: string; readonly text: string }
 
 export interface HsDescEvent {
@@ -42,6 +43,18 @@ export interface HsDescEvent {
   /** `$fingerprint~name` of the directory; `UNKNOWN` where there is none. */
   readonly directory: string
   readonly reason?: string
+}
+
+/** What becomes of a stream that a client asked a tor for (Tor control-spec §4.1.2). */
+export interface StreamEvent {
+  readonly type: 'stream'
+  /** NEW, SUCCEEDED, FAILED, CLOSED and others. */
+  readonly status: string
+  /** `host:port` */
+  readonly target: string
+  readonly reason?: string
+  /** The other end's reason, when `reason` is END. */
+  readonly remoteReason?: string
 }
 
 /** Reads one event; whatever does not have the shape of the specification becomes `other`. */
@@ -65,6 +78,17 @@ export function parseEvent(message: ControlMessage): TorEvent {
       const reason = keywords.get('REASON')
       const event = { type: 'hsDesc', action: first, serviceId: second, directory: fourth ?? 'UNKNOWN' } as const
       return third === undefined || reason === undefined ? event : { ...event, reason }
+    }
+    case 'STREAM': {
+      if (second === undefined || fourth === undefined) break
+      const [reason, remoteReason] = [keywords.get('REASON'), keywords.get('REMOTE_REASON')]
+      return {
+        type: 'stream',
+        status: second,
+        target: fourth,
+        ...(reason !== undefined && { reason }),
+        ...(remoteReason !== undefined && { remoteReason }),
+      }
     }
     case 'NETWORK_LIVENESS':
       if (first === 'UP' || first === 'DOWN') return { type: 'networkLiveness', up: first === 'UP' }

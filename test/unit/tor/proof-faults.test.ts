@@ -14,7 +14,7 @@ describe('a proof through an onion name that failed', () => {
     ['reach', 'noHost', 'reach', 'ONION_NAME', /not an onion name/, /\[TRANSPORT\] host/],
     ['reach', 'timeout', 'reach', 'ONION_TIMEOUT', /did not answer in time/, /in a minute/],
     ['reach', 'proxyUnavailable', 'reach', 'SOCKS_UNAVAILABLE', /What the transport saw\./, /--socks/],
-    ['tls', 'timeout', 'tls', 'ONION_TIMEOUT', /did not answer in time/, /restart the relay/],
+    ['tls', 'timeout', 'tls', 'ONION_TIMEOUT', /did not answer in time/, /network of this machine/],
     ['tls', 'tls', 'tls', 'NO_TLS', /does not speak TLS/, /ss -ltnp/],
     ['tls', 'identity', 'certificate', 'OTHER_RELAY', /Not the relay of this address/, /smp-server cert/],
     ['handshake', 'identity', 'hello', 'OTHER_RELAY', /Not the relay of this address/, /another relay/],
