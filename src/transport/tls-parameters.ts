@@ -23,6 +23,9 @@ export const TLS_PARAMETERS = {
 /**
  * For browsers, whose certificates, ciphers and groups are others. Finite-field groups are left out: every client that
  * has them has X25519 too, and they make a handshake expensive for the relay alone.
+ *
+ * The web certificate joins the relay's own in a handshake, and the first cipher (in TLS 1.2) and signature algorithm
+ * that the client knows and one of the two can serve choose between them: those of the relay's own come last.
  */
 export const WEB_TLS_PARAMETERS = {
   ...TLS_PARAMETERS,
@@ -30,14 +33,13 @@ export const WEB_TLS_PARAMETERS = {
     'TLS_AES_256_GCM_SHA384',
     'TLS_CHACHA20_POLY1305_SHA256',
     'TLS_AES_128_GCM_SHA256',
-    'ECDHE-ECDSA-AES256-GCM-SHA384',
     'ECDHE-RSA-AES256-GCM-SHA384',
-    'ECDHE-ECDSA-CHACHA20-POLY1305',
     'ECDHE-RSA-CHACHA20-POLY1305',
-    'ECDHE-ECDSA-AES128-GCM-SHA256',
     'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-CHACHA20-POLY1305',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
   ].join(':'),
-  // The web certificate joins the relay's own, and the first algorithm that the client knows chooses between them.
   sigalgs: [
     'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512',
     'rsa_pss_rsae_sha512:rsa_pss_rsae_sha384:rsa_pss_rsae_sha256',

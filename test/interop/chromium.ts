@@ -68,10 +68,9 @@ export class Chromium {
       ],
       { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'], detached: true },
     )
-    const failed = once(child, 'error').then(([error]: unknown[]) => {
-      throw new Error(error instanceof Error && 'code' in error && error.code === 'ENOENT' ? MISSING : String(error))
+    await once(child, 'spawn').catch((error: unknown) => {
+      throw error instanceof Error && 'code' in error && error.code === 'ENOENT' ? new Error(MISSING) : error
     })
-    await Promise.race([once(child, 'spawn'), failed])
     const [, , , commands, messages] = child.stdio
     if (!(commands instanceof Duplex) || !(messages instanceof Duplex)) throw new Error('no DevTools pipe')
     commands.on('error', () => undefined)
