@@ -45,7 +45,7 @@ async function status(options: StatusOptions, paths: Paths): Promise<void> {
 async function observe(paths: Paths): Promise<Observed> {
   const { settings } = await loadSettings(paths)
   return await observeOnion({
-    form: torForm(settings, paths),
+    form: settings.tor.mode === 'torrc' ? 'torrc' : torForm(settings, paths),
     keyFile: paths.onionKey,
     statusFile: paths.torStatus,
     configured: settings.transport.hosts.filter(isOnion),

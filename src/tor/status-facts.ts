@@ -2,6 +2,7 @@ import { AppError } from '../config/app-error.ts'
 import { endpointText } from './control/endpoint.ts'
 import type { KeeperState } from './keeper.ts'
 import { ownTorPaths } from './own-tor.ts'
+import type { TorForm } from './session.ts'
 import type { Observed, ObservedTor } from './status.ts'
 
 /*
@@ -53,8 +54,11 @@ export function onionStatus(observed: Observed): OnionStatus {
 }
 
 function allFacts(observed: Observed): Fact[] {
-  if (!observed.form) return [setupFact(observed)]
-  return [keyFact(observed), nameFact(observed), relayFact(observed), ...torFacts(observed), ...relayFacts(observed)]
+  const { form } = observed
+  if (!form) return [setupFact(observed)]
+  if (form === 'torrc') return [torrcFact(), nameFact(observed)]
+  const ofTor = torFacts(observed, form)
+  return [keyFact(observed), nameFact(observed), relayFact(observed), ...ofTor, ...relayFacts(observed)]
 }
 
 function withoutRemedy({ name, text, source, ok, value }: Fact): Fact {
@@ -73,6 +77,11 @@ function setupFact({ keyFile }: Observed): Fact {
     remedy: 'Run `smp-server tor setup`.',
     value: null,
   }
+}
+
+function torrcFact(): Fact {
+  const text = 'a tor of the system keeps it in its torrc; `smp-server tor check` says whether it can be reached'
+  return { name: 'setup', text, source: 'INI file', ok: undefined, value: { mode: 'torrc' } }
 }
 
 function keyFact({ key, keyFile, configured }: Observed): Fact {
@@ -138,12 +147,8 @@ function relayFact({ relay: { running, record } }: Observed): Fact {
   return { ...fact, text, ok: false, remedy: start, value: null }
 }
 
-function torFacts({ form, tor, relay }: Observed): Fact[] {
-  const place = !form
-    ? ''
-    : form.mode === 'own'
-      ? ownTorPaths(form.directory).controlSocket
-      : endpointText(form.control)
+function torFacts({ tor, relay }: Observed, form: TorForm): Fact[] {
+  const place = form.mode === 'own' ? ownTorPaths(form.directory).controlSocket : endpointText(form.control)
   const control = { name: 'control', source: place } as const
   if (tor instanceof AppError) return [{ ...control, ...wrong(tor), value: null }]
   if (!tor) {
@@ -152,24 +157,22 @@ function torFacts({ form, tor, relay }: Observed): Fact[] {
     const text = lastError ? `no tor runs. ${lastError.message}` : 'no tor runs'
     return [{ ...control, text, ok: false, remedy, value: null }]
   }
-  return [
-    { ...control, text: 'connected', ok: true, value: { endpoint: place } },
-    ...liveFacts(tor, form?.mode ?? 'own'),
-  ]
+  return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, form)]
 }
 
-function liveFacts(tor: ObservedTor, mode: 'own' | 'system'): Fact[] {
+function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm): Fact[] {
   const { version, pid, singleHop, bootstrap, hasService } = tor
   const { progress, summary, warning } = bootstrap
   const source = 'tor'
+  const isWanted = singleHop === (service === 'single-hop')
   const whose = mode === 'own' ? 'own, a process of the relay' : 'an instance of the system'
   return [
     { name: 'tor', source, text: `${version}, ${whose}, process ${pid}`, ok: true, value: { version, pid, mode } },
     {
       name: 'mode',
       source,
-      text: singleHop ? 'single-hop' : 'not single-hop',
-      ok: singleHop,
+      text: `${singleHop ? 'single-hop' : 'anonymous'}${isWanted ? '' : `, where [TOR] single_hop wants ${service}`}`,
+      ok: isWanted,
       remedy: 'Run `smp-server tor setup` again; it restarts that tor.',
       value: { singleHop },
     },

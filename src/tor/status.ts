@@ -16,8 +16,7 @@ import { isRunning, readStatusFile } from './status-file.ts'
  */
 
 export interface Observed {
-  /** `undefined`: no onion service was set up. */
-  readonly form: TorForm | undefined
+  readonly form: ObservedForm
   readonly keyFile: string
   /** `undefined`: there is none. */
   readonly key: ObservedKey | AppError | undefined
@@ -29,6 +28,9 @@ export interface Observed {
   readonly tor: ObservedTor | AppError | undefined
   readonly relay: ObservedRelay
 }
+
+/** `torrc`: a tor to which the relay has no access. `undefined`: no onion service was set up. */
+export type ObservedForm = TorForm | 'torrc' | undefined
 
 export interface ObservedKey {
   readonly hostname: OnionHostname
@@ -52,7 +54,7 @@ export interface ObservedRelay {
 }
 
 export interface ObserveOptions {
-  readonly form: TorForm | undefined
+  readonly form: ObservedForm
   readonly keyFile: string
   readonly statusFile: string
   readonly configured: readonly string[]
@@ -67,7 +69,8 @@ export async function observeOnion({ form, keyFile, statusFile, configured }: Ob
   const key = await observeKey(keyFile)
   const record = await readStatusFile(statusFile)
   const running = record !== undefined && record.state.phase !== 'stopped' && isRunning(record.relay)
-  const tor = form && (await observeTor(form, key instanceof AppError ? undefined : key?.serviceId))
+  const tor =
+    form && form !== 'torrc' ? await observeTor(form, key instanceof AppError ? undefined : key?.serviceId) : undefined
   const next = (await readKeptKeys(keyFile)).next?.hostname
   return { form, keyFile, key, next, configured, tor, relay: { running, ...(record && { record }) } }
 }

@@ -112,6 +112,20 @@ describe('the status of a healthy onion service', () => {
     expect(status.facts.find((fact) => fact.name === 'name')?.text).toContain(`and ${other} as its next name`)
   })
 
+  it('may run in an anonymous tor when that is wanted', () => {
+    const form = { mode: 'own', directory: '/state/tor', service: 'anonymous' } as const
+    const status = onionStatus({ ...healthy, form, tor: { ...tor, singleHop: false } })
+    expect(status.healthy).toBe(true)
+    expect(onionStatus({ ...healthy, form }).problem).toMatchObject({ fact: 'mode' })
+  })
+
+  it('tells what little is known of one that a torrc keeps', () => {
+    const status = onionStatus({ ...healthy, form: 'torrc', key: undefined, tor: undefined, relay: { running: false } })
+    expect(status.healthy).toBe(true)
+    expect(status.facts.map((fact) => fact.name)).toEqual(['setup', 'name'])
+    expect(onionStatus({ ...healthy, form: 'torrc', key: undefined, configured: [] }).healthy).toBe(false)
+  })
+
   it('knows a tor instance of the system by its control socket', () => {
     const control = { type: 'unix', path: '/run/tor-instances/smp/control' } as const
     const observed: Observed = { ...healthy, form: { mode: 'system', control } }
@@ -147,7 +161,13 @@ describe('the status of an onion service that is not healthy names the first thi
     ],
     ['no tor runs', { tor: undefined }, 'control', /no tor runs/, /by itself/],
     ['tor may not be asked', { tor: denied }, 'control', /may not open/, /group/],
-    ['tor is not in single-hop mode', { tor: { ...tor, singleHop: false } }, 'mode', /not single-hop/, /tor setup/],
+    [
+      'tor is not in single-hop mode',
+      { tor: { ...tor, singleHop: false } },
+      'mode',
+      /anonymous, where .* wants single-hop/,
+      /tor setup/,
+    ],
     [
       'tor has no network',
       {
