@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
+import { join } from 'node:path'
+import { SocksClient } from 'socks'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { silentLogger } from '../../src/config/log.ts'
+import { adoptKey } from '../../src/tor/adopt-key.ts'
+import { runCommand } from '../../src/tor/command.ts'
+import { takeAway } from '../../src/tor/follow-keys.ts'
+import { iniHosts } from '../../src/tor/ini-hosts.ts'
+import { openKeyBackup, sealKeyBackup } from '../../src/tor/key-backup.ts'
+import { OnionKeeper } from '../../src/tor/keeper.ts'
+import { readOnionKey } from '../../src/tor/onion-key.ts'
+import { connectOwnTor } from '../../src/tor/own-tor.ts'
+import { findRemoval, removeOnion } from '../../src/tor/remove.ts'
+import { abortRotation, beginRotation, finishRotation } from '../../src/tor/rotate.ts'
+import { noServiceManager } from '../../src/tor/service-manager.ts'
+import { setupOwnTor } from '../../src/tor/setup.ts'
+import type { TorNetwork } from '../tor-network/fixture.ts'
+import { torNetwork } from '../tor-network/fixture.ts'
+import { RelayFiles, relayIni } from './tor-relay.ts'
+import { tree } from './tree.ts'
+
+let network: TorNetwork
+let files: RelayFiles
+let server: Server
+let keeper: OnionKeeper | undefined
+let ports: { virtualPort: number; target: string }[]
+beforeAll(async () => {
+  network = await torNetwork(inject('torNetwork'))
+  files = await RelayFiles.make(relayIni, network.joinTorrc)
+  server = createServer((socket) => socket.on('error', () => undefined).end('relay'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  ports = [{ virtualPort: 5223, target: `127.0.0.1:${(server.address() as AddressInfo).port}` }]
+})
+afterAll(async () => {
+  await keeper?.stop()
+  server.close()
+  await files.remove()
+})
+
+/** What a client of the onion service reads, through an ordinary tor of the same network; why not, when it fails. */
+async function read(hostname: string): Promise<string> {
+  try {
+    const { socket } = await SocksClient.createConnection({
+      proxy: {
+        host: network.socksHost,
+        port: network.socksPort,
+        type: 5,
+        userId: String(Math.random()),
+        password: 'x',
+      },
+      command: 'connect',
+      destination: { host: hostname, port: 5223 },
+      timeout: 20_000,
+    })
+    let text = ''
+    for await (const chunk of socket) text += String(chunk)
+    return text
+  } catch (error) {
+    return String(error)
+  }
+}
+
+const answers = async (hostname: string): Promise<void> =>
+  await expect.poll(() => read(hostname), { timeout: 60_000 }).toBe('relay')
+
+async function startKeeper(expectedHostname: string): Promise<OnionKeeper> {
+  const started = files.keeper({ ports, expectedHostname, heartbeatMs: 300 })
+  keeper = started
+  started.start()
+  await expect.poll(() => started.state.phase, { timeout: 40_000 }).toBe('published')
+  return started
+}
+
+describe('on a Tor network', () => {
+  it('both names of a rotation answer, and after it the new one only; a rotation that is given up leaves the old', async () => {
+    const { hostname: old } = await setupOwnTor({ ...files.own, ports }, files.progress)
+    const kept = await startKeeper(old)
+    await answers(old)
+
+    const { present, next } = await beginRotation(files)
+    expect(present.hostname).toBe(old)
+    await expect.poll(() => kept.state.nextHostname).toBe(next.hostname)
+    await answers(next.hostname)
+    await answers(old)
+    expect(iniHosts(await files.read()).hosts).toEqual(['relay.example', old, next.hostname])
+
+    await finishRotation(files)
+    const control = await connectOwnTor(files.own.directory)
+    if (!control) throw new Error('the keeper has a tor')
+    await takeAway(control, present)
+    await expect.poll(() => kept.state).toMatchObject({ hostname: next.hostname, nextHostname: undefined, restarts: 0 })
+    expect(await control.onions()).toEqual([next.serviceId])
+    await answers(next.hostname)
+    expect(await read(old)).not.toBe('relay')
+    expect(iniHosts(await files.read()).hosts).toEqual(['relay.example', next.hostname])
+
+    const second = await beginRotation(files)
+    await answers(second.next.hostname)
+    await abortRotation(files)
+    await expect.poll(() => control.onions()).toEqual([next.serviceId])
+    control.close()
+
+    // Without a relay in between the next tor has both.
+    const third = await beginRotation(files)
+    await kept.stop()
+    await startKeeper(next.hostname)
+    await answers(third.next.hostname)
+    await answers(next.hostname)
+    await abortRotation(files)
+    await keeper?.stop()
+  }, 240_000)
+
+  it('a service that was removed and whose key was brought back answers under the same name', async () => {
+    const { ini, keyFile, portsFile } = files.common
+    const hostname = (await readOnionKey(keyFile))?.hostname ?? ''
+    const kept = await startKeeper(hostname)
+    await answers(hostname)
+    const key = await readOnionKey(keyFile)
+    if (!key) throw new Error('the keeper has a key')
+    const backup = await sealKeyBackup(key, 'four words at random')
+
+    const torDirectory = files.own.directory
+    const form = { mode: 'own', directory: torDirectory } as const
+    const options = {
+      ini,
+      keyFile,
+      portsFile,
+      torDirectory,
+      traces: [],
+      form,
+      run: runCommand,
+      services: noServiceManager,
+    }
+    const removal = await findRemoval(options)
+    if (!removal) throw new Error('there is something to remove')
+    expect(await removeOnion(options, removal, false)).toEqual({ keptAs: [], relayRuns: true, left: [] })
+    expect(await read(hostname)).not.toBe('relay')
+    expect(await readFile(ini, 'utf8')).toBe(relayIni)
+    expect(Object.keys(tree(join(files.directory, 'etc')))).toEqual(['etc', 'etc/smp-server.ini', 'etc/torrc-extra'])
+    await kept.stop()
+
+    const restored = await openKeyBackup(backup, 'four words at random', 'backup')
+    await adoptKey({ ini, keyFile, key: restored, force: false })
+    const result = await setupOwnTor({ ...files.own, ports, log: silentLogger }, files.progress)
+    expect(result).toMatchObject({ hostname, publication: { published: true } })
+    await startKeeper(hostname)
+    await answers(hostname)
+    await keeper?.stop()
+  }, 240_000)
+})
