@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clockSkew, skewText } from './clock.ts'
 import type { BootstrapPhase } from './control/events.ts'
 import { eventNames } from './control/events.ts'
 import type { TorControl } from './control/tor-control.ts'
@@ -25,6 +26,7 @@ export class PublicationWatch {
   #listeners: PublicationListeners = {}
   readonly #publication = new Publication()
   #phase: BootstrapPhase | undefined
+  #skew: number | undefined
   #progressAt = performance.now()
 
   private constructor(control: TorControl) {
@@ -35,6 +37,7 @@ export class PublicationWatch {
   static async open(control: TorControl): Promise<PublicationWatch> {
     const watch = new PublicationWatch(control)
     control.onEvent((event) => {
+      watch.#skew = clockSkew(event) ?? watch.#skew
       if (event.type === 'bootstrap') watch.#bootstrap(event)
       else if (event.type === 'hsDesc') {
         watch.#publication.take(event)
@@ -90,6 +93,7 @@ export class PublicationWatch {
 
   #why({ uploads, failure }: PublicationState): string {
     const phase = this.#phase
+    if (this.#skew !== undefined) return skewText(this.#skew)
     if (phase?.progress !== 100) {
       const trouble = phase?.warning === undefined ? '' : ` (${phase.warning})`
       return `tor has no connection to its network, at ${phase?.progress ?? 0} %${trouble}`

@@ -74,6 +74,8 @@ export interface SetupOptions {
   readonly wishes?: Pick<IniWishes, 'web' | 'socksPort' | 'socksProxy'>
   /** A service that was set up by hand, to take over. */
   readonly adoption?: Adoption | undefined
+  /** The torrc files of this machine, where they are not the usual ones. */
+  readonly torrcs?: readonly string[] | undefined
   /** A key that was kept elsewhere. */
   readonly importKey?: OnionKey | undefined
   /** The name of the service whose key tor keeps. */

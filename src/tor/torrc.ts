@@ -129,10 +129,13 @@ export async function verifyTorrc({ run, binary, args }: Verification): Promise<
   }
 }
 
+/** The second one only says that there was a reason before it. */
+const saysNothing = ['This copy of Tor was compiled', 'Failed to configure rendezvous options']
+
 /** What tor said last before it gave up, in one clause without a final stop. */
 export function reasonOf(output: string): string {
   const lines = output.split('\n').flatMap((line) => parseTorLog(line) ?? [])
-  const told = lines.filter(({ level, text }) => level === 'warn' && !text.startsWith('This copy of Tor was compiled'))
+  const told = lines.filter(({ level, text }) => level === 'warn' && !saysNothing.some((part) => text.includes(part)))
   const text = told.at(-1)?.text ?? lines.findLast(({ level }) => level === 'err')?.text ?? 'it gave no reason'
   return text
     .replace(/^Failed to parse\/validate config: /, '')

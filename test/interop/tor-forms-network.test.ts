@@ -1,0 +1,194 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import type { AddressInfo, Server } from 'node:net'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { SocksClient } from 'socks'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { silentLogger } from '../../src/config/log.ts'
+import { planAdoption } from '../../src/tor/adopt.ts'
+import { runCommand } from '../../src/tor/command.ts'
+import { encodeOnionKey, generateOnionKey } from '../../src/tor/onion-key.ts'
+import { setupManagedTor, type ManagedPlace } from '../../src/tor/setup-managed.ts'
+import { setupOwnTor } from '../../src/tor/setup.ts'
+import { whoListens } from '../../src/tor/socks-probe.ts'
+import { SocksTor } from '../../src/tor/socks-tor.ts'
+import type { TorNetwork } from '../tor-network/fixture.ts'
+import { torNetwork } from '../tor-network/fixture.ts'
+import { freePort } from './cli-process.ts'
+import { RelayFiles, relayIni } from './tor-relay.ts'
+import { PlayedUnit } from './played-unit.ts'
+
+const isRoot = process.geteuid?.() === 0
+
+let network: TorNetwork
+let server: Server
+let ports: { virtualPort: number; target: string }[]
+const made: RelayFiles[] = []
+
+beforeAll(async () => {
+  network = await torNetwork(inject('torNetwork'))
+  server = createServer((socket) => {
+    socket.on('error', () => undefined).on('data', () => socket.end('relay'))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  ports = [{ virtualPort: 5223, target: `127.0.0.1:${(server.address() as AddressInfo).port}` }]
+})
+afterEach(async () => {
+  for (const files of made.splice(0)) await files.remove()
+})
+afterAll(() => {
+  server.close()
+})
+
+async function relay(ini = relayIni): Promise<RelayFiles> {
+  const files = await RelayFiles.make(ini, network.joinTorrc)
+  made.push(files)
+  return files
+}
+
+/** What a client of the onion service reads, through some tor of the same network. */
+async function readThrough(hostname: string, host: string, port: number): Promise<string> {
+  const { socket } = await SocksClient.createConnection({
+    proxy: { host, port, type: 5 },
+    command: 'connect',
+    destination: { host: hostname, port: 5223 },
+    timeout: 30_000,
+  })
+  socket.write('who is there?')
+  let text = ''
+  for await (const chunk of socket) text += String(chunk)
+  return text
+}
+
+async function readFromOutside(hostname: string): Promise<string> {
+  return await readThrough(hostname, network.socksHost, network.socksPort).catch(String)
+}
+
+describe('on a Tor network', () => {
+  it('an anonymous service with defences is published and reached, and its tor is a client too', async () => {
+    const files = await relay('[TRANSPORT]\nhost = <hostnames>\nport = 5223\n')
+    const socksPort = await freePort()
+    const shape = { mode: 'anonymous', pow: true, maxStreams: 8 } as const
+    const wishes = { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
+    const result = await setupOwnTor({ ...files.own, ports, shape, wishes }, files.progress)
+    expect(result).toMatchObject({ publication: { published: true }, onionOnly: true })
+    const form = {
+      mode: 'own',
+      directory: files.own.directory,
+      torrcExtra: files.extra,
+      service: 'anonymous',
+      socksPort,
+    } as const
+    const keeper = files.keeper({ form, ports, shape })
+    keeper.start()
+    try {
+      await expect.poll(() => keeper.state.phase, { timeout: 60_000 }).toBe('published')
+      expect(keeper.state.hostname).toBe(result.hostname)
+      await expect.poll(() => readFromOutside(result.hostname), { timeout: 40_000 }).toBe('relay')
+      expect(await readThrough(result.hostname, '127.0.0.1', socksPort)).toBe('relay')
+    } finally {
+      await keeper.stop()
+    }
+  }, 180_000)
+
+  it('a tor for outgoing connections reaches an onion service, and comes back when it is killed', async () => {
+    const files = await relay()
+    const keeper = files.keeper({ ports })
+    keeper.start()
+    const port = await freePort()
+    const directory = join(files.directory, 'state', 'tor-socks')
+    const socks = new SocksTor({ directory, port, torrcExtra: files.extra, log: silentLogger })
+    socks.start()
+    try {
+      await expect.poll(() => keeper.state.phase, { timeout: 60_000 }).toBe('published')
+      const { hostname = '' } = keeper.state
+      const read = (): Promise<string> => readThrough(hostname, '127.0.0.1', port).catch(String)
+      await expect.poll(read, { timeout: 60_000 }).toBe('relay')
+      const { stdout } = await runCommand('pgrep', ['-f', join(directory, 'torrc')])
+      process.kill(Number(stdout.trim()), 'SIGKILL')
+      await expect.poll(read, { timeout: 60_000 }).toBe('relay')
+    } finally {
+      await socks.stop()
+      await keeper.stop()
+    }
+    expect(await whoListens('127.0.0.1', port)).toBe('none')
+  }, 180_000)
+
+  if (isRoot) {
+    it('a service in a torrc is published, and its key is the one that was brought', async () => {
+      const files = await relay()
+      const importKey = generateOnionKey()
+      const { options, player } = await managed(files)
+      try {
+        const result = await setupManagedTor({ ...options, importKey }, files.progress)
+        expect(result).toMatchObject({ hostname: importKey.hostname, publication: { published: true } })
+        await expect.poll(() => readFromOutside(result.hostname), { timeout: 40_000 }).toBe('relay')
+        const again = await setupManagedTor({ ...options, importKey }, files.progress)
+        expect(again).toMatchObject({ changes: [], publication: { published: true } })
+      } finally {
+        await player.stop()
+      }
+    }, 120_000)
+  }
+
+  it('an adopted service is reached under its old name', async () => {
+    const files = await relay()
+    const key = generateOnionKey()
+    const directory = join(files.directory, 'simplex-smp')
+    const torrc = join(files.directory, 'torrc')
+    await mkdir(directory, { mode: 0o700 })
+    await writeFile(join(directory, 'hs_ed25519_secret_key'), encodeOnionKey(key))
+    const lines = ['SocksPort 0', 'HiddenServiceNonAnonymousMode 1', 'HiddenServiceSingleHopMode 1']
+    await writeFile(torrc, [...lines, `HiddenServiceDir ${directory}`, 'HiddenServicePort 5223', ''].join('\n'))
+    const adoption = await planAdoption(directory, [torrc])
+    const result = await setupOwnTor({ ...files.own, ports, adoption }, files.progress)
+    expect(result).toMatchObject({ hostname: key.hostname, publication: { published: true } })
+    expect(await readFile(torrc, 'utf8')).not.toMatch(/^HiddenServiceDir/m)
+    const keeper = files.keeper({ ports, expectedHostname: key.hostname })
+    keeper.start()
+    try {
+      await expect.poll(() => readFromOutside(key.hostname), { timeout: 60_000 }).toBe('relay')
+    } finally {
+      await keeper.stop()
+    }
+  }, 180_000)
+})
+
+async function managed(
+  files: RelayFiles,
+): Promise<{ options: Parameters<typeof setupManagedTor>[0]; player: PlayedUnit }> {
+  const at = (name: string): string => join(files.directory, name)
+  await mkdir(at('data'), { mode: 0o700 })
+  await writeFile(at('torrc'), 'Log notice stdout\n')
+  const defaults = [
+    `DataDirectory ${at('data')}`,
+    `ControlSocket ${at('control')}`,
+    'CookieAuthentication 1',
+    `CookieAuthFile ${at('cookie')}`,
+    '',
+  ].join('\n')
+  await writeFile(at('defaults'), defaults)
+  const place: ManagedPlace = {
+    unit: 'tor@default',
+    torrc: at('torrc.d/smp-server.conf'),
+    mainTorrc: at('torrc'),
+    directory: at('simplex-smp'),
+    dataDirectory: at('data'),
+    control: { type: 'unix', path: at('control') },
+  }
+  const player = new PlayedUnit(at('torrc'), at('defaults'))
+  const { common, extra: torrcExtra } = files
+  const torrcs = [at('torrc')]
+  const options = {
+    ...common,
+    ports,
+    torrcExtra,
+    instance: 'default',
+    place,
+    defaults,
+    services: player,
+    torrcs,
+    run: runCommand,
+  }
+  return { options, player }
+}
