@@ -9,6 +9,7 @@ import { onionPorts } from '../tor/onion-ports.ts'
 import type { OnionPort } from '../tor/control/onion.ts'
 import type { OnionShape } from '../tor/onion-shape.ts'
 import type { IniWishes } from '../tor/setup-ini.ts'
+import { whoListens } from '../tor/socks-probe.ts'
 import { usualTorrcs } from '../tor/torrc-services.ts'
 import { serviceShape, webPorts } from './onion-settings.ts'
 import type { TorSetupOptions } from './tor-setup-options.ts'
@@ -26,7 +27,8 @@ export interface SetupWishes {
   readonly introDefence: boolean
 }
 
-const ownSocksPort = 9060
+/** For a SOCKS port of the relay's own; the first that is free stays in the INI file. */
+const socksPorts = [9060, 9061, 9062, 9063, 9064] as const
 
 /**
  * @param socks who listens on tor's usual SOCKS port
@@ -57,7 +59,7 @@ export async function setupWishes(
     instance: options.instance ?? tor.instance,
     shape,
     ports: onionPorts(settings.transport.ports, web ? webPorts(settings) : {}),
-    ini: { web, ...socksWishes(options, settings, mode === 'anonymous', socks) },
+    ini: { web, ...(await socksWishes(options, settings, mode === 'anonymous', socks)) },
     torrcExtra: options.torrcExtra ?? tor.torrcExtra,
     adoption: options.adopt === undefined ? undefined : await planAdoption(options.adopt, await usualTorrcs()),
     importKey: options.importKey === undefined ? undefined : await readForeignKey(options.importKey),
@@ -94,15 +96,25 @@ function requirePages(settings: Settings, { ini }: Paths): void {
   throw new AppError('NO_PAGES', message, `Set [WEB] http in ${ini}, for example to 8000.`)
 }
 
-function socksWishes(
+async function socksWishes(
   { withSocks }: TorSetupOptions,
   { tor, proxy }: Settings,
   isAnonymous: boolean,
   socks: 'tor' | 'other' | 'none',
-): Pick<IniWishes, 'socksPort' | 'socksProxy'> {
+): Promise<Pick<IniWishes, 'socksPort' | 'socksProxy'>> {
   if (tor.socksPort !== undefined) return { socksPort: tor.socksPort, socksProxy: `127.0.0.1:${tor.socksPort}` }
   if (proxy.socksProxy !== undefined || !(withSocks || isAnonymous)) return {}
   // Between an anonymous relay and its tor there is nobody else.
   if (socks === 'tor' && !isAnonymous) return { socksProxy: '127.0.0.1:9050' }
-  return { socksPort: ownSocksPort, socksProxy: `127.0.0.1:${ownSocksPort}` }
+  const socksPort = await freeSocksPort()
+  return { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
+}
+
+/** @throws AppError `SOCKS_PORTS` */
+async function freeSocksPort(): Promise<number> {
+  for (const port of socksPorts) {
+    if ((await whoListens('127.0.0.1', port)) === 'none') return port
+  }
+  const message = `All ports from ${socksPorts[0]} to ${socksPorts.at(-1) ?? ''} of 127.0.0.1 are in use.`
+  throw new AppError('SOCKS_PORTS', message, 'Set [TOR] socks_port to a free one.')
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { readdir, readFile, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { AppError } from '../config/app-error.ts'
 import { type Adoption, giveBack } from './adopt.ts'
 import { writeDurably } from './durable-file.ts'
@@ -78,7 +78,9 @@ export async function undoIncluded(
   const known = places.torrcs ?? (await usualTorrcs())
   const isKnown = torrc === null ? known.includes(file) : known.includes(torrc) && isBeside(torrc, file)
   if (!isKnown) return [`${file} is not a file of a tor of this machine, and stays.`]
-  if (torrc !== null && existsSync(torrc) && before === null) {
+  const others = (await readdir(dirname(file)).catch(() => [])).filter((name) => join(dirname(file), name) !== file)
+  // The operator may have begun to use the directory.
+  if (torrc !== null && existsSync(torrc) && before === null && others.length === 0) {
     const present = await readFile(torrc, 'utf8')
     const text = present.replace(includeLines(file), '')
     if (text !== present) await writeDurably(torrc, text, { mode: 0o644, ifExists: 'replace' })
