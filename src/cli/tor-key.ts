@@ -4,12 +4,12 @@ import { type Command, Option } from 'commander'
 import { AppError } from '../config/app-error.ts'
 import { choice } from '../config/key-values.ts'
 import type { Paths } from '../config/paths.ts'
-import { adoptKey, type Adopted, refuseDuringRotation } from '../tor/adopt-key.ts'
+import { adoptKey, type Adopted } from '../tor/adopt-key.ts'
 import { writeDurably } from '../tor/durable-file.ts'
 import { errorCode } from '../tor/error-code.ts'
 import { readIni } from '../tor/ini-text.ts'
 import { readForeignKey } from '../tor/key-import.ts'
-import { type OnionKey, readOnionKey } from '../tor/onion-key.ts'
+import { nextKeyFile, type OnionKey, readOnionKey } from '../tor/onion-key.ts'
 import { modeOfIni, type OnionMode, readOnionMode, requireMode, requireOwnKey } from '../tor/onion-record.ts'
 import { readSmallFile } from '../tor/small-file.ts'
 import { findTorrcService, type TorrcService, usualTorrcs } from '../tor/torrc-services.ts'
@@ -21,6 +21,10 @@ import { newPassphrase, type PassphraseSource, presentPassphrase } from './passp
 
 interface PassphraseOptions {
   readonly passphraseFile?: string
+}
+
+interface BackupOptions extends PassphraseOptions {
+  readonly next?: true
 }
 
 interface PlaceOptions {
@@ -45,8 +49,11 @@ export function addTorKey(tor: Command, { paths }: Pick<Context, 'paths'>): void
     .command('backup')
     .description('Write the onion key into FILE, encrypted with a passphrase')
     .argument('<FILE>')
-    .action((file: string, options: PassphraseOptions) => backUp(resolve(file), options, paths))
-  addOptions(backup, [passphraseFile()])
+    .action((file: string, options: BackupOptions) => backUp(resolve(file), options, paths))
+  addOptions(backup, [
+    passphraseFile(),
+    new Option('--next', 'The key of the name that `tor rotate` has put beside the present one'),
+  ])
 
   const restore = key
     .command('restore')
@@ -72,15 +79,15 @@ export function addTorKey(tor: Command, { paths }: Pick<Context, 'paths'>): void
   ])
 }
 
-async function backUp(file: string, options: PassphraseOptions, paths: Paths): Promise<void> {
+async function backUp(file: string, options: BackupOptions, paths: Paths): Promise<void> {
   requireIni(paths)
   requireOwnKey((await readIni(paths.ini)).text)
-  const key = await readOnionKey(paths.onionKey)
+  const keyFile = options.next ? nextKeyFile(paths.onionKey) : paths.onionKey
+  const key = await readOnionKey(keyFile)
   if (!key) {
-    const remedy = '`smp-server tor setup` makes one.'
-    throw new AppError('ONION_KEY_MISSING', `There is no onion key ${paths.onionKey} to back up.`, remedy)
+    const remedy = `\`smp-server tor ${options.next ? 'rotate' : 'setup'}\` makes one.`
+    throw new AppError('ONION_KEY_MISSING', `There is no onion key ${keyFile} to back up.`, remedy)
   }
-  refuseDuringRotation(paths.onionKey)
   // Loading it takes longer than most commands do.
   const { sealKeyBackup, openKeyBackup } = await import('../tor/key-backup.ts')
   const passphrase = await newPassphrase(sourceOf(options))
@@ -124,29 +131,36 @@ async function importKey(file: string, options: ImportOptions, paths: Paths): Pr
   const service = await findTorrcService(key, file, torrcs)
   const wanted = modeOfIni((await readIni(paths.ini)).text)
   if (!(options.fromAnonymous && wanted === 'single-hop')) {
-    const used = service?.mode ?? (await readOnionMode(file, key)) ?? options.mode ?? (await askMode(key, file))
+    const used = service?.mode ?? (await readOnionMode(file, key)) ?? options.mode ?? (await askMode(key, file, wanted))
     requireMode(used, wanted, service ? `${file}, which ${service.torrc} names,` : file)
   }
   await adopt(key, options, paths, service)
 }
 
-async function askMode(key: OnionKey, file: string): Promise<OnionMode> {
-  if (!isOnTerminal()) {
-    throw new AppError(
-      'ONION_MODE_UNKNOWN',
-      `Nothing says whether ${file} was the key of an anonymous onion service, whose place this relay would show.`,
-      'Give --mode single-hop if it was not, as with a key that was never used; otherwise --mode anonymous.',
-    )
-  }
+async function askMode(key: OnionKey, file: string, wanted: OnionMode): Promise<OnionMode> {
+  if (!isOnTerminal()) throw modeUnknown(file, wanted)
   const answer = await select<OnionMode>({
     message: `What was the key of ${key.hostname} used for until now?`,
     options: [
-      { value: 'single-hop', label: 'Nothing, or a single-hop service: where it is need not be hidden' },
+      { value: wanted, label: 'Nothing yet' },
+      { value: 'single-hop', label: 'A single-hop service, whose place can be found out' },
       { value: 'anonymous', label: 'An anonymous onion service' },
     ],
   })
   if (isCancel(answer)) throw new Refusal('Nothing was changed.')
   return answer
+}
+
+function modeUnknown(file: string, wanted: OnionMode): AppError {
+  const [other, why] =
+    wanted === 'single-hop'
+      ? ['anonymous', 'an anonymous onion service, whose place this relay would show']
+      : ['single-hop', 'a single-hop service, whose place can be known already']
+  return new AppError(
+    'ONION_MODE_UNKNOWN',
+    `Nothing says whether ${file} was the key of ${why}.`,
+    `Give --mode ${wanted} if it was not, as with a key that was never used; otherwise --mode ${other}.`,
+  )
 }
 
 async function adopt(

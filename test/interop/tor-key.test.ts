@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { iniValue } from '../../src/config/ini.ts'
+import { iniValue, setIniValue } from '../../src/config/ini.ts'
 import { encodeOnionKey, generateOnionKey, type OnionKey } from '../../src/tor/onion-key.ts'
 import { buildProgram, type CommandResult, Installation } from './cli-process.ts'
 import { startTor } from './tor-process.ts'
@@ -122,6 +122,19 @@ describe('a backup of the key', () => {
     expect(restored.shown).not.toContain(passphrase.slice(0, 4))
   })
 
+  test('can be made of the next key while a name is being replaced', () => {
+    setUp()
+    const backUp = (name: string, ...more: string[]): CommandResult =>
+      relay.run(['tor', 'key', 'backup', join(relay.root, name), '--passphrase-file', words, ...more])
+    expect(backUp('none.age', '--next').stdout).toContain(
+      'onion-next.key to back up.\n`smp-server tor rotate` makes one.',
+    )
+    relay.run(['tor', 'rotate'])
+    const [, present = '', next = ''] = host()?.split(',') ?? []
+    expect(backUp('present.age').stdout).toContain(`The key of ${present} is in`)
+    expect(backUp('next.age', '--next').stdout).toContain(`The key of ${next} is in`)
+  })
+
   test('never overwrites a file', () => {
     setUp()
     const present = write('backup.age', 'precious')
@@ -227,6 +240,17 @@ describe('the key of another program', () => {
     } finally {
       await second.remove()
     }
+  })
+
+  test('of a single-hop service is not used for an anonymous one', () => {
+    writeFileSync(relay.ini, setIniValue(readFileSync(relay.ini, 'utf8'), 'TOR', 'single_hop', 'off'))
+    const args = ['tor', 'key', 'import', write('key', encodeOnionKey(key))]
+    expect(refused(args)).toContain('Give --mode anonymous if it was not')
+    expect(refused([...args, '--mode', 'single-hop'])).toContain('is the key of a single-hop onion service')
+    expect(refused([...args, '--mode', 'single-hop', '--from-anonymous'])).toContain('a single-hop onion service')
+    expect(relay.run([...args, '--mode', 'anonymous']).status).toBe(0)
+    writeFileSync(relay.ini, readFileSync(relay.ini, 'utf8').replace('single_hop = off', 'single_hop = on'))
+    expect(refused(['tor', 'key', 'import', keyFile()])).toContain('is the key of an anonymous onion service')
   })
 
   test('as the control port gives it is taken over too, but never over another key', () => {

@@ -1,0 +1,98 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { iniValue } from '../../src/config/ini.ts'
+import { connectOwnTor } from '../../src/tor/own-tor.ts'
+import { buildProgram, freePort, Installation } from './cli-process.ts'
+import { tree } from './tree.ts'
+
+/*
+ * With a real tor whose network is off.
+ */
+
+beforeAll(buildProgram)
+
+let relay: Installation
+let extra: string
+beforeEach(() => {
+  relay = new Installation()
+  extra = join(relay.root, 'torrc-extra')
+  writeFileSync(extra, 'DisableNetwork 1\n')
+  relay.run(['init', '-y', '-n', 'a.example', '--no-password'])
+})
+afterEach(() => relay.remove())
+
+function onions(): string[] {
+  const hosts = iniValue(readFileSync(relay.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',') ?? []
+  return hosts.filter((host) => host.endsWith('.onion'))
+}
+
+function setUp(): string {
+  relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
+  return onions()[0] ?? ''
+}
+
+describe('tor rotate', () => {
+  test('has both names in the address until one of them is given up', () => {
+    const old = setUp()
+    const before = tree(relay.config)
+    const begun = relay.run(['tor', 'rotate'])
+    expect(begun.status).toBe(0)
+    const [first, next = ''] = onions()
+    expect(first).toBe(old)
+    expect(begun.stdout).toMatch(new RegExp(`^${next} is new\\.$`, 'm'))
+    expect(relay.run(['address']).stdout).toContain(`@a.example,${old},${next}\n`)
+    expect(relay.run(['tor', 'rotate']).stdout).toContain(`${next} is there already.`)
+    expect(onions()).toEqual([old, next])
+
+    expect(relay.run(['tor', 'rotate', '--abort']).stdout).toContain(`${old} stays the only onion name.`)
+    expect(tree(relay.config)).toEqual(before)
+
+    relay.run(['tor', 'rotate'])
+    const [, other = ''] = onions()
+    expect(other).not.toBe(next)
+    const refused = relay.run(['tor', 'rotate', '--finish'])
+    expect([refused.status, onions()]).toEqual([1, [old, other]])
+    expect(refused.stdout).toContain('give -y to agree')
+    expect(relay.run(['tor', 'rotate', '--finish', '-y']).stdout).toContain(`${other} is now the only onion name.`)
+    expect(onions()).toEqual([other])
+  })
+
+  test('that has nothing to end, or nothing to begin with, says so', () => {
+    const before = tree(relay.config)
+    for (const [args, message] of [
+      [[], `There is no onion key ${join(relay.config, 'onion.key')}.`],
+      [['--finish', '-y'], 'There is no second onion name that could take the place of the first.'],
+      [['--abort'], 'There is no second onion name that could take the place of the first.'],
+    ] as const) {
+      const { status, stdout } = relay.run(['tor', 'rotate', ...args])
+      expect(status).toBe(1)
+      expect(stdout).toContain(`Error: ${message}\n`)
+    }
+    expect(tree(relay.config)).toEqual(before)
+  })
+
+  test('is followed by a server that runs', async () => {
+    const port = await freePort()
+    writeFileSync(relay.ini, readFileSync(relay.ini, 'utf8').replace(/^port = .*/m, `port = ${port}`))
+    setUp()
+    const running = relay.start(['start'])
+    const has = async (): Promise<string[]> => {
+      const control = await connectOwnTor(join(relay.state, 'tor'))
+      const services = (await control?.onions()) ?? []
+      control?.close()
+      return services.map((id) => `${id}.onion`).sort()
+    }
+    await expect.poll(has, { timeout: 20_000 }).toEqual(onions())
+    const { stdout } = relay.run(['tor', 'rotate'])
+    expect(stdout).toContain('The server has taken the new name up')
+    expect(await has()).toEqual(onions().sort())
+    expect(await has()).toHaveLength(2)
+    relay.run(['tor', 'rotate', '--finish', '-y'])
+    expect(await has()).toEqual(onions())
+    await running.shows(/another key has taken its place/)
+    expect(await has()).toEqual(onions())
+    running.kill('SIGINT')
+    expect((await running.ended()).status).toBe(0)
+  })
+})
