@@ -97,8 +97,8 @@ const viaText = {
 } as const
 
 const stepText: Readonly<Record<ProofStepName, string>> = {
-  tor: 'tor client connected',
-  reach: 'server reached',
+  tor: 'tor client',
+  reach: 'connection',
   tls: 'TLS',
   certificate: 'fingerprint',
   hello: 'SMP hello',
@@ -107,7 +107,7 @@ const stepText: Readonly<Record<ProofStepName, string>> = {
 
 function stepLine({ name, ms }: ProofStep): string {
   const took = ms === undefined ? 'equal to that of the address' : `${(ms / 1000).toFixed(3).padStart(7)} s`
-  return `  ${stepText[name].padEnd(21)} ${took}`
+  return `  ${stepText[name].padEnd(12)} ${took}`
 }
 
 function outcomeLines({ fault, versions, ms }: Proof): string[] {
@@ -115,5 +115,5 @@ function outcomeLines({ fault, versions, ms }: Proof): string[] {
     const smp = versions ? `, SMP ${versions.min} to ${versions.max}` : ''
     return [`  The server can be reached (${(ms / 1000).toFixed(2)} s${smp}).`]
   }
-  return [`  ${stepText[fault.step].padEnd(21)} failed`, `Error: ${fault.message}`, fault.remedy]
+  return [`  ${stepText[fault.step].padEnd(12)} failed`, `Error: ${fault.message}`, fault.remedy]
 }

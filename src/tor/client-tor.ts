@@ -83,7 +83,7 @@ async function runClient<T>(
     await control.setEvents(['STATUS_CLIENT', 'STREAM'])
     await tor.enableNetwork()
     const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
-    if (isOff) throw offline('the lines of [TOR] torrc_extra switch the network off')
+    if (isOff) throw switchedOff()
     await connected(() => phase, tor, options)
     const aborted = abortion(signal)
     try {
@@ -131,6 +131,11 @@ async function connected(phase: () => BootstrapPhase, tor: OwnTor, options: Clie
 function isRefusal({ target, reason, remoteReason }: StreamEvent): boolean {
   const isOnion = /\.onion:\d+$/.test(target)
   return isOnion && reason === 'END' && (remoteReason === 'MISC' || remoteReason === 'CONNECTREFUSED')
+}
+
+function switchedOff(): AppError {
+  const message = 'The tor client gets no connection to the Tor network: the lines of [TOR] torrc_extra switch it off.'
+  return new AppError('TOR_CLIENT_OFFLINE', message, 'Take DisableNetwork out of that file.')
 }
 
 function offline(why: string): AppError {
