@@ -33,6 +33,10 @@ export async function writeDurably(path: string, content: string | Uint8Array, o
     }
     if (options.ifExists === 'replace') await rename(temporary, target)
     else await link(temporary, target)
+  } catch (error) {
+    // A write to an open file fails without saying which.
+    if (error instanceof Error && !('path' in error)) Object.assign(error, { path: target })
+    throw error
   } finally {
     await unlink(temporary).catch(() => undefined)
   }
