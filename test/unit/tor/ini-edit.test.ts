@@ -50,8 +50,9 @@ describe('a change of the INI file', () => {
   })
 
   it('that was never made is nothing to take back', () => {
-    const { change } = setUp(texts['a plain one'])
-    expect(undoIniChange(texts['a plain one'], change)).toEqual({ text: texts['a plain one'], left: [] })
+    for (const text of Object.values(texts)) {
+      expect(undoIniChange(text, setUp(text).change)).toEqual({ text, left: [] })
+    }
   })
 
   it('is taken back key by key when the file was edited since', () => {
