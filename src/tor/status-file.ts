@@ -145,6 +145,7 @@ export class StatusFile {
   readonly #pauseMs: number
   #next: KeeperState | undefined
   #writing: Promise<void> | undefined
+  #isMade = false
   #isClosing = false
   #hurry: (() => void) | undefined
 
@@ -174,7 +175,9 @@ export class StatusFile {
       const status: StatusRecord = { relay: this.#relay, writtenAt: new Date(), state: this.#next }
       this.#next = undefined
       try {
-        await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
+        // Once only: a directory that was removed with the onion service does not come back.
+        if (!this.#isMade) await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
+        this.#isMade = true
         const text = `${JSON.stringify(status, undefined, 2)}\n`
         await writeDurably(this.#path, text, { mode: 0o600, ifExists: 'replace' })
       } catch (error) {

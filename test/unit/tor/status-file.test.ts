@@ -57,6 +57,16 @@ describe('the status file', () => {
     expect(told).toEqual(['onion service: its status could not be written'])
   })
 
+  it('does not come back after it was removed together with its directory', async () => {
+    const file = new StatusFile(path, silentLogger, 0)
+    file.write(state)
+    await expect.poll(() => readStatusFile(path)).toBeDefined()
+    await rm(join(path, '..'), { recursive: true })
+    file.write({ ...state, phase: 'stopped' })
+    await file.close()
+    expect(await readdir(directory)).toEqual([])
+  })
+
   it('that is missing or damaged says nothing', async () => {
     expect(await readStatusFile(path)).toBeUndefined()
     const damaged = join(directory, 'damaged')
