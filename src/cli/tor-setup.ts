@@ -114,7 +114,8 @@ async function run(wishes: SetupWishes, paths: Paths, progress: SetupProgress): 
     wishes: ini,
     log: createLogger({ level: 'warn' }),
   }
-  if (form === 'own') return await setupOwnTor({ ...common, directory: paths.tor }, progress)
-  const system = { ...common, instance, services: detectServiceManager(runCommand), run: runCommand }
+  const services = detectServiceManager(runCommand)
+  if (form === 'own') return await setupOwnTor({ ...common, services, directory: paths.tor }, progress)
+  const system = { ...common, instance, services, run: runCommand }
   return form === 'torrc' ? await setupManagedTor(system, progress) : await setupSystemTor(system, progress)
 }

@@ -88,6 +88,8 @@ export interface OwnSetupOptions extends SetupOptions {
   /** tor's data directory. */
   readonly directory: string
   readonly binary?: string | undefined
+  /** Restarts the tor that an adopted service leaves. */
+  readonly services?: ServiceManager | undefined
 }
 
 export interface SystemSetupOptions extends SetupOptions {
@@ -118,9 +120,9 @@ export const defaultPatience: Patience = { stallMs: 30_000, totalMs: 180_000 }
  * @throws AppError
  */
 export async function setupOwnTor(options: OwnSetupOptions, progress: SetupProgress): Promise<SetupResult> {
-  const { directory, binary, log } = options
+  const { directory, binary, log, services = noServiceManager } = options
   const places = { ...options, torDirectory: directory }
-  const setup = await Setup.begin(options, progress, { places, run: runCommand, services: noServiceManager })
+  const setup = await Setup.begin(options, progress, { places, run: runCommand, services })
   const { torrcExtra, shape } = setup
   const socksPort = options.wishes?.socksPort
   if (torrcExtra !== undefined) await readTorrcExtra(torrcExtra)
@@ -343,7 +345,14 @@ export class Setup {
       await writeOnionRecord(keyFile, key, this.shape.mode)
       this.changes.push(keyFile)
     }
-    if (adoption) this.changes.push(...(await takeServiceOut(adoption, this.#tools, (change) => this.record(change))))
+    if (adoption) {
+      const { changed, restarted } = await takeServiceOut(adoption, this.#tools, (change) => this.record(change))
+      this.changes.push(...changed)
+      const { torrc } = adoption.service
+      if (changed.length > 0 && !restarted) {
+        this.#progress.left('onion', `If a tor runs with ${torrc}, restart it: it publishes the service until then`)
+      }
+    }
     return key
   }
 

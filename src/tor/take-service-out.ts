@@ -17,18 +17,18 @@ import type { UndoTools } from './undo.ts'
 
 /**
  * @param record is told of each change before it is made
- * @returns the paths of the changed files
+ * @returns the paths of the changed files, and whether the tor that had the service was restarted
  * @throws AppError `TORRC_REFUSED`, `TORRC_CHANGED`, and as of `ServiceManager.restart`
  */
 export async function takeServiceOut(
   adoption: Adoption,
   { run, services }: Pick<UndoTools, 'run' | 'services'>,
   record: (change: Change) => Promise<void>,
-): Promise<string[]> {
+): Promise<{ changed: string[]; restarted: boolean }> {
   const { service, files, candidate } = adoption
   const { torrc } = service
   const changed = files.filter(({ before, after }) => before !== after)
-  if (changed.length === 0) return []
+  if (changed.length === 0) return { changed: [], restarted: false }
   const name = instanceOf(torrc)
   const reason = await verifyTorrcText(candidate, name === undefined ? '' : await instanceDefaults(name), run)
   if (reason !== undefined) {
@@ -41,8 +41,9 @@ export async function takeServiceOut(
     await record({ type: 'adopted', torrc, file: path })
     await writeDurably(path, after, { mode: 0o644, ifExists: 'replace' })
   }
-  if (name !== undefined && (await services.isActive(`tor@${name}`))) await services.restart(`tor@${name}`)
-  return changed.map(({ path }) => path)
+  const restarted = name !== undefined && (await services.isActive(`tor@${name}`))
+  if (restarted) await services.restart(`tor@${name}`)
+  return { changed: changed.map(({ path }) => path), restarted }
 }
 
 /**

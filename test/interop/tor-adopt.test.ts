@@ -50,6 +50,9 @@ describe('taking over a service that was set up by hand', () => {
       hosts: ['relay.example', hostname],
       changes: [files.keyFile, torrc, files.ini],
     })
+    expect(files.steps).toContain(
+      `onion left: If a tor runs with ${torrc}, restart it: it publishes the service until then`,
+    )
     const lines = readFileSync(torrc, 'utf8').split('\n')
     expect(lines.filter((line) => line.includes('simplex-smp') || line.includes('5223'))).toEqual([
       `# taken over by smp-server: HiddenServiceDir ${directory}`,
