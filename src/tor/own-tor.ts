@@ -13,7 +13,7 @@ import { maxSocketPathBytes } from './control/endpoint.ts'
 import { TorControl } from './control/tor-control.ts'
 import { writeDurably } from './durable-file.ts'
 import { errorCode } from './error-code.ts'
-import { isExpectedWarning, parseTorLog } from './tor-log.ts'
+import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
 import type { TorrcExtra } from './torrc.ts'
 import { decidesNetwork, readTemplate, reasonOf, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
 
@@ -236,7 +236,7 @@ function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPaths): P
       const entry = parseTorLog(line)
       if (!entry) return
       // Some warnings come again at every change of a setting.
-      const isNews = entry.level === 'warn' && !isExpectedWarning(entry.text) && !told.has(entry.text)
+      const isNews = entry.level === 'warn' && !isHarmlessWarning(entry.text) && !told.has(entry.text)
       if (isNews && told.size < 100) told.add(entry.text)
       log[entry.level === 'err' ? 'error' : isNews ? 'warn' : 'debug'](`tor: ${entry.text.trimEnd()}`)
     })

@@ -19,21 +19,29 @@ export function parseTorLog(line: string): TorLogLine | undefined {
   }
 }
 
-/**
- * How warnings begin that say nothing new: to who chose single-hop mode or a network for tests, to who runs
- * everything as root, and about a bootstrap that the log tells of in words of its own.
- */
-const expectedWarnings = [
+/** How the warnings begin that every start of a single-hop tor prints, and that say nothing new to who chose it. */
+const expected = [
   'HiddenServiceNonAnonymousMode is set.',
   'This copy of Tor was compiled or configured to run in a non-anonymous mode',
   "Option 'DisableNetwork' used more than once",
+]
+
+/**
+ * How further warnings begin that are for the debug log: about running everything as root, about a network for tests,
+ * and about a bootstrap that the log of the relay tells of in words of its own.
+ */
+const harmless = [
   'You are running Tor as root.',
   'TestingTorNetwork is set.',
   'You have used DirAuthority or AlternateDirAuthority',
   'Problem bootstrapping. Stuck at',
 ]
 
-/** Warnings that belong to the debug log. */
 export function isExpectedWarning(text: string): boolean {
-  return expectedWarnings.some((start) => text.startsWith(start))
+  return expected.some((start) => text.startsWith(start))
+}
+
+/** Whether a warning needs nobody's attention. */
+export function isHarmlessWarning(text: string): boolean {
+  return isExpectedWarning(text) || harmless.some((start) => text.startsWith(start))
 }

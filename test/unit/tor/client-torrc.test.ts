@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isExpectedWarning } from '../../../src/tor/tor-log.ts'
+import { isHarmlessWarning } from '../../../src/tor/tor-log.ts'
 import { clientExtra } from '../../../src/tor/torrc.ts'
 
 it('of the operator’s lines a tor client takes what leads to the network, and not what is for a service', () => {
@@ -34,6 +34,7 @@ it('of the operator’s lines a tor client takes what leads to the network, and 
 })
 
 it.each([
+  ['HiddenServiceNonAnonymousMode is set. Every hidden service on this tor instance is NON-ANONYMOUS.', true],
   ["You are running Tor as root. You don't need to, and you probably shouldn't.", true],
   ['TestingTorNetwork is set. This will make your node almost unusable in the public Tor network.', true],
   ['You have used DirAuthority or AlternateDirAuthority to specify alternate directory authorities.', true],
@@ -41,5 +42,5 @@ it.each([
   ['Your system clock just jumped 3600 seconds forward; assuming established circuits no longer work.', false],
   ['Failing because we have 4063 connections already. Please read doc/TUNING for guidance.', false],
 ])('the warning %j is harmless: %s', (text, expected) => {
-  expect(isExpectedWarning(text)).toBe(expected)
+  expect(isHarmlessWarning(text)).toBe(expected)
 })
