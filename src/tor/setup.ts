@@ -8,11 +8,9 @@ import type { Logger } from '../config/log.ts'
 import type { Patience, PublicationListeners, PublicationOutcome } from './await-publication.ts'
 import { PublicationWatch } from './await-publication.ts'
 import type { CommandRunner } from './command.ts'
-import { runCommand } from './command.ts'
 import type { OnionPort } from './control/onion.ts'
 import { TorControl } from './control/tor-control.ts'
 import { iniHosts, isOnion, requireSameOnion } from './ini-hosts.ts'
-import { instanceTorrc } from './instance-torrc.ts'
 import type { IniFile } from './ini-text.ts'
 import { readIni } from './ini-text.ts'
 import { bringUpOnion } from './kept-onion.ts'
@@ -20,31 +18,18 @@ import type { OnionHostname } from './onion-address.ts'
 import { keepOnionKey, type OnionKey, readOnionKey } from './onion-key.ts'
 import { readOnionMode, recordFile, requireMode, writeOnionRecord } from './onion-record.ts'
 import type { OnionService } from './onion-service.ts'
-import { requireTorMode } from './onion-service.ts'
 import { type OnionShape, plainShape } from './onion-shape.ts'
-import { connectOwnTor } from './own-tor.ts'
 import type { ServiceManager } from './service-manager.ts'
-import { noServiceManager } from './service-manager.ts'
-import { openTorSession } from './session.ts'
 import type { Change } from './setup-journal.ts'
 import { changeIni, SetupJournal } from './setup-journal.ts'
 import { editIni, type IniWishes } from './setup-ini.ts'
-import {
-  createInstance,
-  instanceExists,
-  instancePaths,
-  joinInstanceGroup,
-  missingParents,
-  writeInstanceTorrc,
-} from './system-instance.ts'
-import { readTorrcExtra } from './torrc.ts'
 import { takeServiceOut } from './take-service-out.ts'
 import { findTorrcService, usualTorrcs } from './torrc-services.ts'
 import type { UndoTools } from './undo.ts'
 import { undoChanges } from './undo.ts'
 
 /*
- * `smp-server tor setup`: from a relay without an onion name to one that has it in its INI file. Every step first
+ * What all forms of `smp-server tor setup` have in common: from a relay without an onion name to one that has it in its INI file. Every step first
  * looks whether it is done, so a second run changes nothing, and a run that was cut off goes on where it ended. A run
  * that fails takes back what it has changed.
  */
@@ -112,96 +97,6 @@ export interface SetupResult {
 }
 
 export const defaultPatience: Patience = { stallMs: 30_000, totalMs: 180_000 }
-
-/**
- * The form without root: the relay's own tor. While a relay runs its tor is asked, since there is never a second one
- * on one data directory; otherwise a tor runs for as long as the setup takes.
- *
- * @throws AppError
- */
-export async function setupOwnTor(options: OwnSetupOptions, progress: SetupProgress): Promise<SetupResult> {
-  const { directory, binary, log, services = noServiceManager } = options
-  const places = { ...options, torDirectory: directory }
-  const setup = await Setup.begin(options, progress, { places, run: runCommand, services })
-  const { torrcExtra, shape } = setup
-  const socksPort = options.wishes?.socksPort
-  if (torrcExtra !== undefined) await readTorrcExtra(torrcExtra)
-  if (process.geteuid?.() === 0 && setup.uid !== 0) return await setup.orTakeBack(() => setup.finishWithoutTor())
-  progress.begin('tor', 'Starting tor')
-  const running = await connectOwnTor(directory)
-  if (running) {
-    progress.done('tor', `The running relay has tor ${running.version}`)
-    try {
-      await requireTorMode(running, shape.mode)
-      return await setup.orTakeBack(() => setup.finish(running, { relayRuns: true, mode: 'own' }))
-    } finally {
-      running.close()
-    }
-  }
-  return await setup.orTakeBack(async () => {
-    await setup.willMake('tor', directory)
-    const form = { mode: 'own', directory, binary, torrcExtra, service: shape.mode, socksPort } as const
-    const tor = await openTorSession(form, log)
-    try {
-      progress.done('tor', `tor ${tor.control.version} runs ${inMode(shape)}`)
-      const enableNetwork = tor.networkDecided ? undefined : (): Promise<void> => tor.enableNetwork()
-      return await setup.finish(tor.control, { relayRuns: false, mode: 'own', enableNetwork })
-    } finally {
-      await tor.end()
-    }
-  })
-}
-
-/**
- * The form for root: a tor instance of the system, which outlives the relay.
- *
- * @throws AppError
- */
-export async function setupSystemTor(options: SystemSetupOptions, progress: SetupProgress): Promise<SetupResult> {
-  if (process.geteuid?.() !== 0) {
-    const remedy = 'Run it with sudo, or let the relay run its own tor, which needs no root.'
-    throw new AppError('NEEDS_ROOT', 'Only root can make a tor instance of the system.', remedy)
-  }
-  const { instance: name, services, run } = options
-  const { unit, control: endpoint } = instancePaths(name)
-  const setup = await Setup.begin(options, progress, { places: options, run, services })
-  const extra = setup.torrcExtra === undefined ? undefined : await readTorrcExtra(setup.torrcExtra)
-  progress.begin('tor', `Preparing the tor instance ${name}`)
-  const { shape } = setup
-  return await setup.orTakeBack(async () => {
-    const wasActive = await services.isActive(unit)
-    if (!(await instanceExists(name, run))) {
-      await setup.record({ type: 'instance', name, parents: missingParents() })
-    }
-    await createInstance(name, run)
-    const wanted = await instanceTorrc({ shape, socksPort: options.wishes?.socksPort }, extra)
-    const torrc = await writeInstanceTorrc(name, wanted, extra, run, async (present) => {
-      if (wasActive) await setup.record({ type: 'unit', name, was: 'running' })
-      await setup.record({ type: 'torrc', name, before: present ?? null })
-    })
-    if (torrc.changed) setup.changes.push(torrc.torrc)
-    if (setup.uid !== 0) {
-      const record = (user: string): Promise<void> => setup.record({ type: 'member', name, user })
-      const joined = await joinInstanceGroup(name, setup.uid, run, record)
-      if (joined !== undefined) setup.changes.push(`groups of the user ${joined}`)
-    }
-    progress.update('tor', `${wasActive && torrc.changed ? 'Restarting' : 'Starting'} ${unit}`)
-    if (!wasActive) {
-      await setup.record({ type: 'unit', name, was: 'stopped' })
-      await services.enable(unit)
-    }
-    // A reload would end it: single-hop mode cannot be switched on in a running tor.
-    else if (torrc.changed) await services.restart(unit)
-    const control = await connectSoon(endpoint)
-    try {
-      await requireTorMode(control, shape.mode)
-      progress.done('tor', `${unit} runs tor ${control.version} ${inMode(shape)}`)
-      return await setup.finish(control, { relayRuns: false, mode: 'system', instance: name })
-    } finally {
-      control.close()
-    }
-  })
-}
 
 interface Finish {
   readonly relayRuns: boolean
@@ -426,7 +321,7 @@ export function torMode<Mode extends string>(mode: Mode | undefined, hasOnionKey
   return mode ?? (hasOnionKey ? 'own' : undefined)
 }
 
-function inMode({ mode }: OnionShape): string {
+export function inMode({ mode }: OnionShape): string {
   return mode === 'single-hop' ? 'in single-hop mode' : 'as an ordinary, anonymous one'
 }
 

@@ -3,7 +3,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { runCommand } from '../../src/tor/command.ts'
-import { setupOwnTor } from '../../src/tor/setup.ts'
+import { setupOwnTor } from '../../src/tor/setup-own.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
 import { tree } from './tree.ts'
 

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
 import { readOnionKey } from '../../src/tor/onion-key.ts'
 import { OwnTor, connectOwnTor, ownTorPaths, prepareOwnTor } from '../../src/tor/own-tor.ts'
-import { setupOwnTor } from '../../src/tor/setup.ts'
+import { setupOwnTor } from '../../src/tor/setup-own.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
 
 const offline = ['DisableNetwork 1']
