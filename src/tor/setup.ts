@@ -29,9 +29,9 @@ import type { UndoTools } from './undo.ts'
 import { undoChanges } from './undo.ts'
 
 /*
- * What all forms of `smp-server tor setup` have in common: from a relay without an onion name to one that has it in its INI file. Every step first
- * looks whether it is done, so a second run changes nothing, and a run that was cut off goes on where it ended. A run
- * that fails takes back what it has changed.
+ * What all forms of `smp-server tor setup` have in common. It leads from a relay without an onion name to one that has
+ * it in its INI file. Every step first looks whether it is done, so a second run changes nothing, and a run that was cut
+ * off goes on where it ended. A run that fails takes back what it has changed.
  */
 
 export type SetupStep = 'check' | 'tor' | 'onion' | 'ini' | 'bootstrap' | 'publication' | 'undo'
