@@ -94,6 +94,7 @@ export function endSubscription(core: Core, subscription: Subscription, event: '
 /** After the store went back to its last durable state: what it forgot may have been delivered, what it has again was not. */
 export function redeliverAll(core: Core): void {
   for (const subscription of core.subscriptions.all()) {
+    if (subscription.mode === 'get') continue
     const queue = core.store.queue(subscription.rcvId)
     if (queue === undefined) continue
     const first = core.store.firstMessage(queue.rcvId)

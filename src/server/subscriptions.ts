@@ -70,9 +70,10 @@ export class Subscriptions {
     if (this.services[party].get(serviceId) === session) this.services[party].delete(serviceId)
   }
 
-  /** All individual subscriptions to messages. */
-  all(): Iterable<Subscription> {
-    return this.recipients.values()
+  /** All subscriptions to messages: of single queues, and what services have received something from. */
+  *all(): Iterable<Subscription> {
+    yield* this.recipients.values()
+    for (const session of this.services.R.values()) yield* session.subscriptions.values()
   }
 
   counts(): { recipients: number; notifiers: number; rcvServices: number; ntfServices: number } {

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { redeliverAll } from '../../src/server/delivery.ts'
 import { idFromBytes, type MsgId, type RcvId, type ServiceId, type SndId } from '../../src/protocol/ids.ts'
 import { encodeTransmission, type Command } from '../client/authorization.ts'
 import { createServiceCertificate, type ServiceCertificate } from '../client/certificates.ts'
@@ -284,6 +285,29 @@ const storeQueuesOf = (serviceId: Buffer, count: number): string[] => {
     return rcvId.toString('hex')
   })
 }
+
+describe('a store that went back to its last durable state', () => {
+  test('leads to the messages that it has now, for services as for other subscribers', async () => {
+    const [service, plain] = [await messaging(), await setting.connect()]
+    const queues = [await service.createQueue(), await plain.createQueue()] as const
+    const { store } = setting.core
+    for (const [client, queue] of [
+      [service, queues[0]],
+      [plain, queues[1]],
+    ] as const) {
+      await plain.send(queue, 'lost')
+      const lost = await client.receive(queue)
+      const rcvId = idFromBytes<RcvId>(queue.rcvId)
+      store.deleteFirstMessage(rcvId, idFromBytes<MsgId>(lost.id))
+      const id = idFromBytes<MsgId>(randomBytes(24))
+      store.writeMessage(rcvId, { type: 'message', id, timestamp: 1, notify: false, body: Buffer.from('kept') })
+    }
+    redeliverAll(setting.core)
+    expect(await service.receive(queues[0])).toMatchObject({ body: Buffer.from('kept') })
+    expect(await plain.receive(queues[1])).toMatchObject({ body: Buffer.from('kept') })
+    await service.noEvent(10)
+  })
+})
 
 describe('a restart', () => {
   test('keeps which queues and notifiers belong to a service', async () => {
