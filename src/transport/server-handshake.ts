@@ -118,12 +118,11 @@ function serverHello(
   if (range.max < since.impliedSessionId) return encodeServerHello({ range, sessionId })
   const { chain, signingKey } = credentials
   const signedKey = encodeSignedKey(sessionKeys.publicKey, signingKey)
-  const proven = challenge !== undefined && range.max >= since.identityProof
   return encodeServerHello({
     range,
     sessionId,
     certKey: { chain, signedKey },
-    ...(proven && { identityProof: sign(signingKey, Buffer.concat([challenge, sessionId])) }),
+    ...(challenge && { identityProof: sign(signingKey, Buffer.concat([challenge, sessionId])) }),
   })
 }
 

@@ -20,7 +20,7 @@ const WITHOUT_CLOSE_FRAME = 1006
  * Blocks over one WebSocket: each is a binary message of its own, and any other message ends the connection.
  *
  * Blocks are handed over one at a time, each after the one before has left, as in TlsChannel. Messages that were
- * already decoded when reading is paused wait here: as many as fit into one read of the socket.
+ * read together with the one at which reading was paused wait here.
  */
 export class WebSocketChannel implements BlockChannel {
   readonly sessionId: Buffer
@@ -32,19 +32,22 @@ export class WebSocketChannel implements BlockChannel {
   private handlers: ChannelHandlers | undefined
   private readonly arrived: Buffer[] = []
   private readonly waiting: Buffer[] = []
-  private delivering = false
   private sending = false
   private congested = false
   private paused = true
   private reason: CloseReason | undefined
   private gone = false
 
-  /** @param socket the connection under the open WebSocket */
-  constructor(webSocket: WebSocket, socket: TLSSocket, { sessionId, certificates }: TlsSession, port: number) {
+  constructor(
+    webSocket: WebSocket,
+    { alpnProtocol }: Pick<TLSSocket, 'alpnProtocol'>,
+    { sessionId, certificates }: TlsSession,
+    port: number,
+  ) {
     this.webSocket = webSocket
     this.sessionId = sessionId
     this.peerCertificates = certificates
-    this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
+    this.alpn = typeof alpnProtocol === 'string' ? alpnProtocol : undefined
     this.port = port
     webSocket.pause()
     webSocket.on('message', this.received)
@@ -79,6 +82,7 @@ export class WebSocketChannel implements BlockChannel {
   resume(): void {
     if (this.handlers === undefined || this.gone) return
     this.paused = false
+    // Not at once: it may be the handler of a block that resumes.
     queueMicrotask(this.deliver)
   }
 
@@ -108,19 +112,13 @@ export class WebSocketChannel implements BlockChannel {
   }
 
   private readonly deliver = (): void => {
-    if (this.delivering) return
-    this.delivering = true
-    try {
-      while (this.mayDeliver()) {
-        const block = this.arrived.shift()
-        if (block === undefined) {
-          this.webSocket.resume()
-          return
-        }
-        this.handlers?.block(block)
+    while (this.mayDeliver()) {
+      const block = this.arrived.shift()
+      if (block === undefined) {
+        this.webSocket.resume()
+        return
       }
-    } finally {
-      this.delivering = false
+      this.handlers?.block(block)
     }
   }
 

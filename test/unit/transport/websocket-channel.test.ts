@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { WebSocketStream } from '../../client/websocket.ts'
-import { openWebSocket } from '../../client/websocket.ts'
+import { WebSocket, WebSocketServer } from 'ws'
+import { WebSocketChannel } from '../../../src/transport/websocket-channel.ts'
+import { openWebSocket, type WebSocketStream } from '../../client/websocket.ts'
 import { delay } from './fixtures.ts'
 import { loopback, recorder, until, type Loopback } from './loopback.ts'
 
@@ -88,35 +89,23 @@ describe('a block channel over a WebSocket', () => {
     expect(record.blocks.map((block) => block[0])).toEqual([...Array(20).keys()])
   })
 
-  it('may be resumed by the handler itself', async () => {
-    const stream = await client()
-    const channel = await relay.channel()
-    const order: string[] = []
-    channel.attach(
-      recorder((block) => {
-        order.push(`begin ${block[0]}`)
-        channel.pause()
-        channel.resume()
-        order.push(`end ${block[0]}`)
-      }),
-    )
-    for (let byte = 0; byte < 4; byte++) stream.write(Buffer.alloc(SIZE, byte))
-    await until(() => order.length === 8, 'four blocks')
-    expect(order).toEqual([0, 1, 2, 3].flatMap((n) => [`begin ${n}`, `end ${n}`]))
-  })
-
-  it('stops the client while it is paused', async () => {
+  it.each([true, false])('stops the client while it is paused or not attached (attached: %s)', async (attached) => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder(() => channel.pause())
-    channel.attach(record)
-    for (let i = 0; i < 2000; i++) stream.write(Buffer.alloc(SIZE))
-    await delay(300)
-    const held = stream.webSocket.bufferedAmount
-    expect(held).toBeGreaterThan(SIZE * 1000)
-    await delay(200)
-    expect(stream.webSocket.bufferedAmount).toBe(held)
-    expect(record.blocks).toHaveLength(1)
+    if (attached) channel.attach(record)
+    let sent = 0
+    const send = (): void => {
+      if (++sent <= 4000) stream.webSocket.send(Buffer.alloc(SIZE), send)
+    }
+    send()
+    let before = -1
+    while (sent !== before && sent <= 4000) {
+      before = sent
+      await delay(200)
+    }
+    expect(sent).toBeLessThan(3000)
+    expect(record.blocks).toHaveLength(attached ? 1 : 0)
   })
 
   it('tells a writer to wait when the peer does not read, and when to go on', async () => {
@@ -160,6 +149,20 @@ describe('a block channel over a WebSocket', () => {
     expect(stream.closeCode).toBe(1000)
     await until(() => record.reasons.length > 0, 'the end')
     expect(record.reasons).toEqual(['closed'])
+  })
+
+  it('hears that the client closes its side too, although it was paused', async () => {
+    const stream = await client()
+    const channel = await relay.channel()
+    const record = recorder(() => channel.pause())
+    channel.attach(record)
+    for (let i = 0; i < 10; i++) stream.write(Buffer.alloc(SIZE))
+    await until(() => record.blocks.length === 1, 'a block')
+    const start = performance.now()
+    channel.close()
+    await until(() => record.reasons.length > 0, 'the end')
+    expect(performance.now() - start).toBeLessThan(2000)
+    expect(record.blocks).toHaveLength(1)
   })
 
   it('delivers nothing any more after it was closed', async () => {
@@ -237,5 +240,42 @@ describe('a block channel over a WebSocket', () => {
     expect(record.reasons).toEqual(['closed'])
     expect(performance.now() - start).toBeGreaterThan(4000)
     expect(relay.listener.counts.active).toBe(0)
+  })
+})
+
+describe('a block channel over a WebSocket that reads several blocks at once', () => {
+  it('delivers one at a time to a handler that pauses and resumes, and none before it is attached', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    await once(server, 'listening')
+    const connected = once(server, 'connection') as Promise<[WebSocket]>
+    const peer = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    const [[webSocket]] = await Promise.all([connected, once(peer, 'open')])
+    const session = { sessionId: randomBytes(32), certificates: [] }
+    const channel = new WebSocketChannel(webSocket, { alpnProtocol: null }, session, 80)
+    expect(channel.alpn).toBeUndefined()
+    webSocket.resume()
+    for (let byte = 0; byte < 12; byte++) peer.send(Buffer.alloc(SIZE, byte))
+    await delay(100)
+
+    const held = recorder(() => channel.pause())
+    channel.attach(held)
+    expect(held.blocks).toHaveLength(0)
+    await delay(50)
+    expect(held.blocks.map((block) => block[0])).toEqual([0])
+
+    const order: string[] = []
+    channel.attach(
+      recorder((block) => {
+        order.push(`begin ${block[0]}`)
+        channel.pause()
+        channel.resume()
+        order.push(`end ${block[0]}`)
+      }),
+    )
+    expect(order).toEqual([])
+    await until(() => order.length === 22, 'the rest')
+    expect(order).toEqual([...Array(11).keys()].flatMap((n) => [`begin ${n + 1}`, `end ${n + 1}`]))
+    peer.terminate()
+    server.close()
   })
 })
