@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Session } from '../../src/server/session.ts'
 import { HIGH_WATER_MARK } from '../../src/transport/channel.ts'
 import { encodeTransmission } from '../client/authorization.ts'
+import { createServiceCertificate } from '../client/certificates.ts'
 import type { SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
 import type { Queue } from '../client/queue.ts'
@@ -118,5 +119,34 @@ describe('a client that is subscribed and never reads', () => {
     await deaf.closed
     expect(await reading.ping()).toEqual(pong)
     expect(other.read(queue, await other.get(queue))).toMatchObject({ body })
+  })
+})
+
+describe('a notification service that does not read', () => {
+  test('gets nothing that waited for it once another connection has taken over', async () => {
+    const service = { certificate: createServiceCertificate(), role: 'notifier' as const }
+    const [owner, deaf] = [await setting.connect(), await setting.connect({ service })]
+    const queues = [await owner.createQueue({ subscribe: false }), await owner.createQueue({ subscribe: false })]
+    const notifiers = await Promise.all(queues.map((queue) => owner.nkey(queue)))
+    const [rings, other] = notifiers
+    const [queue] = queues
+    if (!queue || !rings || !other) throw new Error('no notifier')
+    await deaf.nsub(rings)
+    deaf.session.stream.socket.pause()
+    const ping = (): Buffer =>
+      encodeTransmission(deaf.session.auth, randomBytes(24), { entityId: Buffer.alloc(0), bytes: commands.ping() })
+    for (let count = 0; count < 1200; count++) deaf.sendTransmissions([ping()])
+    await stalled(sessionOf(deaf))
+    expect(await owner.send(queue, 'ring', { notify: true })).toEqual(ok)
+    expect(sessionOf(deaf).heldBack.notifiers.size).toBe(1)
+    const next = await setting.connect({ service })
+    await next.nsub(other)
+    deaf.session.stream.socket.resume()
+    const words: string[] = []
+    while (words.length < 1201) words.push((await deaf.nextEvent()).reply.type)
+    expect(words.filter((word) => word !== 'PONG')).toEqual(['ENDS'])
+    await deaf.noEvent(20)
+    await next.nsubs(0, Buffer.alloc(16))
+    expect(await next.nextEvent()).toMatchObject({ entityId: rings.notifierId, reply: { type: 'NMSG' } })
   })
 })
