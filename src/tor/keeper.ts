@@ -53,9 +53,6 @@ export interface KeeperState extends TorState {
   readonly nextHostname?: OnionHostname | undefined
   /** When the network last took the descriptor, or handed it out. */
   readonly confirmedAt?: Date
-  /** When the relay was last reached through Tor, and why the last attempt failed if it did. */
-  readonly provenAt?: Date
-  readonly unproven?: string | undefined
   /** How often a tor was lost, or could not be had, since the keeper started. */
   readonly restarts: number
   /** The last proof from outside. */
@@ -97,8 +94,6 @@ export interface KeeperOptions {
   }
   /** How long tor may be without its network before the log says so. */
   readonly waitingGraceMs?: number
-  /** Reaches the relay as a client would, through Tor; rejects when that fails, and at once when it is called off. */
-  readonly prove?: ((hostname: OnionHostname, calledOff: AbortSignal) => Promise<void>) | undefined
   /** Between two questions whether tor is alive. */
   readonly heartbeatMs?: number
   readonly log: Logger
@@ -271,24 +266,9 @@ export class OnionKeeper {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
         const interval = this.#state.publishedAt ? this.#checkIntervalMs : Math.min(firstCheckMs, this.#checkIntervalMs)
         await this.check()
-        await this.#prove(this.#session?.service.hostname ?? service.hostname, over)
         checkAt = performance.now() + interval
       }
       await sleep(this.#heartbeatMs, undefined, { signal: over, ref: false })
-    }
-  }
-
-  async #prove(hostname: OnionHostname, over: AbortSignal): Promise<void> {
-    if (!this.#options.prove || !this.#state.publishedAt) return
-    try {
-      await this.#options.prove(hostname, over)
-      this.#set({ provenAt: new Date(), unproven: undefined })
-    } catch (error) {
-      if (over.aborted) return
-      const unproven = error instanceof Error ? error.message : String(error)
-      if (this.#state.unproven === undefined)
-        this.#options.log.warn(`onion service: not reached through Tor: ${unproven}`)
-      this.#set({ unproven })
     }
   }
 

@@ -145,23 +145,6 @@ describe('the keeper', () => {
     expect(kept.state.phase).toBe('publishing')
   })
 
-  it('reaches the relay from outside, again and again, once it is published', async () => {
-    const tor = await singleHopTor((line) =>
-      line.startsWith('HSFETCH') ? ['250 OK', `650 HS_DESC RECEIVED ${serviceId} NO_AUTH $a b`] : undefined,
-    )
-    await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
-    const asked: string[] = []
-    const prove = (hostname: string): Promise<void> =>
-      asked.push(hostname) === 1 ? Promise.reject(new Error('no way')) : Promise.resolve()
-    const kept = keeper(tor, { prove, checkIntervalMs: 300, heartbeatMs: 100 })
-    await expect.poll(() => kept.state.phase).toBe('publishing')
-    tor.say(uploaded)
-    await expect.poll(() => kept.state.unproven, { timeout: 35_000 }).toBe('no way')
-    await expect.poll(() => kept.state.provenAt).toBeInstanceOf(Date)
-    expect(kept.state.unproven).toBeUndefined()
-    expect(asked[0]).toBe(key.hostname)
-  })
-
   it('does not make another service when the key of the named one is lost', async () => {
     const tor = await singleHopTor()
     const kept = keeper(tor, { expectedHostname: key.hostname })
