@@ -47,6 +47,9 @@ type Entry =
   | { readonly state: 'connected'; readonly relay: PooledRelay }
   | { readonly state: 'failed'; readonly failure: ConnectFailure; readonly until: number }
 
+/** Forwarded commands of all clients that may wait for one relay at once. */
+const MAX_IN_FLIGHT = 4096
+
 /** The connections of this relay to others: one per destination, made on demand, shared by all clients, closed when idle. */
 export class RelayPool {
   private readonly options: RelayPoolOptions
@@ -54,7 +57,7 @@ export class RelayPool {
   private readonly entries = new Map<string, Entry>()
   private readonly byId = new Map<RelayId, PooledRelay>()
   private readonly maxRelays: number
-  private closed = false
+  private readonly closing = new AbortController()
 
   constructor(options: RelayPoolOptions) {
     this.options = options
@@ -109,7 +112,7 @@ export class RelayPool {
   }
 
   close(): void {
-    this.closed = true
+    this.closing.abort()
     for (const { client } of this.byId.values()) client.close()
   }
 
@@ -121,6 +124,8 @@ export class RelayPool {
       routing: this.options.routing(),
       timeoutMs: this.timeouts.connect,
       requestTimeoutMs: this.timeouts.request,
+      maxInFlight: MAX_IN_FLIGHT,
+      signal: this.closing.signal,
       ...(lookup && { lookup }),
     })
     if ('failure' in connection) {
@@ -135,7 +140,7 @@ export class RelayPool {
     this.entries.set(key, { state: 'connected', relay })
     this.byId.set(relayId, relay)
     void client.closed.then(() => this.forget(relay))
-    if (this.closed) client.close()
+    if (this.closing.signal.aborted) client.close()
     return relay
   }
 

@@ -13,6 +13,8 @@ export interface ConnectOptions extends ClientHandshakeOptions, RelayClientOptio
   readonly routing?: Routing
   /** For reaching the host, TLS and the handshake together; 45 s when absent. */
   readonly timeoutMs?: number
+  /** Gives the attempt up, as a time-out does. */
+  readonly signal?: AbortSignal
   /** Replaces DNS for hosts that are connected to directly. */
   readonly lookup?: LookupFunction
 }
@@ -58,6 +60,9 @@ async function connectBy(
   const controller = new AbortController()
   const timer = setTimeout(() => controller.abort(), timeoutMs)
   const { signal } = controller
+  const abandon = (): void => controller.abort()
+  options.signal?.addEventListener('abort', abandon, { once: true })
+  if (options.signal?.aborted === true) abandon()
   try {
     const tcp = await timed(
       timings,
@@ -72,6 +77,7 @@ async function connectBy(
       chain,
       tcp.localPort ?? 0,
     )
+    signal.addEventListener('abort', () => channel.close(), { once: true })
     try {
       checkRelayChain(chain, address.keyHash, options.now?.() ?? new Date())
       const session = await timed(timings, 'handshake', joinRelay(channel, address.keyHash, deadline, options))
@@ -82,6 +88,7 @@ async function connectBy(
     }
   } finally {
     clearTimeout(timer)
+    options.signal?.removeEventListener('abort', abandon)
   }
 }
 
