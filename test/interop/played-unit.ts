@@ -37,7 +37,7 @@ export class PlayedUnit implements ServiceManager {
   async stop(): Promise<void> {
     const tor = this.#tor
     this.#tor = undefined
-    if (!tor || tor.exitCode !== null) return
+    if (tor?.exitCode !== null) return
     const ended = new Promise((resolve) => tor.once('close', resolve))
     tor.kill('SIGKILL')
     await ended
