@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import { connect, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/config/log.ts'
 import type { WebOptions } from '../../../src/transport/listener.ts'
@@ -139,6 +139,35 @@ describe('a port shared by SMP and the web', () => {
     socket.write(bytes)
     await new Promise((resolve) => socket.resume().on('close', resolve))
     await until(() => relay.listener.counts.active === 0 && relay.faults.length === faults, 'the end')
+  })
+
+  it.each([
+    ['TLS', ''],
+    ['a request', 'GET / HTTP/1.1\r\nHost: a\r\n'],
+    ['an answer', 'GET /health HTTP/1.1\r\nHost: a\r\n\r\n'],
+    [
+      'a WebSocket',
+      'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x82\xff',
+    ],
+  ])('survives clients that reset the connection at any moment of %s', async (_, bytes) => {
+    const relay = await relayWith({ web: { on: 'shared port' } })
+    for (let ms = 0; ms < 24; ms++) {
+      const tcp = connectTcp(relay.listener.port, '127.0.0.1').on('error', () => undefined)
+      const socket = connect({
+        socket: tcp,
+        servername: 'a.test',
+        ALPNProtocols: ['http/1.1'],
+        rejectUnauthorized: false,
+      })
+      socket.on('error', () => undefined)
+      socket.write(bytes, 'latin1')
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      tcp.resetAndDestroy()
+    }
+    await until(() => relay.listener.counts.active === 0, 'the end of all')
+    const stream = await openWebSocket({ host: '127.0.0.1', port: relay.listener.port })
+    expect(stream.open).toBe(true)
+    stream.close()
   })
 
   it('ends every connection when it closes, WebSockets and those that say nothing too', async () => {
