@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import ini from 'ini'
 import { describe, expect, test } from 'vitest'
 import { iniValue, setIniValue } from '../../../src/config/ini.ts'
 import { keyRows } from '../../../src/config/keys.ts'
@@ -87,4 +88,18 @@ test('every key can be set, and then stands below its sample', () => {
     const at = lines.findIndex((line, index) => line !== text.split('\n')[index])
     expect([lines[at - 1], text.split('\n')[at]].join('\n')).toMatch(new RegExp(`^(# )?${name} ?[=:]`, 'm'))
   }
+})
+
+describe('the generated file is read alike by an independent reader', () => {
+  test('of INI files, once `key: value` is spelt `key = value`', () => {
+    const text = generateIni({ ...plain, createPassword: 'p-_=', host: 'a.example' })
+    const read = ini.parse(text.replaceAll(/^(\w+): /gm, '$1 = '))
+    for (const { section, name } of keyRows()) {
+      expect([section, name, (read[section] as Record<string, unknown> | undefined)?.[name]]).toEqual([
+        section,
+        name,
+        iniValue(text, section, name),
+      ])
+    }
+  })
 })
