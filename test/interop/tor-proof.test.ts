@@ -44,6 +44,7 @@ async function install(hosts: string): Promise<Installation> {
   const settings: [string, string, string][] = [
     ['TRANSPORT', 'host', hosts],
     ['TRANSPORT', 'port', String(port)],
+    ['TRANSPORT', 'listen_host', '127.0.0.1'],
     ['TOR', 'torrc_extra', extra],
     ['TOR', 'check_interval', '10'],
   ]

@@ -1,0 +1,112 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { iniValue, setIniValue } from '../../src/config/ini.ts'
+import { connectClient, type SmpClient } from '../client/client.ts'
+import { generateKey } from '../client/keys.ts'
+import type { Queue } from '../client/queue.ts'
+import { torNetwork, type TorNetwork } from '../tor-network/fixture.ts'
+import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
+
+/*
+ * The main job, with the built program: an onion is set up, a client that shares no code with the relay uses it through
+ * an ordinary tor of the same network, and clearnet, and goes on after the relay's tor was killed.
+ */
+
+let network: TorNetwork
+const relay = new Installation()
+let port: number
+let onion: string
+let running: RunningCommand
+const clients: SmpClient[] = []
+
+beforeAll(async () => {
+  network = await torNetwork(inject('torNetwork'))
+  await buildProgram()
+  port = await freePort()
+  const extra = join(relay.root, 'torrc-extra')
+  await writeFile(extra, `${network.joinTorrc.join('\n')}\n`)
+  relay.run(['init', '-y', '-n', '127.0.0.1', '--password', 'secret'])
+  const ini = setIniValue(await readFile(relay.ini, 'utf8'), 'TRANSPORT', 'port', String(port))
+  await writeFile(relay.ini, setIniValue(ini, 'TRANSPORT', 'listen_host', '127.0.0.1'))
+  const setup = await relay.start(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).ended()
+  expect(setup.status).toBe(0)
+  onion = iniValue(await readFile(relay.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',')[1] ?? ''
+  running = relay.start(['start'])
+  await running.shows(/onion service: published/, 60_000)
+}, 240_000)
+
+afterAll(async () => {
+  await Promise.all(clients.map((client) => client.close()))
+  await relay.remove()
+})
+
+/** A client on the virtual port of the onion service, through SOCKS; new services take tor a moment to find. */
+async function throughTor(): Promise<SmpClient> {
+  const keyHash = Buffer.from((await readFile(join(relay.config, 'fingerprint'), 'utf8')).trim(), 'base64url')
+  const socks = { host: network.socksHost, port: network.socksPort }
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const client = await connectClient({ host: onion, port: 5223, keyHash }, { socks, timeoutMs: 20_000 })
+      clients.push(client)
+      return client
+    } catch (error) {
+      if (attempt === 8) throw error
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+    }
+  }
+}
+
+async function overClearnet(): Promise<SmpClient> {
+  const keyHash = Buffer.from((await readFile(join(relay.config, 'fingerprint'), 'utf8')).trim(), 'base64url')
+  const client = await connectClient({ host: '127.0.0.1', port, keyHash })
+  clients.push(client)
+  return client
+}
+
+const senderKey = generateKey('x25519')
+
+/** SEND, MSG, ACK. */
+async function exchange(sender: SmpClient, recipient: SmpClient, queue: Queue, text: string): Promise<void> {
+  expect(await sender.send(queue, text, { key: senderKey })).toMatchObject({ type: 'OK' })
+  const message = await recipient.receive(queue, 20_000)
+  expect(message).toMatchObject({ type: 'message', body: Buffer.from(text) })
+  expect(await recipient.ack(queue, message.id)).toMatchObject({ type: 'OK' })
+}
+
+/** NEW and KEY. */
+async function securedQueue(recipient: SmpClient): Promise<Queue> {
+  const queue = await recipient.createQueue({ password: 'secret' })
+  expect(await recipient.key(queue, senderKey)).toMatchObject({ type: 'OK' })
+  return queue
+}
+
+describe('a relay with both addresses', () => {
+  it('prints one address with both hosts', () => {
+    const { stdout } = relay.run(['address'])
+    expect(stdout.trim()).toMatch(/^smp:\/\/[A-Za-z0-9_-]{43}=:secret@127\.0\.0\.1,[a-z2-7]{56}\.onion(:\d+)?$/)
+    expect(stdout).toContain(onion)
+  })
+
+  it('passes messages from clearnet to the onion, and from the onion to clearnet', { timeout: 120_000 }, async () => {
+    const [tor, clear] = [await throughTor(), await overClearnet()]
+    const behindTor = await securedQueue(tor)
+    await exchange(clear, tor, behindTor, 'to the onion')
+    const inTheOpen = await securedQueue(clear)
+    await exchange(tor, clear, inTheOpen, 'from the onion')
+  })
+
+  it('goes on at the onion after its tor was killed, and clearnet does not notice', { timeout: 180_000 }, async () => {
+    const clear = await overClearnet()
+    const queue = await securedQueue(clear)
+    const published = (): number => running.output.stderr.split('onion service: published').length
+    const before = published()
+    const torPid = Number(/tor .*process (\d+)/.exec(relay.run(['tor', 'status']).stdout)?.[1])
+    expect(torPid).toBeGreaterThan(1)
+    process.kill(torPid, 'SIGKILL')
+    await exchange(clear, clear, queue, 'while tor is away')
+    await expect.poll(published, { timeout: 60_000, interval: 200 }).toBeGreaterThan(before)
+    const again = await throughTor()
+    await exchange(again, clear, queue, 'when it is back')
+  })
+})
