@@ -18,14 +18,14 @@ export function bannerLines({ settings, paths, ports, webSocketPorts, site }: Ba
   const { store, transport, inactiveClients, auth, web } = settings
   const serving = ports.flatMap((port) => [
     `Serving SMP protocol on port ${port} (TLS)...`,
-    ...(site === 'served' && port === web.https?.port ? [`Serving static site on port ${port} (TLS)...`] : []),
+    ...(site === 'served' && port === web.https?.port ? [`Serving web clients on port ${port} (TLS)...`] : []),
   ])
   return [
     store.persistent ? `Store log: ${paths.store}` : 'Store log disabled.',
     ...serving,
     ...webSocketPorts.map((port) => `Serving SMP protocol on port ${port} (WebSockets)...`),
     ...(site === 'no certificate' && web.https
-      ? [`The static site is not served until ${web.https.certificate} and ${web.https.key} exist.`]
+      ? [`Browsers are not served until ${web.https.certificate} and ${web.https.key} exist.`]
       : []),
     ...(transport.ports.includes(443) ? [] : port443Warning),
     `expiring messages after ${duration(store.messageTtl)}`,

@@ -66,7 +66,7 @@ describe('start', () => {
       `Store log: ${join(relay.state, 'smp-server-store')}`,
     ])
     expect(lines).toContain(`Serving SMP protocol on port ${port} (TLS)...`)
-    expect(stdout).toContain(`The static site is not served until ${join(relay.config, 'web.crt')}`)
+    expect(stdout).toContain(`Browsers are not served until ${join(relay.config, 'web.crt')}`)
     expect(lines.at(-2)).toBe('creating new queues requires password')
     expect(stderr).toMatch(/Received SIGINT, stopping server\.\.\.\n.*Saving server state\.\.\.\n.*Server stopped\n$/)
   })
