@@ -13,6 +13,7 @@ import { maxSocketPathBytes } from './control/endpoint.ts'
 import { TorControl } from './control/tor-control.ts'
 import { writeDurably } from './durable-file.ts'
 import { errorCode } from './error-code.ts'
+import { takeStartLock } from './start-lock.ts'
 import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
 import type { TorrcExtra } from './torrc.ts'
 import { decidesNetwork, readTemplate, reasonOf, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
@@ -179,10 +180,20 @@ export class OwnTor {
    * @throws AppError as of `prepareOwnTor`, and `TOR_RUNS_ALREADY`, `TOR_ENDED`, `TOR_CONTROL_…`
    */
   static async start(options: OwnTorOptions): Promise<OwnTor> {
-    const running = await connectOwnTor(options.directory)
-    running?.close()
-    if (running) throw runsAlready(options.directory)
-    const paths = await prepareOwnTor(options)
+    await privateDirectory(options.directory)
+    const unlock = takeStartLock(join(options.directory, 'start.lock'))
+    if (unlock === undefined) throw runsAlready(options.directory)
+    try {
+      const running = await connectOwnTor(options.directory)
+      running?.close()
+      if (running) throw runsAlready(options.directory)
+      return await OwnTor.#startAlone(options, await prepareOwnTor(options))
+    } finally {
+      unlock()
+    }
+  }
+
+  static async #startAlone(options: OwnTorOptions, paths: OwnTorPaths): Promise<OwnTor> {
     const { child, pid, exited } = await spawnTor(options, paths)
     try {
       const control = await connectWhenReady(paths, exited, options)

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import * as v from 'valibot'
@@ -8,6 +7,7 @@ import { errorCode } from './error-code.ts'
 import type { KeeperState } from './keeper.ts'
 import type { OnionHostname } from './onion-address.ts'
 import { parseOnionHostname } from './onion-address.ts'
+import { thisProcess, type ProcessMark } from './process-mark.ts'
 
 /*
  * What only the running relay knows of its onion service, left in a file for `tor status`. It holds no secrets: the
@@ -15,10 +15,7 @@ import { parseOnionHostname } from './onion-address.ts'
  */
 
 /** The relay that wrote the file. Its process number may belong to another program by now; the start tells. */
-export interface StatusWriter {
-  readonly pid: number
-  /** When the kernel started it, in its ticks; `undefined` where there is no /proc. */
-  readonly processStart?: string
+export interface StatusWriter extends ProcessMark {
   readonly startedAt: Date
 }
 
@@ -116,27 +113,6 @@ export function parseStatus(text: string): StatusRecord | undefined {
   }
 }
 
-/** Whether the relay that wrote it runs still. */
-export function isRunning({ pid, processStart }: StatusWriter): boolean {
-  if (processStart !== undefined) return processStartOf(pid) === processStart
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return errorCode(error) === 'EPERM'
-  }
-}
-
-/** proc(5), field 22 of stat: the program's name in front of it may hold anything, but no later `)`. */
-function processStartOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return state === 'Z' ? undefined : fields[18]
-  } catch {
-    return undefined
-  }
-}
-
 /** Writes each state, at most a few times a second; when writing fails the relay goes on. */
 export class StatusFile {
   readonly #path: string
@@ -153,9 +129,7 @@ export class StatusFile {
     this.#path = path
     this.#log = log
     this.#pauseMs = pauseMs
-    const processStart = processStartOf(process.pid)
-    const startedAt = new Date(Date.now() - process.uptime() * 1000)
-    this.#relay = { pid: process.pid, startedAt, ...(processStart !== undefined && { processStart }) }
+    this.#relay = { ...thisProcess(), startedAt: new Date(Date.now() - process.uptime() * 1000) }
   }
 
   write(next: KeeperState): void {

@@ -8,7 +8,8 @@ import { readOnionKey } from './onion-key.ts'
 import { connectOwnTor } from './own-tor.ts'
 import type { TorForm } from './session.ts'
 import type { StatusRecord } from './status-file.ts'
-import { isRunning, readStatusFile } from './status-file.ts'
+import { isRunning } from './process-mark.ts'
+import { readStatusFile } from './status-file.ts'
 
 /*
  * Everything that can be learned about the onion service right now, each thing from who knows it: the key file, the

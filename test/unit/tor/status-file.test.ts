@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/config/log.ts'
 import type { KeeperState } from '../../../src/tor/keeper.ts'
-import { isRunning, parseStatus, readStatusFile, StatusFile } from '../../../src/tor/status-file.ts'
+import { isRunning } from '../../../src/tor/process-mark.ts'
+import { parseStatus, readStatusFile, StatusFile } from '../../../src/tor/status-file.ts'
 
 let directory: string
 let path: string
@@ -87,12 +88,11 @@ describe('the relay that wrote a status file', () => {
   })
 
   it('does not run when another process has its number, or none', async () => {
-    const startedAt = new Date()
-    expect(isRunning({ pid: process.pid, processStart: '1', startedAt })).toBe(false)
+    expect(isRunning({ pid: process.pid, processStart: '1' })).toBe(false)
     const child = spawn('true')
     const ended = new Promise((resolve) => child.once('close', resolve))
     await ended
-    expect(isRunning({ pid: child.pid ?? 0, startedAt })).toBe(false)
-    expect(isRunning({ pid: process.pid, startedAt })).toBe(true)
+    expect(isRunning({ pid: child.pid ?? 0 })).toBe(false)
+    expect(isRunning({ pid: process.pid })).toBe(true)
   })
 })
