@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { iniValue, setIniValue } from '../../src/config/ini.ts'
 import { connectClient, type SmpClient } from '../client/client.ts'
+import { commands } from '../client/commands.ts'
 import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
+import { relayOf, through } from '../conformance/through-proxy.ts'
 import { torNetwork, type TorNetwork } from '../tor-network/fixture.ts'
 import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
 
@@ -15,6 +17,8 @@ import { buildProgram, freePort, Installation, type RunningCommand } from './cli
 
 let network: TorNetwork
 const relay = new Installation()
+/** Another relay, through which senders reach the first. */
+const proxy = new Installation()
 let port: number
 let onion: string
 let running: RunningCommand
@@ -39,11 +43,16 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(clients.map((client) => client.close()))
   await relay.remove()
+  await proxy.remove()
 })
+
+async function keyHashOf({ config }: Installation): Promise<Buffer> {
+  return Buffer.from((await readFile(join(config, 'fingerprint'), 'utf8')).trim(), 'base64url')
+}
 
 /** A client on the virtual port of the onion service, through SOCKS; new services take tor a moment to find. */
 async function throughTor(): Promise<SmpClient> {
-  const keyHash = Buffer.from((await readFile(join(relay.config, 'fingerprint'), 'utf8')).trim(), 'base64url')
+  const keyHash = await keyHashOf(relay)
   const socks = { host: network.socksHost, port: network.socksPort }
   for (let attempt = 1; ; attempt++) {
     try {
@@ -58,7 +67,7 @@ async function throughTor(): Promise<SmpClient> {
 }
 
 async function overClearnet(): Promise<SmpClient> {
-  const keyHash = Buffer.from((await readFile(join(relay.config, 'fingerprint'), 'utf8')).trim(), 'base64url')
+  const keyHash = await keyHashOf(relay)
   const client = await connectClient({ host: '127.0.0.1', port, keyHash })
   clients.push(client)
   return client
@@ -108,5 +117,33 @@ describe('a relay with both addresses', () => {
     await expect.poll(published, { timeout: 60_000, interval: 200 }).toBeGreaterThan(before)
     const again = await throughTor()
     await exchange(again, clear, queue, 'when it is back')
+  })
+
+  it('is reached by senders of another relay, which knows it only as .onion', { timeout: 120_000 }, async () => {
+    const proxyPort = await freePort()
+    proxy.run(['init', '-y', '-n', '127.0.0.1', '--no-password'])
+    const settings: [string, string, string][] = [
+      ['TRANSPORT', 'port', String(proxyPort)],
+      ['TRANSPORT', 'listen_host', '127.0.0.1'],
+      ['PROXY', 'socks_proxy', `${network.socksHost}:${network.socksPort}`],
+    ]
+    const ini = await readFile(proxy.ini, 'utf8')
+    await writeFile(
+      proxy.ini,
+      settings.reduce((text, [section, key, value]) => setIniValue(text, section, key, value), ini),
+    )
+    const proxyRunning = proxy.start(['start'])
+    await proxyRunning.shows(/Listening on port/)
+    const sender = await connectClient({ host: '127.0.0.1', port: proxyPort, keyHash: await keyHashOf(proxy) })
+    clients.push(sender)
+
+    const clear = await overClearnet()
+    const queue = await clear.createQueue({ password: 'secret' })
+    const behind = await relayOf(sender, { host: onion, port: 5223, keyHash: await keyHashOf(relay) })
+    const skey = { entityId: queue.sndId, bytes: commands.skey(senderKey.spki), key: senderKey }
+    const send = { entityId: queue.sndId, bytes: commands.send(Buffer.from('by two relays'), false), key: senderKey }
+    expect(await through(sender, behind, skey)).toMatchObject({ reply: { type: 'OK' } })
+    expect(await through(sender, behind, send)).toMatchObject({ reply: { type: 'OK' } })
+    expect(await clear.receive(queue, 20_000)).toMatchObject({ body: Buffer.from('by two relays') })
   })
 })
