@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { Command } from '../client/authorization.ts'
 import { seal, nonceOf } from '../client/box.ts'
 import { expectReply, type SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
-import type { RelayAddress } from '../client/connection.ts'
 import { generateKey } from '../client/keys.ts'
 import {
   forward,
@@ -15,27 +13,11 @@ import {
   rfwd,
   type ForwardedRelay,
 } from '../client/proxy.ts'
-import type { Received, Reply } from '../client/replies.ts'
 import { auth, authAlgs, err, maxBody, ok, withRelay } from './setting.ts'
+import { prxy, relayOf, through } from './through-proxy.ts'
 
 const none = Buffer.alloc(0)
 const forwardedVersions = [8, 9, 10, 11, 14, 15, 16, 17, 19] as const
-
-const prxy = (client: SmpClient, { host, port, keyHash }: RelayAddress, password?: string): Promise<Reply> =>
-  client.request({ entityId: none, bytes: commands.prxy({ hosts: [host], port: `${port}`, keyHash }, password) })
-
-const relayOf = async (client: SmpClient, address: RelayAddress, maxVersion?: number): Promise<ForwardedRelay> =>
-  relayBehindProxy(expectReply(await prxy(client, address), 'PKEY'), address.keyHash, maxVersion)
-
-/** Sends a command to the relay through the proxy. */
-const through = async (client: SmpClient, relay: ForwardedRelay, command: Command): Promise<Received> => {
-  const corrId = randomBytes(24)
-  const forwarded = forward(relay, corrId, command)
-  const response = expectReply(await client.request(pfwd(relay, forwarded), corrId), 'PRES')
-  const received = forwarded.open(response.encrypted)
-  expect(received.corrId).toEqual(corrId)
-  return received
-}
 
 describe('through a proxy', () => {
   const relay = withRelay()
