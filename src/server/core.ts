@@ -54,9 +54,14 @@ export function seconds(core: Core): number {
 
 const DAY_SECONDS = 86_400
 
+/** The beginning of the present day, UTC: seconds since the epoch. */
+export function today(core: Core): number {
+  const now = seconds(core)
+  return now - (now % DAY_SECONDS)
+}
+
 /** Notes that a queue was used today; written at most once a day per queue. */
 export function touch(core: Core, queue: QueueRec): void {
-  const now = seconds(core)
-  const today = now - (now % DAY_SECONDS)
-  if (queue.updatedAt !== today) core.store.touchQueue(queue.rcvId, today)
+  const day = today(core)
+  if (queue.updatedAt !== day) core.store.touchQueue(queue.rcvId, day)
 }

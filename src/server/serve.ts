@@ -5,7 +5,6 @@ import { listen, type Listener, type WebOptions } from '../transport/listener.ts
 import type { RelayCredentials } from '../transport/credentials.ts'
 import { acceptHandshake } from '../transport/server-handshake.ts'
 import type { WebCertificate } from '../transport/web-certificate.ts'
-import { FULL_RANGE, LEGACY_RANGE } from '../protocol/versions.ts'
 import type { Core, Policy, ProxyPolicy } from './core.ts'
 import { redeliverAll } from './delivery.ts'
 import { NameResolver, type NameResolverOptions } from './name-resolver.ts'
@@ -113,7 +112,6 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   const serve = async (channel: BlockChannel, challenge: Buffer | undefined): Promise<void> => {
     const link = await acceptHandshake(channel, {
       credentials: options.credentials,
-      range: channel.alpn === undefined ? LEGACY_RANGE : FULL_RANGE,
       timeoutMs: timeouts.handshake,
       ...(challenge && { challenge }),
       lookupService: (service) => lookupService(core, service),

@@ -7,11 +7,9 @@ import type { Transmission } from '../protocol/transmission.ts'
 import type { ServiceRec } from '../store/store.ts'
 import type { ServiceHello } from '../transport/server-handshake.ts'
 import type { ClientService } from '../transport/smp-link.ts'
-import { seconds, type Core } from './core.ts'
+import { today, type Core } from './core.ts'
 
 type CommandType = Command['type']
-
-const DAY_SECONDS = 86_400
 
 /** Commands for which a service session signs twice: with the queue's key, and with its session key. */
 const SIGNED_TWICE: readonly CommandType[] = ['NEW', 'SUB', 'NSUB']
@@ -66,13 +64,12 @@ export async function lookupService(core: Core, request: ServiceHello): Promise<
   const { store } = core
   const known = store.serviceByCertHash(request.certHash)
   if (known !== undefined) return known.role === request.role ? known.serviceId : undefined
-  const now = seconds(core)
   const service: ServiceRec = {
     serviceId: idFromBytes<ServiceId>(core.random(ID_SIZE)),
     role: request.role,
     certificates: request.certificates,
     certHash: request.certHash,
-    createdAt: now - (now % DAY_SECONDS),
+    createdAt: today(core),
   }
   if (store.addService(service) === 'taken') return undefined
   return store.flushed().then(

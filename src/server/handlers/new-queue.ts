@@ -5,7 +5,7 @@ import type { Command } from '../../protocol/command.ts'
 import { idFromBytes, type LinkId, type NotifierId, type RcvId, type SndId } from '../../protocol/ids.ts'
 import { ID_SIZE } from '../../protocol/limits.ts'
 import type { LinkData, NotifierRec, QueueRec } from '../../store/store.ts'
-import { seconds, type Core } from '../core.ts'
+import { today } from '../core.ts'
 import { samePassword } from '../password.ts'
 import { fail, kept, type Context, type Outcome } from '../outcome.ts'
 import { takeService } from '../services.ts'
@@ -15,7 +15,6 @@ type NewCommand = Extract<Command, { type: 'NEW' }>
 
 /** Attempts to find ids that are not taken; one is enough unless randomness is broken. */
 const ATTEMPTS = 3
-const DAY_SECONDS = 86_400
 
 /** NEW: creates a queue and, unless told otherwise, subscribes this connection to it. */
 export function newQueue(context: Context, command: NewCommand): Outcome {
@@ -89,9 +88,4 @@ export function agree(clientKey: DhKey): { secret: Buffer; publicKey: DhKey } | 
   const { publicKey, privateKey } = generateDhKeyPair()
   const secret = dh(privateKey, clientKey)
   return secret && { secret, publicKey }
-}
-
-function today(core: Core): number {
-  const now = seconds(core)
-  return now - (now % DAY_SECONDS)
 }
