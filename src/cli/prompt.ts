@@ -40,7 +40,8 @@ export class Prompt {
   /** Lets the process end although stdin is open. */
   close(): void {
     this.#reader.close()
-    process.stdin.unref()
+    // A terminal, pipe or socket can be let go; a file, /dev/null among them, ends by itself and has no such method.
+    if ('unref' in process.stdin) process.stdin.unref()
   }
 }
 

@@ -219,10 +219,19 @@ describe('init with questions', () => {
     expect(openssl('x509', '-in', 'server.crt', '-noout', '-subject')).toContain('CN = smp.example.com')
   })
 
-  test('ends without a trace when the input ends', () => {
-    const { status, stdout } = relay.run(['init', '-l', '--disable-web', '--ip', '1.2.3.4'])
-    expect(status).toBe(1)
-    expect(stdout).toContain('Error: The input ended')
+  test('takes its answers from a file too', () => {
+    const answers = join(relay.root, 'answers')
+    writeFileSync(answers, '\n\n\ngood\nsmp.example.com\n\n\n')
+    expect(relay.runWithFile(['init'], answers)).toMatchObject({ status: 0, stderr: '' })
+    expect([value('AUTH', 'create_password'), value('TRANSPORT', 'host')]).toEqual(['good', 'smp.example.com'])
+  })
+
+  test('ends without a trace when the input ends, from a pipe and from /dev/null', () => {
+    const args = ['init', '-l', '--disable-web', '--ip', '1.2.3.4']
+    for (const { status, stdout, stderr } of [relay.run(args), relay.runWithFile(args, '/dev/null')]) {
+      expect([status, stderr]).toEqual([1, ''])
+      expect(stdout).toContain('Error: The input ended')
+    }
     expect(existsSync(relay.config)).toBe(false)
   })
 })

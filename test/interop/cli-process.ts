@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -74,6 +74,19 @@ export class Installation {
       encoding: 'utf8',
       timeout: 30_000,
     })
+    return { status, stdout, stderr }
+  }
+
+  /** The same with a file as standard input, as `smp-server … <file` gives it. */
+  runWithFile(args: readonly string[], file: string): CommandResult {
+    const input = openSync(file, 'r')
+    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+      env: this.environment,
+      stdio: [input, 'pipe', 'pipe'],
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    closeSync(input)
     return { status, stdout, stderr }
   }
 
