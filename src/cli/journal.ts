@@ -7,7 +7,7 @@ import { Refusal } from './output.ts'
 export function addJournal(program: Command, { paths }: Context): void {
   const command = program
     .command('journal')
-    .description('Move messages from and to journal storage (not in this server)')
+    .description('Move messages from and to journal storage (not needed, start takes them over)')
   const subcommands = {
     import: 'Import messages into a journal',
     export: 'Export messages from a journal',
@@ -21,7 +21,7 @@ export function addJournal(program: Command, { paths }: Context): void {
         requireIni(paths)
         throw new Refusal(
           'Error: this server has no journal storage.',
-          'Set store_messages to memory in [STORE_LOG]: messages are then in the storage of this server and survive restarts.',
+          '`smp-server start` takes over the messages of one, and keeps them in a storage of its own.',
         )
       })
   }

@@ -6,6 +6,7 @@ import { openLmdbStore } from '../store/lmdb.ts'
 import { openMemoryStore } from '../store/memory.ts'
 import { DEFAULT_QUOTA, type Store, type StoreError } from '../store/store.ts'
 import { importUpstream, retireUpstreamFiles } from '../store/upstream/import.ts'
+import { holdsNothing, leaveNotice } from '../store/upstream/notice.ts'
 
 export interface OpenStoreOptions {
   readonly settings: Settings['store']
@@ -33,6 +34,7 @@ export async function openStore(options: OpenStoreOptions, onRollback: () => voi
   const store = openLmdbStore(paths.store, storeOptions)
   try {
     await takeOver(store, options)
+    await leaveNotice(paths.stateDir)
     return store
   } catch (error) {
     await store.close()
@@ -42,7 +44,9 @@ export async function openStore(options: OpenStoreOptions, onRollback: () => voi
 
 async function takeOver(store: Store, { settings, paths, log, skipWarnings, now }: OpenStoreOptions): Promise<void> {
   const { storeLog, messagesLog, notificationsLog, stateDir } = paths
-  if (![storeLog, `${storeLog}.start`, messagesLog, notificationsLog].some((file) => existsSync(file))) return
+  const present = [storeLog, `${storeLog}.start`, messagesLog, notificationsLog].filter((file) => existsSync(file))
+  const empty = await Promise.all(present.map(holdsNothing))
+  if (empty.every(Boolean) && !existsSync(paths.journal)) return
   log.note(`restoring queues and messages from ${storeLog} and the files beside it`)
   const time = now()
   const seconds = Math.floor(time.getTime() / 1000)

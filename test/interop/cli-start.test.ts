@@ -1,9 +1,11 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { setIniValue } from '../../src/config/ini.ts'
+import { parseServerAddress } from '../../src/protocol/server-address.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
 
 beforeAll(buildProgram)
@@ -87,6 +89,64 @@ describe('start', () => {
     expect(stdout).not.toContain('Serving SMP')
   })
 
+  test.each([
+    ['5223,443', ''],
+    ['443,5223', ''],
+    ['7000,443', ':7000'],
+  ])(
+    'prints for the ports %s an address that clients read and the one-liner of the hosting guide finds',
+    (ports, port) => {
+      initialize()
+      setIni('TRANSPORT', 'port', ports)
+      const onion = `${'a'.repeat(55)}d.onion`
+      setIni('TRANSPORT', 'host', `a.example,${onion}`)
+      const guide = `grep -m1 'Server address:' | awk '{print $NF}' | sed 's/:443.*//'`
+      const { stdout } = relay.run(['start', '-m'])
+      const found = spawnSync('sh', ['-c', guide], { input: stdout, encoding: 'utf8' }).stdout.trim()
+      expect(found).toMatch(new RegExp(`^smp://[\\w-]{43}=:x@a\\.example,${onion}${port}$`))
+      expect(parseServerAddress(found)).toMatchObject({ hosts: ['a.example', onion], password: 'x' })
+    },
+  )
+
+  test('says of an INI file of the first days what it always said', () => {
+    initialize()
+    const text = (...auth: string[]): string =>
+      [
+        ...['[STORE_LOG]', '; Log is compacted on start', 'enable: on', '', 'restore_messages: on'],
+        ...['expire_messages_days: 30', 'log_stats: off', '', '[AUTH]', ...auth, ''],
+        ...['[TRANSPORT]', 'host: h', 'port: 5223', 'log_tls_errors: off', 'websockets: off', ''],
+        ...['[INACTIVE_CLIENTS]', 'disconnect: off', '; ttl: 43200', '; check_interval: 3600', ''],
+      ].join('\n')
+    const fingerprint = readFileSync(join(relay.config, 'fingerprint'), 'utf8').trim()
+    for (const [auth, inAddress, queues] of [
+      [['new_queues: on', 'create_password: test'], ':test', 'requires password'],
+      [['new_queues: on', '; create_password: test'], '', 'allowed'],
+      [['new_queues: off'], '', 'NOT allowed'],
+    ] as const) {
+      writeFileSync(relay.ini, text(...auth))
+      const { status, stdout } = relay.run(['start', '-m'])
+      expect([status, stdout.split('\n').slice(1)]).toEqual([
+        0,
+        [
+          `Fingerprint: ${fingerprint}`,
+          `Server address: smp://${fingerprint}${inAddress}@h`,
+          'Warning: server source code is not specified.',
+          "Add 'source_code' property to [INFORMATION] section of INI file.",
+          `Store log: ${join(relay.state, 'smp-server-store')}`,
+          '',
+          'WARNING: the clients will use port 443 by default soon.',
+          'Set `port` in smp-server.ini section [TRANSPORT] to `5223,443`',
+          '',
+          'expiring messages after 30 days',
+          'not expiring inactive clients',
+          `creating new queues ${queues}`,
+          "Server started in 'maintenance' mode, exiting",
+          '',
+        ],
+      ])
+    }
+  })
+
   test('names the process that has its port', async () => {
     initialize()
     const other = createServer()
@@ -148,13 +208,19 @@ describe('start refuses', () => {
     expect(relay.run(['start']).stdout).toBe(`----------\nError: no SMP credentials: ${key}\n----------\n`)
   })
 
-  test.each([
-    ['store_queues', 'database', 'must be journal or database while store_queues is database'],
-    ['store_messages', 'journal', 'this server has no journal storage'],
-  ])('%s = %s', (key, value, sentence) => {
+  test('PostgreSQL', () => {
     initialize()
-    setIni('STORE_LOG', key, value)
+    setIni('STORE_LOG', 'store_queues', 'database')
+    setIni('STORE_LOG', 'store_messages', 'database')
     const { status, stdout } = relay.run(['start'])
-    expect([status, stdout.includes(sentence)]).toEqual([1, true])
+    expect([status, stdout.includes('compiled without support for PostgreSQL')]).toEqual([1, true])
+  })
+
+  test('a journal beside a file of messages: one of the two is old', () => {
+    initialize()
+    mkdirSync(join(relay.state, 'messages'))
+    writeFileSync(join(relay.state, 'smp-server-messages.log'), '')
+    const { status, stdout } = relay.run(['start'])
+    expect([status, stdout.includes('Error: both ')]).toEqual([1, true])
   })
 })

@@ -1,4 +1,5 @@
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { setIniValue } from '../../src/config/ini.ts'
@@ -26,12 +27,43 @@ afterEach(() => relay.remove())
 
 const lines = (path: string): string[] => readFileSync(path, 'utf8').trim().split('\n')
 
+describe('a state directory of this relay', () => {
+  const seedUnit = (log: string): string => `[ -e "${log}" ] && cp "${log}" "${log}.bak"`
+
+  test('has a file for the ExecStopPost of the hosting guide, which holds nothing and is never taken over', () => {
+    for (const name of queueFiles) rmSync(join(relay.state, name))
+    relay.run(['start', '--maintenance'])
+    const log = join(relay.state, 'smp-server-store.log')
+    const post = spawnSync('/usr/bin/env', ['sh', '-c', seedUnit(log)], { encoding: 'utf8' })
+    expect([post.status, post.stderr]).toEqual([0, ''])
+    expect(readFileSync(`${log}.bak`)).toEqual(readFileSync(log))
+
+    const { status, stderr } = relay.run(['start', '--maintenance'])
+    expect([status, stderr.includes('restoring')]).toEqual([0, false])
+    expect(readdirSync(relay.state).toSorted()).toEqual([
+      'smp-server-store',
+      'smp-server-store.log',
+      'smp-server-store.log.bak',
+    ])
+  })
+})
+
 describe('a state directory of another SMP server', () => {
+  test('is taken over from a server that was killed while it ran: its queues, but no messages that it read itself', () => {
+    const log = join(relay.state, 'smp-server-store.log')
+    renameSync(log, `${log}.2026-11-22T22:27:32.622879601Z`)
+    cpSync(join(sample, 'compacted/smp-server-store.log'), log)
+    for (const name of queueFiles.slice(1)) renameSync(join(relay.state, name), join(relay.state, `${name}.bak`))
+    const { status, stderr } = relay.run(['start', '--maintenance'])
+    expect([status, stderr]).toEqual([0, expect.stringContaining('messages stored: 0, expired: 0, queues: 7')])
+  })
+
   test('is taken over at start, and its files are kept under other names', () => {
     const { status, stderr } = relay.run(['start', '--maintenance'])
     expect(status).toBe(0)
     expect(stderr).toMatch(/messages stored: \d+, expired: \d+, queues: 7\n/)
-    for (const name of queueFiles) expect(existsSync(join(relay.state, name))).toBe(false)
+    for (const name of queueFiles.slice(1)) expect(existsSync(join(relay.state, name))).toBe(false)
+    expect(lines(join(relay.state, 'smp-server-store.log'))).toEqual([expect.stringMatching(/^# .*store export$/)])
     const names = readdirSync(relay.state)
     expect(names).toEqual(expect.arrayContaining(['smp-server-messages.log.bak', 'smp-server-ntfs.log.bak']))
     expect(names.some((name) => /^smp-server-store\.log\.\d{4}-.*Z$/.test(name))).toBe(true)
@@ -44,11 +76,35 @@ describe('a state directory of another SMP server', () => {
     expect(stdout).toMatch(/^Exported: 7 queues, \d+ messages, \d+ notifications/)
     const messages = lines(join(relay.state, 'smp-server-messages.log'))
     expect(messages.toSorted()).toEqual(lines(join(sample, 'smp-server-messages.log')).toSorted())
+    const queues = lines(join(relay.state, 'smp-server-store.log'))
+    expect(queues.toSorted()).toEqual(lines(join(sample, 'compacted/smp-server-store.log')).toSorted())
+    const notifications = lines(join(relay.state, 'smp-server-ntfs.log'))
+    expect(notifications).toEqual(lines(join(sample, 'smp-server-ntfs.log')))
     expect(existsSync(join(relay.state, 'smp-server-store'))).toBe(false)
 
     const again = relay.run(['start', '--maintenance'])
     expect(again.status).toBe(0)
     expect(again.stderr).toMatch(new RegExp(`messages stored: ${messages.length}, expired: 0, queues: 7\\n`))
+  })
+
+  test('with a journal is taken over with every undelivered message, and goes back as files', () => {
+    for (const name of queueFiles) rmSync(join(relay.state, name))
+    cpSync(join(sample, 'journal'), relay.state, { recursive: true })
+    const ini = setIniValue(readFileSync(relay.ini, 'utf8'), 'STORE_LOG', 'store_messages', 'journal')
+    writeFileSync(relay.ini, ini)
+    const { status, stderr } = relay.run(['start', '--maintenance'])
+    expect([status, stderr]).toEqual([0, expect.stringContaining('messages stored: 134, expired: 0, queues: 7')])
+    expect(readdirSync(relay.state).filter((name) => /^messages(\.\d{4}-.*Z)?$/.test(name))).toHaveLength(1)
+
+    relay.run(['store', 'export'])
+    const journal = readdirSync(join(sample, 'journal/messages'), { recursive: true, withFileTypes: true })
+    const written = journal
+      .filter(({ name }) => name.startsWith('messages.'))
+      .flatMap(({ parentPath, name }) => {
+        const queue = parentPath.slice(join(sample, 'journal/messages').length).replaceAll('/', '')
+        return lines(join(parentPath, name)).map((line) => `v3 ${queue} ${line}`)
+      })
+    expect(lines(join(relay.state, 'smp-server-messages.log')).toSorted()).toEqual(written.toSorted())
   })
 
   test('is not written over: an export beside such files is refused, and the store stays', () => {

@@ -4,6 +4,7 @@ import { AppError } from '../../config/app-error.ts'
 import type { QueueRec, Store } from '../store.ts'
 import { exists, upstreamFiles, writeLines } from './files.ts'
 import { formatMessageLine, formatNotificationLine } from './message-log.ts'
+import { holdsNothing } from './notice.ts'
 import { formatStoreLogRecord } from './store-log.ts'
 
 export interface ExportReport {
@@ -19,19 +20,20 @@ export interface ExportReport {
  * Writes the whole store as upstream's files (store log, messages, notifications; 0600) into a directory, as upstream
  * writes them when it starts and stops. The store must not be in use by a running relay meanwhile.
  *
- * @throws AppError UPSTREAM_FILE_EXISTS when one of the files is there already: nothing is written then
+ * @throws AppError UPSTREAM_FILE_EXISTS when one of the files holds something already: nothing is written then
  */
 export async function exportUpstream(store: Store, directory: string): Promise<ExportReport> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  for (const name of Object.values(upstreamFiles)) {
+  const { storeLog, messages, notifications } = upstreamFiles
+  for (const name of [storeLog, messages, notifications]) {
     const path = join(directory, name)
-    if (!(await exists(path))) continue
+    if (!(await exists(path)) || (await holdsNothing(path))) continue
     throw new AppError('UPSTREAM_FILE_EXISTS', `The file ${path} exists already.`, 'Export to an empty directory.')
   }
   const report = { queues: 0, services: 0, messages: 0, notifications: 0, emptyMessages: 0 }
-  await writeLines(join(directory, upstreamFiles.storeLog), storeLogLines(store, report))
-  await writeLines(join(directory, upstreamFiles.messages), messageLines(store, report))
-  await writeLines(join(directory, upstreamFiles.notifications), notificationLines(store, report))
+  await writeLines(join(directory, storeLog), storeLogLines(store, report))
+  await writeLines(join(directory, messages), messageLines(store, report))
+  await writeLines(join(directory, notifications), notificationLines(store, report))
   return report
 }
 

@@ -7,6 +7,8 @@ export const upstreamFiles = {
   storeLog: 'smp-server-store.log',
   messages: 'smp-server-messages.log',
   notifications: 'smp-server-ntfs.log',
+  /** A directory, in place of the file of messages. */
+  journal: 'messages',
 } as const
 
 export interface Line {

@@ -4,6 +4,7 @@ import { AppError } from '../../config/app-error.ts'
 import type { MsgId, NotifierId, RcvId } from '../../protocol/ids.ts'
 import type { Store } from '../store.ts'
 import { exists, readLines, upstreamFiles, type Line } from './files.ts'
+import { journalMessages } from './journal.ts'
 import { parseMessageLine, parseNotificationLine, type MessageLogRecord } from './message-log.ts'
 import { parseStoreLogLine, type StoreLogRecord } from './store-log.ts'
 
@@ -44,11 +45,14 @@ export interface Restored {
   readonly expired: number
 }
 
+type Counting = { -readonly [K in keyof Restored]: Restored[K] }
+
 /** Records between two flushes: bounds what is held in memory. */
 const FLUSH_EVERY = 200
 
 /**
- * Reads upstream's files (store log, messages, notifications; each may be missing) from its log directory into a store.
+ * Reads upstream's files (store log, messages or their journal, notifications; each may be missing) from its log directory
+ * into a store.
  * The files stay as they are. Safe to be repeated after an interruption: what the store has already is not added twice.
  *
  * @throws AppError UPSTREAM_FILE for a line that cannot be read in the messages or notifications, or a message of an
@@ -62,6 +66,7 @@ export async function importUpstream(
   const importer = new Importer(store, directory, options)
   const logLines = await importer.storeLog()
   const messages = await importer.messages()
+  await importer.journal(messages)
   const notifications = await importer.notifications()
   await store.flushed()
   return { logLines, queues: store.counts().queues, messages, notifications }
@@ -69,11 +74,12 @@ export async function importUpstream(
 
 /**
  * Renames upstream's files after an import, so that they are not imported again and upstream could go back to them:
- * the store log to its name with the time, the others to `.bak`.
+ * the store log and the journal to their names with the time, the others to `.bak`.
  */
 export async function retireUpstreamFiles(directory: string, now: Date): Promise<void> {
-  const { storeLog, messages, notifications } = upstreamFiles
+  const { storeLog, messages, notifications, journal } = upstreamFiles
   for (const [name, retired] of [
+    [journal, `${journal}.${now.toISOString()}`],
     [storeLog, `${storeLog}.${now.toISOString()}`],
     [messages, `${messages}.bak`],
     [notifications, `${notifications}.bak`],
@@ -87,6 +93,8 @@ class Importer {
   readonly #directory: string
   readonly #options: ImportOptions
   readonly #deleted = new Set<RcvId>()
+  /** The ids of messages in queues that had some before. */
+  readonly #present = new Map<RcvId, Set<MsgId> | undefined>()
   #sinceFlush = 0
 
   constructor(store: Store, directory: string, options: ImportOptions) {
@@ -121,12 +129,9 @@ class Importer {
     return lines
   }
 
-  async messages(): Promise<Restored> {
+  async messages(): Promise<Counting> {
     const file = upstreamFiles.messages
-    const before = this.#options.messagesBefore ?? -Infinity
-    const restored = { lines: 0, stored: 0, expired: 0 }
-    /** Of queues that had messages before: their ids. */
-    const present = new Map<RcvId, Set<MsgId> | undefined>()
+    const restored: Counting = { lines: 0, stored: 0, expired: 0 }
     for await (const line of this.#lines(file)) {
       restored.lines++
       const record = parseMessageLine(line.text)
@@ -134,19 +139,27 @@ class Importer {
         this.#unparsable(file, line)
         continue
       }
-      const { rcvId, message } = record
-      if (this.#store.queue(rcvId) === undefined) {
-        this.#problem('unknown queue', file, line.number, 'The queue of a message does not exist.')
-        continue
-      }
-      if (!present.has(rcvId)) present.set(rcvId, this.#messageIds(rcvId))
-      if (present.get(rcvId)?.has(message.id) === true) continue
-      if (message.type === 'message' && message.timestamp < before) restored.expired++
-      else if (this.#restore(record)) restored.stored++
-      else this.#warn('full queue', file, line.number, 'The queue is full, the message was not restored.')
-      await this.#pace()
+      await this.#message(record, file, line.number, restored)
     }
     return restored
+  }
+
+  /** Of a server with `store_messages = journal`, which leaves directories of queues that are gone. */
+  async journal(restored: Counting): Promise<void> {
+    const file = upstreamFiles.journal
+    const directory = join(this.#directory, file)
+    if (!(await exists(directory))) return
+    let gone: RcvId | undefined
+    for await (const record of journalMessages(directory)) {
+      restored.lines++
+      const { rcvId } = record
+      if (this.#store.queue(rcvId) === undefined) {
+        if (gone !== rcvId) this.#warn('unknown queue', file, restored.lines, 'The queue of messages does not exist.')
+        gone = rcvId
+        continue
+      }
+      await this.#message(record, file, restored.lines, restored)
+    }
   }
 
   async notifications(): Promise<Restored> {
@@ -223,6 +236,21 @@ class Importer {
         store.setQueueService(rcvId, record.party, record.serviceId)
         return undefined
     }
+  }
+
+  async #message(record: MessageLogRecord, file: string, line: number, restored: Counting): Promise<void> {
+    const { rcvId, message } = record
+    if (this.#store.queue(rcvId) === undefined) {
+      this.#problem('unknown queue', file, line, 'The queue of a message does not exist.')
+      return
+    }
+    if (!this.#present.has(rcvId)) this.#present.set(rcvId, this.#messageIds(rcvId))
+    if (this.#present.get(rcvId)?.has(message.id) === true) return
+    if (message.type === 'message' && message.timestamp < (this.#options.messagesBefore ?? -Infinity))
+      restored.expired++
+    else if (this.#restore(record)) restored.stored++
+    else this.#warn('full queue', file, line, 'The queue is full, the message was not restored.')
+    await this.#pace()
   }
 
   #restore({ rcvId, message }: MessageLogRecord): boolean {
