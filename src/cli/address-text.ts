@@ -15,6 +15,12 @@ export function addressParts(settings: Settings, fingerprint: string): AddressPa
   return { fingerprint, password: settings.auth.createPassword, hosts, port: addressPort(ports) }
 }
 
+/** What is missing from an address whose hosts are still the placeholder; undefined when nothing is. */
+export function missingHost({ transport }: Settings, ini: string): string | undefined {
+  if (transport.hosts.length > 0) return undefined
+  return `The address has no host yet: write the public name or IP address of this machine into host under [TRANSPORT] of ${ini}, or give the relay an onion name with \`smp-server tor setup\`.`
+}
+
 /**
  * The port to name in the address: none when clients may use their default, which is 5223; otherwise the first one.
  * Only one can stand there.

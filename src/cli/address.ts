@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { renderUnicodeCompact } from 'uqr'
-import { addressParts, addressText } from './address-text.ts'
+import { addressParts, addressText, missingHost } from './address-text.ts'
 import type { Context } from './context.ts'
 import { readFingerprint } from './identity.ts'
 import { loadSettings } from './ini-file.ts'
@@ -20,6 +20,8 @@ export function addAddress(program: Command, { paths }: Context): void {
         print(JSON.stringify({ address, ...parts, password: parts.password ?? null, port: parts.port ?? null }))
       else print(address)
       if (options.qr) print(qrCode(address))
+      const missing = missingHost(settings, paths.ini)
+      if (missing !== undefined) process.stderr.write(`${missing}\n`)
     })
   addOptions(command, [
     new Option('--qr', 'Show it as a QR code as well'),

@@ -1,22 +1,14 @@
-import { accessSync, constants } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { AppError } from '../config/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import { readSettings, type SettingsResult } from '../config/settings.ts'
+import { checkIniAccess } from './access.ts'
 import { Refusal } from './output.ts'
 
-/** @throws Refusal when there is no INI file, AppError `INI_UNREADABLE` when this user may not read it */
+/** @throws Refusal when there is no INI file, AppError `FILE_OWNER` when this user may not read it */
 export function requireIni(paths: Paths): void {
-  try {
-    accessSync(paths.ini, constants.R_OK)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') {
-      throw new AppError(
-        'INI_UNREADABLE',
-        `This user may not read ${paths.ini}.`,
-        'Run the command as the user that the relay belongs to, e.g. `sudo -u smp smp-server …`.',
-      )
-    }
+  checkIniAccess(paths)
+  if (!existsSync(paths.ini)) {
     throw new Refusal(`Error: server is not initialized (${paths.ini} does not exist).`, 'Run `smp-server init`.')
   }
 }

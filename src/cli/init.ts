@@ -6,6 +6,7 @@ import type { Paths } from '../config/paths.ts'
 import { hostPlaceholder } from '../config/settings.ts'
 import { generateIni } from '../config/template.ts'
 import { writeDurably } from '../tor/durable-file.ts'
+import { checkDirectories } from './access.ts'
 import { addressText } from './address-text.ts'
 import type { Context } from './context.ts'
 import { makePrivateDirectory } from './directories.ts'
@@ -38,6 +39,7 @@ async function init(flags: InitOptions, { paths, version }: Context): Promise<vo
 
   await makePrivateDirectory(paths.configDir)
   await makePrivateDirectory(paths.stateDir)
+  checkDirectories(paths)
   const alg = options.signAlgorithm === 'ED448' ? 'ed448' : 'ed25519'
   const commonName = (options.fqdn ?? options.ip).split(',')[0] ?? ''
   const fingerprint = await createIdentity(paths, alg, commonName)

@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander'
 import { choice } from '../config/key-values.ts'
 import { createLogger, type Logger, type LogLevel, logLevels } from '../config/log.ts'
 import type { Settings } from '../config/settings.ts'
-import { addressParts, addressText } from './address-text.ts'
+import { checkAccess, rootWarning } from './access.ts'
+import { addressParts, addressText, missingHost } from './address-text.ts'
 import { bannerLines, type Site } from './banner.ts'
 import type { Context } from './context.ts'
 import { readFingerprint } from './identity.ts'
@@ -48,7 +49,10 @@ export function addStart(program: Command, context: Context): void {
 async function start(options: StartOptions, { paths, version }: Context): Promise<void> {
   const log = createLogger({ level: options.logLevel })
   const { settings, warnings } = await loadSettings(paths)
-  for (const warning of warnings) log.warn(warning)
+  checkAccess(paths)
+  for (const warning of [...warnings, rootWarning(paths), missingHost(settings, paths.ini)]) {
+    if (warning !== undefined) log.warn(warning)
+  }
   const fingerprint = await readFingerprint(paths)
   const address = addressText(addressParts(settings, fingerprint))
   print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))

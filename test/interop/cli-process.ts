@@ -67,10 +67,12 @@ export class Installation {
     return { PATH: process.env.PATH, TZ: 'UTC', SMP_SERVER_CFG_PATH: this.config, SMP_SERVER_LOG_PATH: this.state }
   }
 
-  run(args: readonly string[], input = ''): CommandResult {
+  /** @param uid the user to run it as, where the test itself is root */
+  run(args: readonly string[], input = '', uid?: number): CommandResult {
     const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
       env: this.environment,
       input,
+      ...(uid !== undefined && { uid, gid: uid }),
       encoding: 'utf8',
       timeout: 30_000,
     })

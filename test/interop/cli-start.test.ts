@@ -163,6 +163,17 @@ describe('start', () => {
     )
   })
 
+  test('says where the names belong that are still missing', () => {
+    initialize()
+    expect(relay.run(['start', '-m']).stderr).not.toContain('host')
+    setIni('TRANSPORT', 'host', '<hostnames>')
+    const hint = new RegExp(`The address has no host yet: write .* into host under \\[TRANSPORT\\] of ${relay.ini}`)
+    expect(relay.run(['start', '-m']).stderr).toMatch(hint)
+    const { stdout, stderr } = relay.run(['address'])
+    expect(stdout).toMatch(/^smp:\/\/\S+:x@<hostnames>:\d+\n$/)
+    expect(stderr).toMatch(hint)
+  })
+
   test('warns about keys that are ignored, and starts', async () => {
     initialize()
     setIni('TRANSPORT', 'socks_proxy', '127.0.0.1:9050')

@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { buildProgram, Installation } from './cli-process.ts'
+
+/*
+ * A relay of an unprivileged user, in directories that root made for it and whose parent it cannot write to; and what a
+ * run as root leaves behind. Needs root, to be two users.
+ */
+
+const nobody = 65534
+
+beforeAll(buildProgram)
+
+let relay: Installation
+beforeEach(() => {
+  relay = new Installation()
+  chmodSync(relay.root, 0o755)
+  for (const directory of [relay.config, relay.state]) {
+    mkdirSync(directory)
+    chownSync(directory, nobody, nobody)
+  }
+})
+afterEach(() => relay.remove())
+
+describe.skipIf(process.getuid?.() !== 0)('a user of its own (needs root)', () => {
+  test('initialises and starts a relay, and everything in it is the own', () => {
+    expect(relay.run(['init', '-y'], '', nobody)).toMatchObject({ status: 0, stderr: '' })
+    expect(relay.run(['start', '-m'], '', nobody).status).toBe(0)
+    const everything = spawnSync('find', [relay.config, relay.state, '!', '-uid', String(nobody)], { encoding: 'utf8' })
+    expect(everything.stdout).toBe('')
+    expect(statSync(relay.ini).mode & 0o777).toBe(0o600)
+  })
+
+  test('can start what root initialised in its directories', () => {
+    relay.run(['init', '-y'])
+    expect(relay.run(['start', '-m'], '', nobody).status).toBe(0)
+  })
+
+  test('cannot initialise a relay in directories of root, and leaves no half of one', () => {
+    chownSync(relay.state, 0, 0)
+    const { status, stdout } = relay.run(['init', '-y'], '', nobody)
+    expect([status, stdout]).toEqual([
+      1,
+      `Error: User nobody may not write to ${relay.state}, which belongs to root.\n` +
+        `Give the files back to nobody, as root: chown -R nobody ${relay.config} ${relay.state}\n`,
+    ])
+    expect(readdirSync(relay.config)).toEqual([])
+  })
+
+  test('is told what root made, and the command that gives it back', () => {
+    relay.run(['init', '-y'], '', nobody)
+    expect(relay.run(['start', '-m']).stderr).toMatch(
+      /WARN .*runs as root, and .*\/var belongs to user 65534, .*sudo -u '#65534' smp-server start/,
+    )
+    const { status, stdout, stderr } = relay.run(['start', '-m'], '', nobody)
+    const store = join(relay.state, 'smp-server-store')
+    expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+    expect(stdout).toBe(
+      `Error: User nobody may not read ${join(relay.state, 'smp-server-store.log')}, which belongs to root, nor ${store}.\n` +
+        `Give the files back to nobody, as root: chown -R nobody ${relay.config} ${relay.state}\n`,
+    )
+    spawnSync('chown', ['-R', 'nobody', relay.config, relay.state])
+    expect(relay.run(['start', '-m'], '', nobody).status).toBe(0)
+  })
+
+  test('is root itself where the directories are its own, without a warning', () => {
+    for (const directory of [relay.config, relay.state]) chownSync(directory, 0, 0)
+    relay.run(['init', '-y'])
+    expect(relay.run(['start', '-m']).stderr).not.toContain('root')
+  })
+
+  test('may not read the relay of another one', () => {
+    for (const directory of [relay.config, relay.state]) chownSync(directory, 0, 0)
+    chmodSync(relay.config, 0o700)
+    relay.run(['init', '-y'])
+    const { status, stdout } = relay.run(['address'], '', nobody)
+    expect(status).toBe(1)
+    expect(stdout).toBe(
+      `Error: User nobody may not read ${relay.config}, which belongs to root.\n` +
+        `Run smp-server as the user that the relay belongs to, or give it to nobody, as root: chown -R nobody ${relay.config} ${relay.state}\n`,
+    )
+  })
+})
