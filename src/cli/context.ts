@@ -5,6 +5,8 @@ export interface Context {
   readonly paths: Paths
   /** The line that `--version` prints. */
   readonly version: string
+  /** Where the source code of this program is; undefined when its package does not say. */
+  readonly sourceCode: string | undefined
   /** The arguments as typed, without those of the Haskell run time. */
   readonly args: readonly string[]
 }

@@ -19,7 +19,8 @@ export interface InitOptions {
   readonly controlPort?: number
   readonly socksProxy?: string
   readonly ownDomains?: string
-  readonly sourceCode?: string
+  /** `false` for a bare --source-code while nobody knows where the source code of this program is. */
+  readonly sourceCode?: string | false
   readonly operator?: string
   readonly operatorCountry?: string
   readonly hosting?: string
@@ -32,13 +33,18 @@ export interface InitOptions {
   readonly yes?: boolean | undefined
 }
 
-/** Until this project has a public repository of its own, the one of the protocol's authors. */
-export const defaultSourceCode = 'https://github.com/simplex-chat/simplexmq'
+export function knownSourceCode({ sourceCode }: InitOptions): string | undefined {
+  return sourceCode === false ? undefined : sourceCode
+}
 
 export const defaultIp = '127.0.0.1'
 
-/** In the order of the help. */
-export function initOptions(): Option[] {
+/**
+ * In the order of the help.
+ *
+ * @param sourceCode where the source code of this very program is, if that is known: what the AGPL asks for
+ */
+export function initOptions(sourceCode: string | undefined): Option[] {
   const anyText = v.pipe(v.string(), v.regex(/^[^\r\n]*$/, 'one line'))
   const countryOf = (what: string): ((value: string) => string) =>
     checked(country, `Use ISO3166 2-letter code for ${what}`)
@@ -84,9 +90,9 @@ export function initOptions(): Option[] {
     valueOption('--own-domains <DOMAINS>', 'Domains of your other servers (comma-separated)', checked(anyText)),
     valueOption(
       '--source-code [URI]',
-      `Where the source code is: ${defaultSourceCode}\nWhere the source code is`,
-      checked(anyText),
-    ).preset(defaultSourceCode),
+      `Where the source code is: ${sourceCode ?? 'unknown to this build, give a URI'}\nWhere the source code is`,
+      (value) => (value === '' ? false : checked(anyText)(value)),
+    ).preset(sourceCode ?? ''),
     valueOption('--operator <OPERATOR_NAME>', 'Who runs this server', checked(anyText)),
     valueOption('--operator-country <OPERATOR_COUNTRY>', 'Country of the operator', countryOf('operator')),
     valueOption('--hosting <HOSTING_NAME>', 'Who hosts this server', checked(anyText)),

@@ -1,12 +1,12 @@
 import * as v from 'valibot'
 import { addressPassword } from '../config/key-values.ts'
-import type { Paths } from '../config/paths.ts'
-import { defaultSourceCode, type InitOptions } from './init-options.ts'
+import type { Context } from './context.ts'
+import { type InitOptions, knownSourceCode } from './init-options.ts'
 import { print } from './output.ts'
 import type { Prompt } from './prompt.ts'
 
 /** The dialogue of `init` without `-y`. Its answers replace the options that they are about. */
-export async function askQuestions(prompt: Prompt, flags: InitOptions, paths: Paths): Promise<InitOptions> {
+export async function askQuestions(prompt: Prompt, flags: InitOptions, context: Context): Promise<InitOptions> {
   await prompt.ask('SMP server will be initialized (press Enter)')
   const storeLog = await prompt.yesOrNo(
     'Enable store log to restore queues and messages on server restart (Yn): ',
@@ -15,8 +15,8 @@ export async function askQuestions(prompt: Prompt, flags: InitOptions, paths: Pa
   const dailyStats = await prompt.yesOrNo('Enable logging daily statistics (yN): ', false)
   const password = await askPassword(prompt)
   const fqdn = await prompt.ask(`Enter server FQDN or IP address for certificate (${flags.fqdn ?? flags.ip}): `)
-  const sourceCode = await askSourceCode(prompt, flags.sourceCode ?? defaultSourceCode)
-  const usualPath = flags.webPath ?? paths.site
+  const sourceCode = await askSourceCode(prompt, knownSourceCode(flags) ?? context.sourceCode)
+  const usualPath = flags.webPath ?? context.paths.site
   const webPath = await prompt.ask(
     `Enter path to store generated server pages to show connection links (${usualPath}): `,
   )
@@ -26,7 +26,7 @@ export async function askQuestions(prompt: Prompt, flags: InitOptions, paths: Pa
     dailyStats,
     password,
     fqdn: fqdn.trim() || flags.fqdn,
-    sourceCode,
+    ...(sourceCode !== undefined && { sourceCode }),
     webPath: webPath.trim() || usualPath,
   }
 }
@@ -45,8 +45,8 @@ async function askPassword(prompt: Prompt): Promise<string | false | undefined> 
   }
 }
 
-async function askSourceCode(prompt: Prompt, usual: string): Promise<string> {
-  let question = `Enter server source code URI (${usual}): `
+async function askSourceCode(prompt: Prompt, usual: string | undefined): Promise<string | undefined> {
+  let question = `Enter server source code URI (${usual ?? 'none'}): `
   for (;;) {
     const answer = (await prompt.ask(question)).trim()
     if (answer === '') return usual

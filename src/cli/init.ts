@@ -11,7 +11,7 @@ import { addressText } from './address-text.ts'
 import type { Context } from './context.ts'
 import { makePrivateDirectory } from './directories.ts'
 import { createIdentity, identityPaths } from './identity.ts'
-import { defaultIp, initOptions, type InitOptions } from './init-options.ts'
+import { defaultIp, initOptions, type InitOptions, knownSourceCode } from './init-options.ts'
 import { askQuestions } from './init-questions.ts'
 import { addOptions } from './options.ts'
 import { print, Refusal } from './output.ts'
@@ -24,16 +24,17 @@ export function addInit(program: Command, context: Context): void {
     .command('init')
     .description(`Create the directories ${paths.configDir} and ${paths.stateDir}, an identity and the configuration`)
     .action((options: InitOptions) => init(options, context))
-  addOptions(command, initOptions())
+  addOptions(command, initOptions(context.sourceCode))
   // Commander takes --no-password, which comes first in the help, for the opposite of a flag that is on.
   command.setOptionValue('password', undefined)
 }
 
-async function init(flags: InitOptions, { paths, version }: Context): Promise<void> {
+async function init(flags: InitOptions, context: Context): Promise<void> {
+  const { paths, version } = context
   refuseInitialized(paths)
   if (!flags.yes) print('Use `smp-server init -h` for available options.')
   refuseIncompleteInformation(flags)
-  const options = flags.yes ? flags : await withPrompt((prompt) => askQuestions(prompt, flags, paths))
+  const options = flags.yes ? flags : await withPrompt((prompt) => askQuestions(prompt, flags, context))
   const host = options.fqdn ?? (options.ip === defaultIp ? undefined : options.ip)
   const createPassword = options.password === false ? undefined : (options.password ?? randomPassword())
 
@@ -56,7 +57,7 @@ async function init(flags: InitOptions, { paths, version }: Context): Promise<vo
       fingerprint,
       addressText({ fingerprint, password: createPassword, hosts, port: undefined }),
     ),
-    ...sourceCodeLines(options.sourceCode),
+    ...sourceCodeLines(knownSourceCode(options)),
   )
 }
 
@@ -80,7 +81,7 @@ function iniText(
     socksProxy: options.socksProxy,
     ownDomains: options.ownDomains?.split(/[\s,]+/),
     database: { connection: options.database, schema: options.schema, poolSize: options.poolSize },
-    sourceCode: options.sourceCode,
+    sourceCode: knownSourceCode(options),
     serverCountry: options.serverCountry,
     operator: options.operator,
     operatorCountry: options.operatorCountry,

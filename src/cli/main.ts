@@ -3,14 +3,19 @@ import { resolvePaths } from '../config/paths.ts'
 import { printFailure } from './output.ts'
 import { runProgram } from './program.ts'
 import { withoutRtsOptions } from './rts-options.ts'
-import { versionLine } from './version.ts'
+import { packageSourceCode, versionLine } from './version.ts'
 
 const args = withoutRtsOptions(process.argv.slice(2))
 // Readers such as `head` may close the pipe early.
 process.stdout.on('error', () => process.exit(process.exitCode))
 
 try {
-  process.exitCode = await runProgram({ paths: resolvePaths(process.env), version: versionLine(), args })
+  process.exitCode = await runProgram({
+    paths: resolvePaths(process.env),
+    version: versionLine(),
+    sourceCode: packageSourceCode(),
+    args,
+  })
 } catch (error) {
   const debug = args.some(
     (arg, index) =>

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import * as v from 'valibot'
 
-const packageSchema = v.object({ version: v.string() })
+const packageSchema = v.object({
+  version: v.string(),
+  repository: v.optional(v.union([v.string(), v.object({ url: v.string() })])),
+})
 const buildSchema = v.object({ commit: v.string() })
 
 /** `SMP server v<version> / <first 7 hex digits of the commit>`; the commit is empty when built outside git. */
@@ -11,7 +14,24 @@ export function versionLine(): string {
 
 /** The version in package.json, which lies two directories above both src/cli and dist/cli. */
 export function packageVersion(): string {
-  return v.parse(packageSchema, readJson(new URL('../../package.json', import.meta.url))).version
+  return packageFacts().version
+}
+
+/** Where the source code of this program is, if package.json says so in `repository`. */
+export function packageSourceCode(): string | undefined {
+  const { repository } = packageFacts()
+  return repository === undefined
+    ? undefined
+    : browsableUri(typeof repository === 'string' ? repository : repository.url)
+}
+
+/** The page of a repository, from the forms that npm takes: `git+https://host/path.git`; undefined for another one. */
+export function browsableUri(repository: string): string | undefined {
+  return /^(?:git\+)?(https?:\/\/\S+?)(?:\.git)?$/.exec(repository)?.[1]
+}
+
+function packageFacts(): v.InferOutput<typeof packageSchema> {
+  return v.parse(packageSchema, readJson(new URL('../../package.json', import.meta.url)))
 }
 
 /** From the file that the build leaves in dist. */

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
+import { readSettings } from '../../src/config/settings.ts'
 import { buildProgram, Installation } from './cli-process.ts'
 
 beforeAll(buildProgram)
@@ -85,10 +86,40 @@ describe('init -y', () => {
     const lines = readFileSync(relay.ini, 'utf8').split('\n')
     expect(lines.filter((line) => /^(https = 443|port = 5223,443|cert = .*\/web\.crt)$/.test(line))).toHaveLength(3)
     expect(lines.filter((line) => /^[^#]*https = /.test(line))).toEqual(['https = 443'])
-    expect(value('INFORMATION', 'source_code')).toMatch(/^https:/)
     expect(value('STORE_LOG', 'log_stats')).toBe('on')
     expect(value('PROXY', 'own_server_domains')).toBe('example.com')
     expect(value('AUTH', 'create_password')).toBeUndefined()
+  })
+
+  test.each([
+    {
+      form: 'without the pages',
+      edits: ['s/^[^#]*https = /#&/', 's/^[^#]*cert = /#&/', 's/^[^#]*key = /#&/', 's/^port = .*/port = 5223/'],
+      ports: [5223],
+      https: undefined,
+    },
+    {
+      form: 'with certificates of its own',
+      edits: [
+        's|cert = CONFIG/web.crt|cert = /certificates/a.crt|',
+        's|key = CONFIG/web.key|key = /certificates/a.key|',
+      ],
+      ports: [5223, 443],
+      https: { port: 443, certificate: '/certificates/a.crt', key: '/certificates/a.key' },
+    },
+  ])('is edited by sed as in the Docker image, $form', ({ edits, ports, https }) => {
+    relay.run(['init', '-y', '--fqdn', 'smp.example.com'])
+    const expressions = edits.flatMap((edit) => ['-e', edit.replace('CONFIG', relay.config)])
+    expect(spawnSync('sed', ['-i', ...expressions, relay.ini]).status).toBe(0)
+    const { settings, warnings } = readSettings(readFileSync(relay.ini, 'utf8'), relay.ini)
+    expect([settings.transport.ports, settings.web.https, warnings]).toEqual([ports, https, []])
+  })
+
+  test('names no source code that is not its own: a bare --source-code leaves it to the operator', () => {
+    const { status, stdout } = relay.run(['init', '-y', '--source-code', '--operator', 'X'])
+    expect(status).toBe(0)
+    expect(stdout).toContain('\nWarning: server source code is not specified.\n')
+    expect([value('INFORMATION', 'source_code'), value('INFORMATION', 'operator')]).toEqual([undefined, 'X'])
   })
 
   test('makes a password of 32 random bytes when none is given', () => {
@@ -175,7 +206,7 @@ describe('init with questions', () => {
         'Require a password to create new messaging queues?\n' +
         "'r' for random (default), 'n' - no password (recommended for public servers), or enter password: " +
         'Enter server FQDN or IP address for certificate (127.0.0.1): ' +
-        'Enter server source code URI (https://github.com/simplex-chat/simplexmq): ' +
+        'Enter server source code URI (none): ' +
         `Enter path to store generated server pages to show connection links (${join(relay.state, 'www')}): `,
     )
     expect([value('STORE_LOG', 'enable'), value('STORE_LOG', 'log_stats'), value('AUTH', 'create_password')]).toEqual([
@@ -183,7 +214,7 @@ describe('init with questions', () => {
       'off',
       undefined,
     ])
-    expect(value('INFORMATION', 'source_code')).toBe('https://github.com/simplex-chat/simplexmq')
+    expect(value('INFORMATION', 'source_code')).toBeUndefined()
   })
 
   test('asks again until it understands', () => {

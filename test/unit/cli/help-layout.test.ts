@@ -5,7 +5,7 @@ import { helpText, usageText } from '../../../src/cli/help-layout.ts'
 import { createProgram } from '../../../src/cli/program.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
 
-const context = { paths: resolvePaths({}), version: 'SMP server v1.2.3 / abcdef0', args: [] }
+const context = { paths: resolvePaths({}), version: 'SMP server v1.2.3 / abcdef0', sourceCode: undefined, args: [] }
 const program = createProgram(context)
 
 function command(...path: readonly string[]): Command {
