@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AppError } from '../config/app-error.ts'
@@ -38,12 +38,30 @@ export function checkIniAccess(paths: Paths): void {
   ])
 }
 
-/** For `init`: both directories are there, and it must be able to write into them. */
+/**
+ * For `init`, before it makes anything: both directories must be writable, or such that they can be made.
+ *
+ * @throws AppError `DIRECTORY_MISSING` or `FILE_OWNER`
+ */
 export function checkDirectories(paths: Paths): void {
+  const directories = [paths.configDir, paths.stateDir]
+  const missing = directories.filter((path) => !existsSync(path) && isRefused(nearest(path), W_OK | X_OK))
+  if (missing.length > 0) {
+    throw new AppError(
+      'DIRECTORY_MISSING',
+      `There is no ${missing.join(', and no ')}, and user ${myName()} may not make it.`,
+      `Make it as root: install -d -o ${myName()} -m 700 ${missing.join(' ')}`,
+    )
+  }
   refuse(
     paths,
-    [paths.configDir, paths.stateDir].map((path) => ({ path, mode: W_OK | X_OK })),
+    directories.map((path) => ({ path, mode: W_OK | X_OK })),
   )
+}
+
+/** The directory, or what is there of the path to it. */
+function nearest(path: string): string {
+  return existsSync(path) ? path : nearest(dirname(path))
 }
 
 /** One sentence when root would make files that the relay's own user cannot open; undefined otherwise. */

@@ -38,9 +38,9 @@ async function init(flags: InitOptions, context: Context): Promise<void> {
   const host = options.fqdn ?? (options.ip === defaultIp ? undefined : options.ip)
   const createPassword = options.password === false ? undefined : (options.password ?? randomPassword())
 
+  checkDirectories(paths)
   await makePrivateDirectory(paths.configDir)
   await makePrivateDirectory(paths.stateDir)
-  checkDirectories(paths)
   const alg = options.signAlgorithm === 'ED448' ? 'ed448' : 'ed25519'
   const commonName = (options.fqdn ?? options.ip).split(',')[0] ?? ''
   const fingerprint = await createIdentity(paths, alg, commonName)

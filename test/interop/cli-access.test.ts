@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildProgram, Installation } from './cli-process.ts'
@@ -47,6 +47,19 @@ describe.skipIf(process.getuid?.() !== 0)('a user of its own (needs root)', () =
         `Give the files back to nobody, as root: chown -R nobody ${relay.config} ${relay.state}\n`,
     ])
     expect(readdirSync(relay.config)).toEqual([])
+  })
+
+  test('is told how to get directories that it cannot make', () => {
+    rmdirSync(relay.state)
+    const { status, stdout } = relay.run(['init', '-y'], '', nobody)
+    expect([status, stdout]).toEqual([
+      1,
+      `Error: There is no ${relay.state}, and user nobody may not make it.\n` +
+        `Make it as root: install -d -o nobody -m 700 ${relay.state}\n`,
+    ])
+    expect(readdirSync(relay.config)).toEqual([])
+    spawnSync('install', ['-d', '-o', 'nobody', '-m', '700', relay.state])
+    expect(relay.run(['init', '-y'], '', nobody).status).toBe(0)
   })
 
   test('is told what root made, and the command that gives it back', () => {
