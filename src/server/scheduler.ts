@@ -1,9 +1,11 @@
 import { performance } from 'node:perf_hooks'
 
-/** Something with received blocks to work on. */
+/** A connection, as far as the processor is concerned. */
 export interface Worker {
   /** Works on one received block; false when none is left. */
   work(): boolean
+  /** Lets in what its client sends next. */
+  read(): void
 }
 
 interface Entry {
@@ -11,23 +13,32 @@ interface Entry {
   /** Milliseconds of processor time used lately; halves every `HALF_LIFE_MS`. */
   recentMs: number
   stampMs: number
+  /** It has a place in line to be worked on. */
   queued: boolean
+  /** It has a place in line to be read from. */
+  asking: boolean
 }
 
-/** Time that blocks may take before sockets get their turn. */
-const TURN_MS = 4
+/** Time that the blocks of busy connections may take before sockets get their turn. */
+const TURN_MS = 1
+/** Busy connections that are let in for their next block between two turns of the sockets. */
+const READS_PER_TURN = 4
 const HALF_LIFE_MS = 250
-/** A connection that used less than this lately goes before the ones that use more. */
-const LIGHT_MS = 5
+/** A connection is busy while it has used more than this lately. */
+const LIGHT_MS = 2
 
 /**
- * Shares the processor between connections: one block at a time each, those that asked for little lately first, so that
- * a flood on some connections delays the others by a few blocks and not by the whole flood.
+ * Shares the processor between connections. Those that asked for little lately are read from and worked on at once; the
+ * busy ones take turns, one block each, and are not even read from before it is their turn: taking bytes from a socket
+ * and decrypting them costs as much as what they ask for. So a flood on some connections delays the others by a few
+ * blocks and not by the whole flood, and alone it still has all of the processor.
  */
 export class Scheduler {
   private readonly entries = new Map<Worker, Entry>()
   private light: Entry[] = []
   private busy: Entry[] = []
+  /** Busy ones that want to be read from, in the order in which they asked. */
+  private readonly readers: Entry[] = []
   private scheduled = false
   /** Asked before every block; while it answers with a promise no block is taken, until the promise settles. */
   private readonly hold: () => Promise<unknown> | undefined
@@ -41,7 +52,7 @@ export class Scheduler {
   }
 
   add(worker: Worker): void {
-    this.entries.set(worker, { worker, recentMs: 0, stampMs: this.now(), queued: false })
+    this.entries.set(worker, { worker, recentMs: 0, stampMs: this.now(), queued: false, asking: false })
   }
 
   remove(worker: Worker): void {
@@ -62,16 +73,33 @@ export class Scheduler {
     this.schedule()
   }
 
+  /** Whether `worker` has to take turns with others that ask for much. */
+  isBusy(worker: Worker): boolean {
+    const entry = this.entries.get(worker)
+    return entry !== undefined && isBusy(entry, this.now())
+  }
+
+  /** Has `worker` read: at once, or when it is its turn. */
+  admit(worker: Worker): void {
+    const entry = this.entries.get(worker)
+    if (entry === undefined || entry.asking) return
+    if (!isBusy(entry, this.now())) {
+      worker.read()
+      return
+    }
+    entry.asking = true
+    this.readers.push(entry)
+    this.schedule()
+  }
+
   private enqueue(entry: Entry, nowMs: number): void {
-    entry.recentMs *= 0.5 ** ((nowMs - entry.stampMs) / HALF_LIFE_MS)
-    entry.stampMs = nowMs
     entry.queued = true
-    if (entry.recentMs < LIGHT_MS) this.light.push(entry)
-    else this.busy.push(entry)
+    if (isBusy(entry, nowMs)) this.busy.push(entry)
+    else this.light.push(entry)
   }
 
   private schedule(): void {
-    if (this.scheduled || (this.light.length === 0 && this.busy.length === 0)) return
+    if (this.scheduled || (this.light.length === 0 && this.busy.length === 0 && this.readers.length === 0)) return
     this.scheduled = true
     setImmediate(() => {
       const wait = this.hold()
@@ -102,6 +130,10 @@ export class Scheduler {
         served++
       }
     }
+    for (const entry of this.readers.splice(0, READS_PER_TURN)) {
+      entry.asking = false
+      if (this.entries.has(entry.worker)) entry.worker.read()
+    }
     this.schedule()
   }
 
@@ -115,4 +147,10 @@ export class Scheduler {
     if (more) this.enqueue(entry, nowMs)
     return nowMs
   }
+}
+
+function isBusy(entry: Entry, nowMs: number): boolean {
+  entry.recentMs *= 0.5 ** ((nowMs - entry.stampMs) / HALF_LIFE_MS)
+  entry.stampMs = nowMs
+  return entry.recentMs >= LIGHT_MS
 }

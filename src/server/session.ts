@@ -311,13 +311,19 @@ export class Session implements Worker {
     )
   }
 
+  /** Reads from the client again, unless it has to wait by now. */
+  read(): void {
+    if (!this.paused && !this.closed) this.link.channel.resume()
+  }
+
   /** Stops reading from the client while it does not read, sends faster than we work, or than the disk takes. */
   private regulate(): void {
-    const pause = this.inbox.length >= MAX_INBOX || this.mustWait()
+    const mostBlocks = this.scheduler.isBusy(this) ? 1 : MAX_INBOX
+    const pause = this.inbox.length >= mostBlocks || this.mustWait()
     if (pause === this.paused || this.closed) return
     this.paused = pause
     if (pause) this.link.channel.pause()
-    else this.link.channel.resume()
+    else this.scheduler.admit(this)
   }
 
   private end(): void {

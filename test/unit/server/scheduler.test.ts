@@ -18,7 +18,17 @@ function worker(name: string, blocks: number, ms: number, log: string[]): Worker
       log.push(name)
       return left > 0
     },
+    read: () => log.push(`read ${name}`),
   }
+}
+
+/** A worker that has just used much of the processor. */
+async function busyWorker(name: string, scheduler: Scheduler, log: string[]): Promise<Worker> {
+  const one = worker(name, 1, 20, log)
+  scheduler.add(one)
+  scheduler.wake(one)
+  while (!log.includes(name)) await turn()
+  return one
 }
 
 describe('the scheduler', () => {
@@ -79,13 +89,52 @@ describe('the scheduler', () => {
     expect(log.filter((name) => name === 'flood').length).toBeGreaterThanOrEqual(2)
   })
 
+  it('reads at once from a connection that asked for little', () => {
+    const log: string[] = []
+    const scheduler = new Scheduler(undefined, now)
+    const one = worker('a', 0, 0, log)
+    scheduler.add(one)
+    scheduler.admit(one)
+    expect(log).toEqual(['read a'])
+  })
+
+  it('reads from connections that flood in turn, from a few at a time', async () => {
+    const log: string[] = []
+    const scheduler = new Scheduler(undefined, now)
+    const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']
+    const floods = await Promise.all(names.map((name) => busyWorker(name, scheduler, log)))
+    log.length = 0
+    for (const flood of floods) scheduler.admit(flood)
+    for (const flood of floods) scheduler.admit(flood)
+    expect(log).toEqual([])
+    await turn()
+    expect(log).toEqual(['read a', 'read b', 'read c', 'read d'])
+    await turn()
+    await turn()
+    await turn()
+    expect(log).toEqual(names.map((name) => `read ${name}`))
+  })
+
+  it('counts as busy what used much lately, and no longer when time has passed', async () => {
+    const log: string[] = []
+    const scheduler = new Scheduler(undefined, now)
+    const one = await busyWorker('a', scheduler, log)
+    expect(scheduler.isBusy(one)).toBe(true)
+    clockMs += 2000
+    expect(scheduler.isBusy(one)).toBe(false)
+  })
+
   it('does nothing for a connection that was removed', async () => {
     const log: string[] = []
     const scheduler = new Scheduler(undefined, now)
     const one = worker('a', 3, 0, log)
+    const flood = await busyWorker('flood', scheduler, log)
+    log.length = 0
     scheduler.add(one)
     scheduler.wake(one)
+    scheduler.admit(flood)
     scheduler.remove(one)
+    scheduler.remove(flood)
     await turn()
     await turn()
     expect(log).toEqual([])
