@@ -14,10 +14,21 @@ export interface NameResolverOptions {
 /** The JSON text of RNAME, or why there is none. */
 export type NameResult = { readonly json: string } | { readonly error: NameError }
 
-/** Keys of a resolved name in the order in which clients are told; `null` where the resolver says nothing. */
-const TEXTS_BEFORE = ['name', 'nickname', 'website', 'location'] as const
-const LISTS = ['simplexContact', 'simplexChannel'] as const
-const TEXTS_AFTER = ['eth', 'btc', 'xmr', 'dot', 'owner', 'resolver'] as const
+/** What a resolved name consists of, in the order in which clients are told; only a coin may be missing, and is null then. */
+const RECORD: Readonly<Record<string, 'text' | 'texts' | 'coin'>> = {
+  name: 'text',
+  nickname: 'text',
+  website: 'text',
+  location: 'text',
+  simplexContact: 'texts',
+  simplexChannel: 'texts',
+  eth: 'coin',
+  btc: 'coin',
+  xmr: 'coin',
+  dot: 'coin',
+  owner: 'text',
+  resolver: 'text',
+}
 
 /** Looks public names up with the HTTP resolver that the operator chose (SMP commands §8). Never rejects. */
 export class NameResolver {
@@ -98,14 +109,22 @@ async function readBounded(response: Response, limit: number): Promise<Buffer | 
   return Buffer.concat(chunks)
 }
 
+/** Clients read the record whole or not at all, so one that lacks something is no answer. */
 function nameJson(body: Buffer): string | undefined {
   const value = parseObject(body)
-  if (value === undefined || typeof value.name !== 'string') return undefined
+  if (value === undefined) return undefined
   const known: Record<string, unknown> = {}
-  for (const key of TEXTS_BEFORE) known[key] = textOrNull(value[key])
-  for (const key of LISTS) known[key] = texts(value[key])
-  for (const key of TEXTS_AFTER) known[key] = textOrNull(value[key])
+  for (const [key, kind] of Object.entries(RECORD)) {
+    const part = kind === 'coin' ? (value[key] ?? null) : value[key]
+    if (!isOfKind(part, kind)) return undefined
+    known[key] = part
+  }
   return JSON.stringify(known)
+}
+
+function isOfKind(part: unknown, kind: 'text' | 'texts' | 'coin'): boolean {
+  if (kind === 'texts') return Array.isArray(part) && part.every((item) => typeof item === 'string')
+  return typeof part === 'string' || (kind === 'coin' && part === null)
 }
 
 function parseObject(utf8: Buffer): Record<string, unknown> | undefined {
@@ -117,12 +136,4 @@ function parseObject(utf8: Buffer): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
-}
-
-function textOrNull(value: unknown): string | null {
-  return typeof value === 'string' ? value : null
-}
-
-function texts(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
 }

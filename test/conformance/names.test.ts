@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { NameResolverOptions } from '../../src/server/name-resolver.ts'
 import { commands } from '../client/commands.ts'
 import type { Reply } from '../client/replies.ts'
+import { nameRecord } from './name-record.ts'
 import { err, pong } from './setting.ts'
 import { relayOf, through } from './through-proxy.ts'
 import { withTunedRelay } from './tuned.ts'
@@ -50,17 +51,38 @@ const withAnswer = (next: Answer, name = 'alice.simplex'): Promise<Reply> => {
   return resolve(name)
 }
 const withJson = (value: unknown): Promise<Reply> => withAnswer((response) => response.end(JSON.stringify(value)))
+const record = (name: string): string => JSON.stringify(nameRecord(name))
+/** The record with these bytes for its name. */
+const withName = (name: Buffer): Buffer => {
+  const text = record('@')
+  const at = text.indexOf('@')
+  return Buffer.concat([Buffer.from(text.slice(0, at)), name, Buffer.from(text.slice(at + 1))])
+}
 const resolverError = (text: string): Reply => err(`NAME RESOLVER ${text}`)
 const notFound = err('NAME NOT_FOUND')
 
+/** Records of which clients could not read anything. */
+const incomplete = (): [what: string, json: string][] => {
+  const whole = nameRecord('alice.simplex')
+  const texts = ['name', 'nickname', 'website', 'location', 'owner', 'resolver'] as const
+  const lists = ['simplexContact', 'simplexChannel'] as const
+  const spoilt = (key: string, part: unknown): string => JSON.stringify({ ...whole, [key]: part })
+  return [
+    ...[...texts, ...lists].map((key): [string, string] => [`${key} is missing`, spoilt(key, undefined)]),
+    ...[...texts, ...lists].map((key): [string, string] => [`${key} is null`, spoilt(key, null)]),
+    ...texts.map((key): [string, string] => [`${key} is no text`, spoilt(key, 5)]),
+    ...lists.map((key): [string, string] => [`${key} is no list`, spoilt(key, 'smp://a')]),
+    ...lists.map((key): [string, string] => [`${key} holds something else than text`, spoilt(key, ['smp://a', 1])]),
+    ...['eth', 'btc', 'xmr', 'dot'].map((key): [string, string] => [`${key} is no text`, spoilt(key, {})]),
+  ]
+}
+
 describe('RSLV of a name that the resolver knows', () => {
-  test('is RNAME: all keys in their order, what is missing is null or an empty list, nothing else', async () => {
-    expect(await withJson({ name: 'alice.simplex' })).toEqual({
+  test('is RNAME: all keys in their order, coins that are missing are null, nothing else', async () => {
+    const { eth, btc, xmr, dot, ...withoutCoins } = nameRecord('alice.simplex')
+    expect(await withJson(withoutCoins)).toEqual({
       type: 'RNAME',
-      json:
-        '{"name":"alice.simplex","nickname":null,"website":null,"location":null,' +
-        '"simplexContact":[],"simplexChannel":[],' +
-        '"eth":null,"btc":null,"xmr":null,"dot":null,"owner":null,"resolver":null}',
+      json: JSON.stringify({ ...nameRecord('alice.simplex'), eth, btc, xmr, dot }),
     })
     const all = {
       resolver: 'r',
@@ -88,22 +110,9 @@ describe('RSLV of a name that the resolver knows', () => {
     return JSON.stringify(Object.fromEntries(keys.map((key) => [key, value[key]])))
   }
 
-  test('takes what is of another type for missing', async () => {
-    const reply = await withJson({
-      name: 'a.b',
-      nickname: 5,
-      simplexContact: 'smp://a',
-      simplexChannel: [1, 'c'],
-      eth: {},
-    })
-    expect(reply).toMatchObject({ type: 'RNAME' })
-    const value = JSON.parse(reply.type === 'RNAME' ? reply.json : '{}') as object
-    expect(value).toMatchObject({ nickname: null, simplexContact: [], simplexChannel: ['c'], eth: null })
-  })
-
   test('asks with GET for the name in lower case, takes JSON, and tells the resolver nothing else', async () => {
     asked.length = 0
-    await withAnswer((response) => response.end('{"name":"x.y"}'), 'Alice-1.Shop.Example and the rest is ignored')
+    await withAnswer((response) => response.end(record('x.y')), 'Alice-1.Shop.Example and the rest is ignored')
     expect(asked.map(({ method, url }) => [method, url])).toEqual([['GET', '/resolve/alice-1.shop.example']])
     expect(asked[0]?.headers.accept).toBe('application/json')
     expect(asked[0]?.headers.authorization).toBe(undefined)
@@ -113,7 +122,7 @@ describe('RSLV of a name that the resolver knows', () => {
     const client = await relay.connect({ version: 20 })
     answer = (response, request) => {
       const slow = request.url?.includes('slow') === true
-      setTimeout(() => response.end(`{"name":"${request.url?.slice(9) ?? ''}"}`), slow ? 100 : 0)
+      setTimeout(() => response.end(record(request.url?.slice(9) ?? '')), slow ? 100 : 0)
     }
     const order: string[] = []
     const ask = async (name: string): Promise<void> => {
@@ -128,7 +137,7 @@ describe('RSLV of a name that the resolver knows', () => {
   test('is answered through a proxy as well', async () => {
     const sender = await without.connect()
     const behind = await relayOf(sender, relay.address)
-    answer = (response) => response.end('{"name":"alice.simplex"}')
+    answer = (response) => response.end(record('alice.simplex'))
     const command = { entityId: none, bytes: commands.rslv('alice.simplex') }
     expect(await through(sender, behind, command)).toMatchObject({ entityId: none, reply: { type: 'RNAME' } })
     answer = (response) => response.writeHead(404).end()
@@ -161,13 +170,17 @@ describe('RSLV is answered with', () => {
     [
       'NAME RESOLVER invalid response',
       'the answer is not UTF-8, and would outgrow a block if its faults were replaced',
-      (response) => response.end(Buffer.concat([Buffer.from('{"name":"'), Buffer.alloc(900, 0xff), Buffer.from('"}')])),
+      (response) => response.end(withName(Buffer.alloc(800, 0xff))),
     ],
     ['NAME RESOLVER invalid response', 'the answer is empty', (response) => response.end()],
     ['NAME RESOLVER invalid response', 'the answer is a list', (response) => response.end('[]')],
     ['NAME RESOLVER invalid response', 'the answer is null', (response) => response.end('null')],
     ['NAME RESOLVER invalid response', 'the answer has no name', (response) => response.end('{}')],
-    ['NAME RESOLVER invalid response', 'the name is no text', (response) => response.end('{"name":1}')],
+    ...incomplete().map(([what, json]): [string, string, Answer] => [
+      'NAME RESOLVER invalid response',
+      what,
+      (response) => response.end(json),
+    ]),
     ['NAME RESOLVER timeout', 'no answer comes', () => undefined],
     [
       'NAME RESOLVER timeout',
@@ -194,7 +207,7 @@ describe('RSLV is answered with', () => {
     expect(await withAnswer(next)).toEqual(err(error))
   })
 
-  const nameOfSize = (size: number): string => `{"name":"${'x'.repeat(size - 11)}"}`
+  const nameOfSize = (size: number): string => record('x'.repeat(size - record('').length))
 
   test('RNAME when the answer is as large as it may be', async () => {
     expect((await withAnswer((response) => response.end(nameOfSize(LIMIT)))).type).toBe('RNAME')
@@ -225,7 +238,7 @@ describe('RSLV is answered with', () => {
     'a%20b.c',
   ])('CMD SYNTAX for %j, and nobody is asked', async (name) => {
     asked.length = 0
-    expect(await withAnswer((response) => response.end('{"name":"x.y"}'), name)).toEqual(err('CMD SYNTAX'))
+    expect(await withAnswer((response) => response.end(record('x.y')), name)).toEqual(err('CMD SYNTAX'))
     expect(asked.length).toBe(0)
   })
 
@@ -258,7 +271,7 @@ describe('the resolver', () => {
     await relay.restart()
     options = {}
     asked.length = 0
-    await withAnswer((response) => response.end('{"name":"x.y"}'))
+    await withAnswer((response) => response.end(record('x.y')))
     expect(asked[0]?.headers.authorization).toBe('Bearer secret')
   })
 
@@ -271,7 +284,7 @@ describe('the resolver', () => {
       most = Math.max(most, ++asking)
       setTimeout(() => {
         asking--
-        response.end('{"name":"x.y"}')
+        response.end(record('x.y'))
       }, 10)
     }
     const clients = await Promise.all([relay.connect(), relay.connect(), relay.connect()])
@@ -286,7 +299,7 @@ describe('the resolver', () => {
 
   test('is counted: what was asked, found, not found, failed, and asked without one', async () => {
     await relay.restart()
-    await withJson({ name: 'a.b' })
+    await withJson(nameRecord('a.b'))
     await withAnswer((response) => response.writeHead(404).end())
     await withAnswer((response) => response.writeHead(500).end())
     expect(relay.serving.stats.names).toEqual({ reqs: 3, succ: 1, notFound: 1, resolverErrs: 1, disabled: 0 })

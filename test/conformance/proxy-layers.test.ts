@@ -13,6 +13,7 @@ import { agree, generateKey, x25519PublicKey } from '../client/keys.ts'
 import { forward, openRres, pfwd, rfwd, type ForwardedRelay } from '../client/proxy.ts'
 import { parsePayload, parseTransmission } from '../client/replies.ts'
 import { startFakeRelay, type FakeRelay, type FakeRelayOptions } from './fake-relay.ts'
+import { nameRecord } from './name-record.ts'
 import { auth, authAlgs, err, ok, prohibited } from './setting.ts'
 import { anySend, forwardRaw, prxy, relayOf, through } from './through-proxy.ts'
 import { withTunedRelay } from './tuned.ts'
@@ -20,7 +21,7 @@ import { withTunedRelay } from './tuned.ts'
 const none = Buffer.alloc(0)
 const forwardedVersions = [8, 9, 10, 11, 14, 15, 16, 18, 19, 20] as const
 const resolver = createServer((request, response) => {
-  response.end(JSON.stringify({ name: decodeURIComponent((request.url ?? '').slice('/resolve/'.length)) }))
+  response.end(JSON.stringify(nameRecord(decodeURIComponent((request.url ?? '').slice('/resolve/'.length)))))
 })
 const relay = withTunedRelay({
   optionsAtStart: () => ({
