@@ -201,7 +201,7 @@ describe('PFWD is answered with', () => {
       (request) => request.answer(Buffer.concat([Buffer.from('RRES '), randomBytes(16_283)])),
     ],
     [
-      'PROXY BROKER RESPONSE \x0aCMD SYNTAX',
+      'PROXY BROKER RESPONSE \x05BLOCK',
       'the reply is for another command',
       (request) => request.answer(rres(request, randomBytes(24))),
     ],

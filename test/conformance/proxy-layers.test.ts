@@ -186,14 +186,10 @@ const throughPayload = async (client: SmpClient, behind: ForwardedRelay, payload
 describe('what a sender seals for the relay', () => {
   test.each<[string, string, () => Buffer]>([
     ['two commands', 'PROXY PROTOCOL BLOCK', () => twice(ping())],
-    ['no command', 'PROXY PROTOCOL BLOCK', () => Buffer.of(0)],
-    ['no payload', 'PROXY PROTOCOL BLOCK', () => none],
-    [
-      'bytes after the command',
-      'PROXY PROTOCOL BLOCK',
-      () => Buffer.concat([Buffer.of(1), large(ping()), Buffer.of(0)]),
-    ],
-    ['a command that is cut off', 'PROXY PROTOCOL BLOCK', () => Buffer.of(1, 0, 9, 0)],
+    ['no command', 'BLOCK', () => Buffer.of(0)],
+    ['no payload', 'BLOCK', () => none],
+    ['bytes after the command', 'BLOCK', () => Buffer.concat([Buffer.of(1), large(ping()), Buffer.of(0)])],
+    ['a command that is cut off', 'BLOCK', () => Buffer.of(1, 0, 9, 0)],
     ['bytes that are no command', 'BLOCK', () => Buffer.concat([Buffer.of(1), large(Buffer.alloc(3, 0xff))])],
     ['one command', 'CMD PROHIBITED', () => Buffer.concat([Buffer.of(1), large(ping())])],
   ])('and that holds %s is %s', async (_, error, payload) => {

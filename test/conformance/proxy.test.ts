@@ -14,7 +14,7 @@ import {
   type ForwardedRelay,
 } from '../client/proxy.ts'
 import { auth, authAlgs, err, maxBody, ok, withRelay } from './setting.ts'
-import { prxy, relayOf, through } from './through-proxy.ts'
+import { forwardRaw, prxy, relayOf, through } from './through-proxy.ts'
 
 const none = Buffer.alloc(0)
 const forwardedVersions = [8, 9, 10, 11, 14, 15, 16, 17, 19] as const
@@ -57,6 +57,35 @@ describe('through a proxy', () => {
     expect((await send(Buffer.concat([body, Buffer.of(1)]))).reply).toEqual(err('LARGE_MSG'))
     expect((await send(body)).reply).toEqual(ok)
     expect(await recipient.receive(queue)).toMatchObject({ body })
+  })
+
+  test.each(forwardedVersions)('the largest body fits in version %i with every kind of key', async (version) => {
+    const recipient = await relay.connect()
+    const sender = await proxy.connect()
+    const behind = await relayOf(sender, relay.address, version)
+    // With an Ed448 signature a message of versions 8 to 10 is larger than what can be forwarded.
+    for (const alg of authAlgs(version).filter((one) => version >= 11 || one !== 'ed448')) {
+      const queue = await recipient.createQueue()
+      const [key, body] = [generateKey(alg), randomBytes(maxBody(version))]
+      await recipient.key(queue, key)
+      const send = { entityId: queue.sndId, bytes: commands.send(body, false), key }
+      expect((await through(sender, behind, send)).reply).toEqual(ok)
+      expect(await recipient.receive(queue)).toMatchObject({ body })
+    }
+  })
+
+  test('link data that is too large for the way back is BLOCK', async () => {
+    const recipient = await relay.connect()
+    const sender = await proxy.connect()
+    const behind = await relayOf(sender, relay.address)
+    const queue = await recipient.createQueue({ mode: 'contact' })
+    const [linkId, fixedData] = [randomBytes(24), randomBytes(100)]
+    expect(await recipient.lset(queue, linkId, fixedData, randomBytes(16_060))).toEqual(ok)
+    const lget = { entityId: linkId, bytes: commands.lget() }
+    expect(await forwardRaw(sender, behind, lget)).toEqual(err('PROXY PROTOCOL BLOCK'))
+    const userData = randomBytes(16_000)
+    expect(await recipient.lset(queue, linkId, fixedData, userData)).toEqual(ok)
+    expect((await through(sender, behind, lget)).reply).toMatchObject({ type: 'LNK', userData })
   })
 
   test('only a sender may be: other commands are PROHIBITED', async () => {
@@ -189,21 +218,44 @@ describe('RFWD', () => {
     expect(await request(commands.rfwd(nonsense), corrId)).toEqual(err('CMD SYNTAX'))
   })
 
-  test('of anything but one transmission is BLOCK', async () => {
+  const forwardedRaw = async (payload: Buffer) => {
     const { proxy, behind } = await asProxy()
     const { box } = proxy.session
     if (!box) throw new Error('no secret')
-    for (const payload of [
-      none,
-      Buffer.of(0),
-      Buffer.from('02000100000100', 'hex'),
-      Buffer.from('0100010000', 'hex'),
-    ]) {
-      const [corrId, clientCorrId] = [randomBytes(24), randomBytes(24)]
-      const forwarded = forwardPayload(behind, clientCorrId, payload)
-      const reply = await proxy.request(rfwd(box, corrId, clientCorrId, behind.version, forwarded), corrId)
-      expect(reply).toEqual(err('BLOCK'))
-    }
+    const [corrId, clientCorrId] = [randomBytes(24), randomBytes(24)]
+    const forwarded = forwardPayload(behind, clientCorrId, payload)
+    const reply = await proxy.request(rfwd(box, corrId, clientCorrId, behind.version, forwarded), corrId)
+    if (reply.type !== 'RRES') return reply
+    return forwarded.open(openRres(box, corrId, expectReply(reply, 'RRES')).encResponse)
+  }
+
+  test.each([6, 7])('in version %i has no session id in it: that is implied', async (version) => {
+    const { proxy, behind } = await asProxy()
+    const { box } = proxy.session
+    if (!box) throw new Error('no secret')
+    const recipient = await setting.connect()
+    const queue = await recipient.createQueue()
+    const [corrId, clientCorrId, body] = [randomBytes(24), randomBytes(24), randomBytes(maxBody(version))]
+    const send = { entityId: queue.sndId, bytes: commands.send(body, false) }
+    const forwarded = forward({ ...behind, version: 7 }, clientCorrId, send)
+    const reply = await proxy.request(rfwd(box, corrId, clientCorrId, version, forwarded), corrId)
+    const { encResponse } = openRres(box, corrId, expectReply(reply, 'RRES'))
+    expect(forwarded.open(encResponse)).toEqual({ corrId: clientCorrId, entityId: queue.sndId, reply: ok })
+    expect(await recipient.receive(queue)).toMatchObject({ body })
+  })
+
+  test('of two transmissions is BLOCK', async () => {
+    expect(await forwardedRaw(Buffer.from('02000100000100', 'hex'))).toEqual(err('BLOCK'))
+  })
+
+  test.each([
+    ['no payload', none],
+    ['no transmission', Buffer.of(0)],
+    ['bytes after the transmission', Buffer.from('0100010000', 'hex')],
+    ['a transmission that is cut off', Buffer.from('01000900', 'hex')],
+    ['a transmission that cannot be read', Buffer.from('010003ffffff', 'hex')],
+  ])('of %s tells the client BLOCK, without ids', async (_, payload) => {
+    expect(await forwardedRaw(payload)).toEqual({ corrId: none, entityId: none, reply: err('BLOCK') })
   })
 
   test('of a session without a key in its hello is NO_AUTH of the transport', async () => {

@@ -1,5 +1,6 @@
 import { boxKey, cbNonce, dh, open, openPadded, reverseNonce, seal, sealPadded } from '../../crypto/box.ts'
 import type { Command } from '../../protocol/command.ts'
+import type { SmpError } from '../../protocol/errors.ts'
 import { NO_ENTITY, type EntityId } from '../../protocol/ids.ts'
 import { PROXIED_PADDED_SIZE } from '../../protocol/limits.ts'
 import { encodeFwdResponse, parseFwdTransmission } from '../../protocol/proxy-messages.ts'
@@ -14,9 +15,13 @@ import {
 import { execute } from '../dispatch.ts'
 import { fail, type Context, type Outcome } from '../outcome.ts'
 
+const BLOCK: SmpError = { type: 'BLOCK' }
+const NO_CORR_ID = Buffer.alloc(0)
+
 /**
  * RFWD: opens what another relay forwarded for one of its clients, does the one command inside, and returns its reply
- * through the same layers: proxy's box, then client's padded box (SMP server behaviour §8.4).
+ * through the same layers: proxy's box, then client's padded box (SMP server behaviour §8.4). The session id is implied
+ * in what was forwarded, whatever its version; what cannot be read is the client's fault, and told to it.
  */
 export function forwarded(context: Context, command: Extract<Command, { type: 'RFWD' }>): Outcome {
   const { core, session, corrId } = context
@@ -36,21 +41,21 @@ export function forwarded(context: Context, command: Extract<Command, { type: 'R
   const payload = clientKey && openPadded(clientKey, clientNonce, fwd.encTransmission)
   if (clientKey === undefined || payload === undefined) return fail({ type: 'CRYPTO' })
   const transmissions = parsePayload(payload)
-  const only = transmissions?.length === 1 ? transmissions[0] : undefined
-  if (only === undefined) return fail({ type: 'BLOCK' })
+  if (transmissions !== undefined && transmissions.length > 1) return fail(BLOCK)
   core.stats.pMsgFwdsRecv++
 
-  const inner = transmissionContext(fwd.version, link.sessionId)
+  const inner = { ...transmissionContext(fwd.version, link.sessionId), implySessionId: true }
   const wrap = (innerCorrId: Buffer, entityId: EntityId, reply: Reply): Reply => {
     const message = encodeTransmission(innerCorrId, entityId, encodeReply(reply, fwd.version), inner)
     const [response] = packBlocks([message])
-    if (response === undefined || response.length > PROXIED_PADDED_SIZE - 2)
-      return { type: 'ERR', error: { type: 'INTERNAL' } }
+    if (response === undefined || response.length > PROXIED_PADDED_SIZE - 2) return { type: 'ERR', error: BLOCK }
     const encResponse = sealPadded(clientKey, reverseNonce(clientNonce), response, PROXIED_PADDED_SIZE)
     const fwdResponse = encodeFwdResponse({ corrId: fwd.corrId, encResponse })
     return { type: 'RRES', encFwdResponse: seal(proxyKey, reverseNonce(proxyNonce), fwdResponse) }
   }
 
+  const [only] = transmissions ?? []
+  if (only === undefined) return { reply: wrap(NO_CORR_ID, NO_ENTITY, { type: 'ERR', error: BLOCK }) }
   const parsed = parseTransmission(only, inner)
   if (parsed.type === 'error') return { reply: wrap(parsed.corrId, NO_ENTITY, { type: 'ERR', error: parsed.error }) }
   const { corrId: innerCorrId, entityId } = parsed

@@ -106,7 +106,7 @@ function response(reply: Reply, key: ReturnType<typeof boxKey>, nonce: Buffer, c
   if (opened === undefined) return { type: 'ERR', error: { type: 'CRYPTO' } }
   const fwd = parseFwdResponse(opened)
   if (fwd?.corrId.equals(corrId) !== true) {
-    return proxyError({ type: 'BROKER', error: { type: 'RESPONSE', message: 'CMD SYNTAX' } })
+    return proxyError({ type: 'BROKER', error: { type: 'RESPONSE', message: 'BLOCK' } })
   }
   return { type: 'PRES', encResponse: fwd.encResponse }
 }
