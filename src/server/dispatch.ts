@@ -6,7 +6,7 @@ import type { AuthKey } from '../crypto/keys.ts'
 import type { QueueRec } from '../store/store.ts'
 import { isAuthorized } from './authorization.ts'
 import { touch, type Core } from './core.ts'
-import { deleteLink, getLink, secureByLink, setLink } from './handlers/link.ts'
+import { deleteLink, getLink, isOpenToRead, secureByLink, setLink } from './handlers/link.ts'
 import { newQueue } from './handlers/new-queue.ts'
 import { deleteNotifier, setNotifier, subscribeNotifier } from './handlers/notifier.ts'
 import { forwardToRelay, openRelaySession } from './handlers/proxy.ts'
@@ -89,7 +89,9 @@ function perform(context: Context, transmission: Transmission, command: Command)
     case 'LGET': {
       const queue = store.queueByLink(idAs<LinkId>(context.entityId))
       if (queue === undefined) return fail({ type: 'AUTH' })
-      const error = checkService(context, transmission, command.type) ?? useQueue(context.core, command.type, queue)
+      const error =
+        checkService(context, transmission, command.type) ??
+        (isOpenToRead(queue) ? useQueue(context.core, command.type, queue) : { type: 'AUTH' })
       return error ? fail(error) : getLink(context, queue)
     }
     case 'SUBS':

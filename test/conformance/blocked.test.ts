@@ -86,6 +86,16 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     expect(await client.skey(queue, generateKey('ed25519'))).toEqual(auth)
   })
 
+  test('whose link is not open to read says AUTH to LGET', async () => {
+    const client = await setting.connect({ version: Math.max(version, 9) })
+    const queue = await client.createQueue({ subscribe: false, mode: 'messaging' })
+    const linkId = randomBytes(24)
+    await client.lset(queue, linkId, none, none)
+    expect(await client.lget(linkId)).toEqual(auth)
+    block(queue.sndId)
+    expect(await client.lget(linkId)).toEqual(auth)
+  })
+
   test('that is a secured invitation refuses SKEY and LKEY with its own key', async () => {
     const client = await setting.connect({ version: Math.max(version, 9) })
     const queue = await client.createQueue({ subscribe: false, mode: 'messaging' })

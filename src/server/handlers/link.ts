@@ -3,11 +3,16 @@ import type { Reply } from '../../protocol/reply.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
 
+/** Whether the sender has its key, and so no more use for a link: anything but a contact address, once it is secured. */
+export function isSecuredInvitation(queue: QueueRec): boolean {
+  return queue.queueMode !== 'C' && queue.senderKey !== undefined
+}
+
 /** LSET: sets the data behind a short link. The fixed part can never change, and a secured invitation takes none. */
 export function setLink(context: Context, command: Extract<Command, { type: 'LSET' }>, queue: QueueRec): Outcome {
   const { store } = context.core
   const { linkId, link } = command
-  if (queue.queueMode !== 'C' && queue.senderKey !== undefined) return fail({ type: 'AUTH' })
+  if (isSecuredInvitation(queue)) return fail({ type: 'AUTH' })
   if (queue.linkId !== undefined) {
     const stored = queue.linkId === linkId ? store.linkData(linkId) : undefined
     if (stored?.fixedData.equals(link.fixedData) !== true) return fail({ type: 'AUTH' })
@@ -31,10 +36,14 @@ export function secureByLink(context: Context, command: Extract<Command, { type:
   return kept(reply)
 }
 
-/** LGET: returns the link data of a contact address; of a queue of unknown mode only until it is secured. */
+/** Whether everybody may read the link data: of contact addresses, and of queues of unknown mode until they are secured. */
+export function isOpenToRead(queue: QueueRec): boolean {
+  return queue.queueMode === 'C' || (queue.queueMode === undefined && queue.senderKey === undefined)
+}
+
+/** LGET: returns the link data of a queue whose link is open to read (checked before). */
 export function getLink(context: Context, queue: QueueRec): Outcome {
-  const open = queue.queueMode === 'C' || (queue.queueMode === undefined && queue.senderKey === undefined)
-  const reply = open ? linkReply(context, queue) : undefined
+  const reply = linkReply(context, queue)
   return reply ? { reply } : fail({ type: 'AUTH' })
 }
 

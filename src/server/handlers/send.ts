@@ -6,6 +6,7 @@ import { seconds } from '../core.ts'
 import { pushMessage } from '../delivery.ts'
 import { notify } from '../notifications.ts'
 import { blockedError, fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+import { isSecuredInvitation } from './link.ts'
 
 /** SEND: stores a message, and hands it on if nothing is before it. */
 export function send(context: Context, command: Extract<Command, { type: 'SEND' }>, queue: QueueRec): Outcome {
@@ -20,9 +21,7 @@ export function send(context: Context, command: Extract<Command, { type: 'SEND' 
     stats.msgSentBlock++
     return fail(blockedError(queue.status))
   }
-  if (queue.linkId !== undefined && queue.queueMode === 'M' && queue.senderKey !== undefined) {
-    store.deleteLink(queue.rcvId)
-  }
+  if (queue.linkId !== undefined && isSecuredInvitation(queue)) store.deleteLink(queue.rcvId)
   const timestamp = seconds(core)
   if (policy.expireOnSend) stats.msgExpired += store.expireMessages(queue.rcvId, timestamp - policy.messageTtl)
   const message: OrdinaryMessage = {
