@@ -175,6 +175,17 @@ describe.each(versions)('GET in version %i', (version) => {
     await client.noEvent(30)
   })
 
+  test('that finds nothing leaves nothing to acknowledge', async () => {
+    const [one, other] = [await setting.connect({ version }), await setting.connect({ version })]
+    const queue = await one.createQueue({ subscribe: false })
+    await one.send(queue, 'hello')
+    const message = one.read(queue, await one.get(queue))
+    await other.get(queue)
+    expect(await other.ack(queue, message.id)).toEqual(ok)
+    expect(await one.get(queue)).toEqual(ok)
+    expect(await one.ack(queue, message.id)).toEqual(noMessage)
+  })
+
   test('pushes nothing', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })

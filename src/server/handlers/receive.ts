@@ -20,12 +20,14 @@ export function getMessage(context: Context, queue: QueueRec): Outcome {
     pending: false,
   }
   session.subscriptions.set(queue.rcvId, subscription)
+  const before = subscription.delivered
+  subscription.delivered = undefined
   const message = core.store.firstMessage(queue.rcvId)
   if (message === undefined) {
     core.stats.msgGetNoMsg++
     return { reply: OK }
   }
-  if (subscription.delivered !== undefined) core.stats.msgGetDuplicate++
+  if (before !== undefined) core.stats.msgGetDuplicate++
   core.stats.msgGet++
   markDelivered(core, subscription, message)
   return { reply: messageReply(queue, message) }
