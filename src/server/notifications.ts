@@ -67,9 +67,14 @@ export function endNotifierSubscription(
   notifierId: NotifierId,
   event: 'END' | 'DELD',
 ): void {
+  forgetNotifier(core, session, notifierId)
+  core.stats.qSubEnd++
+  session.event(notifierId, { type: event })
+}
+
+/** Ends the subscription of a connection to a notifier without a word. */
+export function forgetNotifier(core: Core, session: Session, notifierId: NotifierId): void {
   core.subscriptions.unsubscribeNotifier(notifierId, session)
   session.notifiers.delete(notifierId)
   session.heldBack.notifiers.delete(notifierId)
-  core.stats.qSubEnd++
-  session.event(notifierId, { type: event })
 }

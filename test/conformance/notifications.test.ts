@@ -90,6 +90,22 @@ describe.each(versions)('in version %i', (version) => {
     expect(await server.nsub(notifier)).toEqual(auth)
   })
 
+  test('NKEY, NDEL and DEL on the connection that subscribes to the notifier end it without an event', async () => {
+    const [client, other] = [await setting.connect({ version }), await setting.connect({ version })]
+    const queue = await client.createQueue({ subscribe: false })
+    const first = await client.nkey(queue)
+    await client.nsub(first)
+    const second = await client.nkey(queue)
+    await client.nsub(second)
+    expect(await client.ndel(queue)).toEqual(ok)
+    const third = await client.nkey(queue)
+    await client.nsub(third)
+    await ring(other, queue)
+    opened(third, await client.nextEvent(500))
+    expect(await client.del(queue)).toEqual(ok)
+    await client.noEvent(30)
+  })
+
   test('NSUB on another connection sends END to the first, which gets no more notifications', async () => {
     const [recipient, one, other] = [
       await setting.connect({ version }),

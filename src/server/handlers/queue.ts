@@ -1,7 +1,7 @@
 import { idToBytes } from '../../protocol/ids.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { endSubscription, pushTarget } from '../delivery.ts'
-import { endNotifierSubscription, notifierSession } from '../notifications.ts'
+import { endNotifierSubscription, forgetNotifier, notifierSession } from '../notifications.ts'
 import { kept, OK, type Context, type Outcome } from '../outcome.ts'
 
 /** OFF: nothing more is accepted from senders. */
@@ -27,13 +27,15 @@ export function deleteQueue(context: Context, queue: QueueRec): Outcome {
   return kept(OK)
 }
 
-/** Tells the subscriber of a notifier, if there is one, that the notifier is gone. */
+/** Ends the subscription to a notifier that is gone, if there is one, and tells the subscriber, unless it did that itself. */
 export function endNotifier(context: Context, queue: QueueRec): void {
-  const { core } = context
+  const { core, session } = context
   const { notifier } = queue
   if (notifier === undefined) return
   const subscriber = notifierSession(core, notifier)
-  if (subscriber !== undefined) endNotifierSubscription(core, subscriber, notifier.notifierId, 'DELD')
+  if (subscriber === undefined) return
+  if (subscriber === session) forgetNotifier(core, session, notifier.notifierId)
+  else endNotifierSubscription(core, subscriber, notifier.notifierId, 'DELD')
 }
 
 /** QUE: what the relay knows of a queue, for its owner. Keys of the JSON text in this order, absent ones left out. */
