@@ -96,6 +96,8 @@ export async function deliverServiceMessages(core: Core, session: Session): Prom
     if (queue.status.type === 'blocked') session.event(rcvId, { type: 'ERR', error: blockedError(queue.status) })
     else if (subscription.mode === 'subscribed') pushFirst(core, subscription, queue)
   })
+  // In a block of its own, after those of the messages.
+  await new Promise(setImmediate)
   if (!session.closed && receives()) session.event(NO_ENTITY, { type: 'ALLS' })
 }
 

@@ -138,6 +138,81 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(await client.receive(fourth)).toMatchObject({ body: Buffer.from('now') })
   })
 
+  test('gets SOKS, every message and ALLS in blocks of their own', async () => {
+    const certificate = createServiceCertificate()
+    const before = await setting.connect(as(certificate, version))
+    const queues = [await before.createQueue(), await before.createQueue(), await before.createQueue()]
+    await before.close()
+    const sender = await setting.connect({ version })
+    for (const queue of queues.slice(1)) await sender.send(queue, 'waiting')
+    const client = await setting.connect({ ...as(certificate, version), trace: true })
+    await client.subs(3, hashOf(queues.map(({ rcvId }) => rcvId)))
+    const events = [await client.nextEvent(), await client.nextEvent(), await client.nextEvent()]
+    expect(events.map(({ reply }) => reply.type)).toEqual(['MSG', 'MSG', 'ALLS'])
+    expect(client.trace.map((block) => block.map(({ reply }) => reply.type))).toEqual([
+      ['SOKS'],
+      ['MSG'],
+      ['MSG'],
+      ['ALLS'],
+    ])
+  })
+
+  test('that subscribes to no queue gets SOKS and ALLS, in blocks of their own', async () => {
+    const client = await setting.connect({ ...as(createServiceCertificate(), version), trace: true })
+    expect(await client.subs(0, hashOf([]))).toEqual(soks(version, []))
+    expect((await client.nextEvent()).reply.type).toBe('ALLS')
+    expect(client.trace.map((block) => block.length)).toEqual([1, 1])
+  })
+
+  test('may be wrong about its queues: the answer says what is so', async () => {
+    const client = await setting.connect(as(createServiceCertificate(), version))
+    const ids = [(await client.createQueue()).rcvId, (await client.createQueue()).rcvId]
+    expect(await client.subs(7, Buffer.alloc(16, 7))).toEqual(soks(version, ids))
+  })
+
+  test('is what a queue of a client becomes one of, and stops to be with the next SUB of a client', async () => {
+    const certificate = createServiceCertificate()
+    const [owner, sender] = [await setting.connect({ version }), await setting.connect({ version })]
+    const [one, two, three] = [await owner.createQueue(), await owner.createQueue(), await owner.createQueue()]
+    await owner.close()
+    const service = await setting.connect({ ...as(certificate, version), trace: true })
+    await sender.send(one, 'first')
+    expect(await subAs(service, one, false)).toEqual(serviceError)
+    const sok = { type: 'SOK', serviceId: service.session.serviceId }
+    expect(await service.sub(one)).toEqual(sok)
+    const first = await service.receive(one)
+    expect(service.trace.at(-1)?.map(({ reply }) => reply.type)).toEqual(['SOK', 'MSG'])
+    expect(await service.sub(two)).toEqual(sok)
+    expect(await service.ack(one, first.id)).toEqual(ok)
+    expect(await service.sub(three)).toEqual(sok)
+    await service.close()
+
+    await sender.send(one, 'one')
+    await sender.send(two, 'two')
+    const again = await setting.connect(as(certificate, version))
+    const ids = [one, two, three].map(({ rcvId }) => rcvId)
+    expect(await again.subs(3, hashOf(ids))).toEqual(soks(version, ids))
+    for (let waiting = 2; waiting > 0; waiting--) {
+      const { entityId, reply } = await again.nextEvent()
+      const queue = [one, two].find(({ rcvId }) => rcvId.equals(entityId)) ?? three
+      expect(await again.ack(queue, again.read(queue, reply).id)).toEqual(ok)
+    }
+    expect((await again.nextEvent()).reply).toEqual({ type: 'ALLS' })
+    await again.close()
+
+    await sender.send(one, 'later')
+    const plain = await setting.connect({ version })
+    const serviceId = again.session.serviceId ?? none
+    const subs = { entityId: serviceId, bytes: commands.subs(version, 3, hashOf(ids)), key: generateKey('ed25519') }
+    expect(await plain.request(subs)).toEqual(serviceError)
+    expect(await plain.sub(one)).toEqual(subscribed(version))
+    const later = await plain.receive(one)
+    expect(later).toMatchObject({ body: Buffer.from('later') })
+    expect(await plain.ack(one, later.id)).toEqual(ok)
+    await sender.send(one, 'pushed')
+    expect(await plain.receive(one)).toMatchObject({ body: Buffer.from('pushed') })
+  })
+
   test('has one connection: the next SUBS ends the previous with count and hash', async () => {
     const certificate = createServiceCertificate()
     const [one, other] = [
