@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { generateKey } from '../client/keys.ts'
-import { auth, authAlgs, noMessage, ok, prohibited, subscribed, versions, withRelay } from './setting.ts'
+import { auth, authAlgs, err, noMessage, ok, prohibited, subscribed, versions, withRelay } from './setting.ts'
 
 const setting = withRelay()
 const none = Buffer.alloc(0)
@@ -128,5 +128,64 @@ describe('after a restart', () => {
     expect(await after.send(queue, 'unsigned')).toEqual(auth)
     expect(await after.send(queue, 'signed', { key })).toEqual(ok)
     expect(await after.skey(queue, generateKey('ed25519'))).toEqual(auth)
+  })
+})
+
+describe('after a restart of a relay with a quota of 4', () => {
+  const own = withRelay({ quota: 4 })
+
+  test('a full queue is still full, goes on where it was, and ends with its marker', async () => {
+    const before = await own.connect()
+    const queue = await before.createQueue()
+    const bodyOf = (n: number) => ({ body: Buffer.from(`${n}`) })
+    await before.send(queue, '1')
+    expect(await before.ack(queue, (await before.receive(queue)).id)).toEqual(ok)
+    await before.close()
+    const sender = await own.connect()
+    for (const body of ['2', '3', '4', '5']) expect(await sender.send(queue, body)).toEqual(ok)
+    expect(await sender.send(queue, '6')).toEqual(err('QUOTA'))
+
+    await own.restart()
+    const first = await own.connect()
+    expect(await first.send(queue, '6')).toEqual(err('QUOTA'))
+    expect(await first.sub(queue)).toEqual(subscribed(first.version))
+    const two = await first.receive(queue)
+    expect(two).toMatchObject(bodyOf(2))
+    const three = first.read(queue, await first.ack(queue, two.id))
+    expect(three).toMatchObject(bodyOf(3))
+    const four = first.read(queue, await first.ack(queue, three.id))
+    expect(four).toMatchObject(bodyOf(4))
+
+    await own.restart()
+    const second = await own.connect()
+    expect(await second.sub(queue)).toEqual(subscribed(second.version))
+    expect(await second.receive(queue)).toEqual(four)
+    const five = second.read(queue, await second.ack(queue, four.id))
+    expect(five).toMatchObject(bodyOf(5))
+    const marker = second.read(queue, await second.ack(queue, five.id))
+    expect(marker.type).toBe('quota')
+    expect(await second.send(queue, '6')).toEqual(err('QUOTA'))
+    expect(await second.ack(queue, marker.id)).toEqual(ok)
+    expect(await second.send(queue, '6')).toEqual(ok)
+    expect(await second.receive(queue)).toMatchObject(bodyOf(6))
+  })
+})
+
+describe.each(versions)('in version %i', (version) => {
+  test('of two messages sent at the same moment one is pushed, and its ACK brings the other, 50 times', async () => {
+    const [recipient, one, two] = [
+      await setting.connect({ version }),
+      await setting.connect({ version }),
+      await setting.connect({ version }),
+    ]
+    const queue = await recipient.createQueue()
+    for (let round = 0; round < 50; round++) {
+      expect(await Promise.all([one.send(queue, 'one'), two.send(queue, 'two')])).toEqual([ok, ok])
+      const first = await recipient.receive(queue)
+      const second = recipient.read(queue, await recipient.ack(queue, first.id))
+      const bodies = [first, second].map((message) => (message.type === 'message' ? message.body.toString() : ''))
+      expect(bodies.toSorted()).toEqual(['one', 'two'])
+      expect(await recipient.ack(queue, second.id)).toEqual(ok)
+    }
   })
 })
