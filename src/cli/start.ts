@@ -58,10 +58,11 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))
 
   checkStorage(settings, paths)
-  const { ports, webSocketPorts } = options.maintenance ? NO_PORTS : await openablePorts(settings.transport, log)
+  const opened = options.maintenance ? NO_PORTS : await openablePorts(settings.transport, log)
+  const { ports, webSocketPorts } = opened
   const site = options.maintenance ? 'off' : siteState(settings)
   print(...bannerLines({ settings, paths, ports, webSocketPorts, site }))
-  await run({ ...settings, transport: { ...settings.transport, ports, webSocketPorts } }, options, { paths, log })
+  await run({ ...settings, transport: { ...settings.transport, ...opened } }, options, { paths, log })
 }
 
 async function run(
@@ -117,15 +118,15 @@ function stopSignal(): { received: Promise<NodeJS.Signals | Error>; forget(): vo
   }
 }
 
-type Ports = Pick<Settings['transport'], 'ports' | 'webSocketPorts'>
+type Ports = Pick<Settings['transport'], 'ports' | 'webSocketPorts' | 'controlPort'>
 
-const NO_PORTS: Ports = { ports: [], webSocketPorts: [] }
+const NO_PORTS: Ports = { ports: [], webSocketPorts: [], controlPort: undefined }
 
 async function openablePorts(transport: Settings['transport'], log: Logger): Promise<Ports> {
   const smp = await checkPorts(transport.ports, transport.listenHost)
   const webSocket = await checkOptionalPorts(transport.webSocketPorts, transport.listenHost)
   for (const { message, remedy = '' } of [...smp.faults, ...webSocket.faults]) log.warn(`${message} ${remedy}`)
-  return { ports: smp.usable, webSocketPorts: webSocket.usable }
+  return { ports: smp.usable, webSocketPorts: webSocket.usable, controlPort: transport.controlPort }
 }
 
 function siteState({ web }: Settings): Site {

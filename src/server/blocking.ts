@@ -10,6 +10,9 @@ export interface BlockingResult {
   readonly status: QueueStatus
 }
 
+const sameBlock = (a: BlockedStatus, b: BlockedStatus): boolean =>
+  a.reason === b.reason && (a.notice === undefined) === (b.notice === undefined) && a.notice?.ttl === b.notice?.ttl
+
 /** The queue that an operator means: by its sender id, as it stands in invitations, or by its link id. */
 export function queueToModerate(core: Core, id: EntityId): QueueRec | undefined {
   return core.store.queueBySender(idAs<SndId>(id)) ?? core.store.queueByLink(idAs<LinkId>(id))
@@ -17,16 +20,20 @@ export function queueToModerate(core: Core, id: EntityId): QueueRec | undefined 
 
 /**
  * Blocks an active queue: nothing can be sent to it or received from it, and whoever is subscribed is told the reason at
- * once (SMP server behaviour §7). A queue that is off or blocked already stays as it is. Undefined: no such queue.
+ * once (SMP server behaviour §7). One that is blocked already gets the new reason, one that is off stays off.
+ * Undefined: no such queue.
  */
 export function blockQueue(core: Core, id: EntityId, status: BlockedStatus): BlockingResult | undefined {
   const queue = queueToModerate(core, id)
   if (queue === undefined) return undefined
-  if (queue.status.type !== 'active') return { changed: false, status: queue.status }
+  const before = queue.status
+  if (before.type === 'off' || (before.type === 'blocked' && sameBlock(before, status))) {
+    return { changed: false, status: before }
+  }
   core.store.setStatus(queue.rcvId, status)
-  core.stats.qBlocked++
+  if (before.type === 'active') core.stats.qBlocked++
   pushTarget(core, queue)?.session.event(queue.rcvId, { type: 'ERR', error: blockedError(status) })
-  return { changed: true, status: queue.status }
+  return { changed: true, status: before }
 }
 
 /** Makes a blocked queue active again; one that is off stays off. Undefined: no such queue. */

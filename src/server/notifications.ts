@@ -2,7 +2,7 @@ import { boxKey, sealPadded } from '../crypto/box.ts'
 import type { NotifierId } from '../protocol/ids.ts'
 import { NONCE_SIZE, NOTIFICATION_PADDED_SIZE } from '../protocol/limits.ts'
 import { encodeNotificationMeta } from '../protocol/message-body.ts'
-import type { NotifierRec, OrdinaryMessage } from '../store/store.ts'
+import type { NotifierRec, OrdinaryMessage, QueueRec } from '../store/store.ts'
 import type { Core } from './core.ts'
 import type { Session } from './session.ts'
 
@@ -58,6 +58,18 @@ export function notifyHeldBack(core: Core, session: Session): void {
     if (notifier === undefined || notifierSession(core, notifier) !== session) continue
     deliverNotifications(core, session, notifierId)
   }
+}
+
+/**
+ * Ends the subscription to a queue's notifier that is gone, if there is one. The subscriber is told, unless it is `by`,
+ * the connection that asked for it.
+ */
+export function endNotifier(core: Core, { notifier }: QueueRec, by?: Session): void {
+  if (notifier === undefined) return
+  const subscriber = notifierSession(core, notifier)
+  if (subscriber === undefined) return
+  if (subscriber === by) forgetNotifier(core, by, notifier.notifierId)
+  else endNotifierSubscription(core, subscriber, notifier.notifierId, 'DELD')
 }
 
 /** Tells a connection that a notifier it was subscribed to was taken over or is gone. */

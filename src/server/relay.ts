@@ -6,6 +6,7 @@ import type { Routing } from '../transport/route.ts'
 import { loadCredentials } from '../transport/credentials.ts'
 import { WebCertificate } from '../transport/web-certificate.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
+import { openControlPort } from './control-port/control-port.ts'
 import { openStore } from './open-store.ts'
 import { serveRelay, type ServeOptions, type ServingRelay } from './serve.ts'
 
@@ -21,7 +22,7 @@ export interface RelayOptions {
 export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
   const { settings, paths, log, skipWarnings } = options
   const { ports, webSocketPorts } = settings.transport
-  return serveRelay({
+  const relay = await serveRelay({
     credentials: await loadCredentials(paths.configDir),
     openStore: (onRollback) =>
       openStore(
@@ -54,6 +55,23 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
       log.warn(`not listening on port ${port}: ${error.message}`)
     },
   })
+  return withControlPort(relay, settings)
+}
+
+async function withControlPort(relay: ServingRelay, { transport, auth }: Settings): Promise<ServingRelay> {
+  if (transport.controlPort === undefined) return relay
+  const control = await openControlPort(relay, {
+    port: transport.controlPort,
+    passwords: { admin: auth.controlPortAdminPassword, user: auth.controlPortUserPassword },
+    dailyBlockQuota: auth.dailyBlockQueueQuota,
+  })
+  return {
+    ...relay,
+    stop: async () => {
+      await control?.close()
+      await relay.stop()
+    },
+  }
 }
 
 /** The certificate is looked at already, so that the log says at the start when it cannot be used. */

@@ -101,6 +101,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   state.core = core
   const scheduler = new Scheduler(() => (core.backlog.bytes > MAX_UNFLUSHED_BYTES ? store.flushed() : undefined))
   const sessions = new Set<Session>()
+  let lastSessionId = 0
 
   const onChannel = (channel: BlockChannel, challenge?: Buffer): void => {
     void serve(channel, challenge).catch((error: unknown) => {
@@ -117,7 +118,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
       lookupService: (service) => lookupService(core, service),
     })
     if (link === undefined) return
-    sessions.add(new Session(core, link, scheduler, (session) => endSession(session)))
+    sessions.add(new Session(core, ++lastSessionId, link, scheduler, (session) => endSession(session)))
   }
 
   const endSession = (session: Session): void => {

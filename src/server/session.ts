@@ -45,6 +45,8 @@ const NO_CORR_ID = Buffer.alloc(0)
  */
 export class Session implements Worker {
   readonly core: Core
+  /** A number of its own since the relay started, for operators. */
+  readonly id: number
   readonly link: SmpLink
   /** Queues that this connection receives from, by SUB, NEW or GET. */
   readonly subscriptions = new Map<RcvId, Subscription>()
@@ -64,8 +66,12 @@ export class Session implements Worker {
   /** SUBS or NSUBS was answered on this connection. */
   subscribedAll = false
   closed = false
-  /** Time of the last block received or sent, milliseconds. */
-  activeAt: number
+  /** Milliseconds. */
+  readonly createdAt: number
+  /** Time of the last block received, or of the beginning; milliseconds. */
+  receivedAt: number
+  /** Time of the last block sent, or of the beginning; milliseconds. */
+  sentAt: number
   /** Since when the client has not taken what waits for it, milliseconds; undefined while nothing waits. */
   stalledAt: number | undefined
   private readonly scheduler: Scheduler
@@ -84,11 +90,12 @@ export class Session implements Worker {
   private underWay = 0
   private readonly postponed: (() => void)[] = []
 
-  constructor(core: Core, link: SmpLink, scheduler: Scheduler, onClose: (session: Session) => void) {
+  constructor(core: Core, id: number, link: SmpLink, scheduler: Scheduler, onClose: (session: Session) => void) {
     this.core = core
+    this.id = id
     this.link = link
     this.scheduler = scheduler
-    this.activeAt = core.now()
+    this.createdAt = this.receivedAt = this.sentAt = core.now()
     scheduler.add(this)
     link.channel.attach({
       block: (block) => this.receive(block),
@@ -98,6 +105,11 @@ export class Session implements Worker {
         onClose(this)
       },
     })
+  }
+
+  /** Time of the last block received or sent, milliseconds. */
+  get activeAt(): number {
+    return Math.max(this.receivedAt, this.sentAt)
   }
 
   /** Whether an event may be pushed now. What may not must be held back and offered again when the client reads. */
@@ -135,7 +147,7 @@ export class Session implements Worker {
   }
 
   private receive(block: Buffer): void {
-    this.activeAt = this.core.now()
+    this.receivedAt = this.core.now()
     this.inbox.push(block)
     this.regulate()
     this.scheduler.wake(this)
@@ -280,7 +292,7 @@ export class Session implements Worker {
       const batch = this.batches.shift()
       if (batch === undefined) break
       writable = this.link.sendTransmissions(batch)
-      this.activeAt = this.core.now()
+      this.sentAt = this.core.now()
     }
     if (!writable && !this.congested) this.stalledAt = this.core.now()
     this.congested = !writable

@@ -134,15 +134,25 @@ describe('blocking', () => {
     expect((await client.lget(linkId)).type).toBe('LNK')
   })
 
-  test('leaves a queue alone that is blocked already, or off; unblocking one that is not blocked', async () => {
+  test('gives a queue that is blocked already the new reason, and tells it', async () => {
+    const client = await setting.connect()
+    const queue = await client.createQueue()
+    block(queue.sndId)
+    await client.nextEvent(500)
+    const count = setting.serving.stats.qBlocked
+    expect(block(queue.sndId, { type: 'blocked', reason: 'content' })).toEqual({ changed: true, status: spam })
+    expect((await client.nextEvent(500)).reply).toEqual(blockedAs(20, 'reason=content'))
+    expect(setting.serving.stats.qBlocked).toBe(count)
+  })
+
+  test('leaves a queue alone that is blocked in the same way, or off; unblocking one that is not blocked', async () => {
     const client = await setting.connect()
     const [queue, off] = [await client.createQueue(), await client.createQueue({ subscribe: false })]
-    const content: BlockedStatus = { type: 'blocked', reason: 'content' }
     expect(unblock(queue.sndId)).toEqual({ changed: false, status: active })
     const count = setting.serving.stats.qBlocked
     block(queue.sndId)
     await client.nextEvent(500)
-    expect(block(queue.sndId, content)).toEqual({ changed: false, status: spam })
+    expect(block(queue.sndId, { ...spam, notice: { ttl: 86_400 } })).toEqual({ changed: false, status: spam })
     expect(setting.serving.stats.qBlocked).toBe(count + 1)
     await client.off(off)
     expect(block(off.sndId)).toEqual({ changed: false, status: { type: 'off' } })

@@ -111,7 +111,7 @@ export const openMemoryRelay = (random: (size: number) => Buffer, now = Date.now
     }
     const range = { min: 6, max: version }
     const link = new SmpLink(channel, { version, range, proxy: false, ...others })
-    const session = new Session(core, link, scheduler, (ended) => {
+    const session = new Session(core, 1, link, scheduler, (ended) => {
       for (const subscription of ended.subscriptions.values()) core.subscriptions.unsubscribe(subscription)
       for (const notifierId of ended.notifiers) core.subscriptions.unsubscribeNotifier(notifierId, ended)
     })

@@ -2,24 +2,23 @@ import type { Command } from '../../protocol/command.ts'
 import { idFromBytes, type NotifierId } from '../../protocol/ids.ts'
 import { ID_SIZE } from '../../protocol/limits.ts'
 import type { QueueRec } from '../../store/store.ts'
-import { deliverNotifications, endNotifierSubscription } from '../notifications.ts'
+import { deliverNotifications, endNotifier, endNotifierSubscription } from '../notifications.ts'
 import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
 import { associateNotifier } from '../services.ts'
 import { agree } from './new-queue.ts'
-import { endNotifier } from './queue.ts'
 
 const ATTEMPTS = 3
 
 /** NKEY: credentials for somebody who may learn that messages arrive; each call makes a new notifier id. */
 export function setNotifier(context: Context, command: Extract<Command, { type: 'NKEY' }>, queue: QueueRec): Outcome {
-  const { core } = context
+  const { core, session } = context
   const agreed = agree(command.keys.dhKey)
   if (agreed === undefined) return fail({ type: 'CRYPTO' })
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const notifierId = idFromBytes<NotifierId>(core.random(ID_SIZE))
     const set = core.store.setNotifier(queue.rcvId, { notifierId, key: command.keys.authKey, dhSecret: agreed.secret })
     if (set === 'taken') continue
-    endNotifier(context, queue)
+    endNotifier(core, queue, session)
     core.stats.ntfCreated++
     return kept({ type: 'NID', notifierId, srvNtfDhKey: agreed.publicKey })
   }
@@ -28,9 +27,9 @@ export function setNotifier(context: Context, command: Extract<Command, { type: 
 
 /** NDEL: removes the credentials and what waits for them; nothing happens when there are none. */
 export function deleteNotifier(context: Context, queue: QueueRec): Outcome {
-  const { core } = context
+  const { core, session } = context
   if (core.store.deleteNotifier(queue.rcvId) !== undefined) core.stats.ntfDeleted++
-  endNotifier(context, queue)
+  endNotifier(core, queue, session)
   return kept(OK)
 }
 

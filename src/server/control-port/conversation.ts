@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Listener } from '../../transport/listener.ts'
+import type { LineConversation } from '../../transport/line-server.ts'
+import type { Core } from '../core.ts'
+import type { Session } from '../session.ts'
+import { parseControlCommand, type ControlCommand, type ControlVerb } from './command.ts'
+import { clientLines, socketLines, socketThreadLines } from './connection-lines.ts'
+import type { Moderation } from './moderation.ts'
+import { runtimeFacts, runtimeLines, threadLines, threadsOf } from './process-facts.ts'
+import { mayUse, roleFor, roleLine, type ControlPasswords, type Role } from './roles.ts'
+import { serverInfoLines } from './server-info.ts'
+import { statsLines } from './stats-lines.ts'
+
+/** The running relay, as the control port sees it. */
+export interface ControlledRelay {
+  readonly core: Core
+  readonly listeners: readonly Listener[]
+  readonly sessions: ReadonlySet<Session>
+}
+
+export interface ControlContext {
+  readonly relay: ControlledRelay
+  readonly moderation: Moderation
+  readonly passwords: ControlPasswords
+  /** Milliseconds that a wrong password costs. */
+  readonly refusalDelayMs: number
+}
+
+const IDLE_MS = 3_600_000
+/** While nobody has logged in. */
+const IDLE_STRANGER_MS = 120_000
+
+/** Words that are nobody's business in the log. */
+const UNLOGGED: readonly ControlVerb[] = ['nothing', 'auth', 'help', 'quit']
+
+const HELP =
+  'commands: stats, stats-rts, clients, sockets, socket-threads, threads, server-info, delete, save, help, quit'
+
+/** One connection to the control port. */
+export class ControlConversation implements LineConversation {
+  readonly greeting = ['SMP server control port', "'help' for supported commands"]
+  #role: Role = 'none'
+  #ended = false
+  readonly #context: ControlContext
+
+  constructor(context: ControlContext) {
+    this.#context = context
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  get idleMs(): number {
+    return this.#role === 'none' ? IDLE_STRANGER_MS : IDLE_MS
+  }
+
+  async *answer(line: string): AsyncGenerator<string> {
+    const command = parseControlCommand(line)
+    if (command.type === 'fault') {
+      yield `error: ${command.message}`
+      return
+    }
+    const { log } = this.#context.relay.core
+    // The word alone: ids and passwords stay out of the log.
+    if (!UNLOGGED.includes(command.type)) log.warn(`ControlPort: ${command.type}`)
+    if (!mayUse(this.#role, command.type)) {
+      log.error('Unauthorized control port command')
+      yield 'AUTH'
+      return
+    }
+    try {
+      yield* this.#perform(command)
+    } catch (error) {
+      log.error(`the control port command ${command.type} failed in this relay`, { error })
+      yield 'error: the command failed in this relay, its log says more'
+    }
+  }
+
+  async *#perform(command: ControlCommand): AsyncGenerator<string> {
+    const { relay, moderation } = this.#context
+    const { core, sessions, listeners } = relay
+    switch (command.type) {
+      case 'nothing':
+        return
+      case 'quit':
+        this.#ended = true
+        return
+      case 'help':
+        yield HELP
+        return
+      case 'auth':
+        yield await this.#authenticate(command.password)
+        return
+      case 'suspend':
+      case 'resume':
+        yield `${command.type} not implemented`
+        return
+      case 'stats':
+        yield* statsLines({ stats: core.stats, dailyActiveQueues: 0, counts: core.store.counts() }, this.#role)
+        return
+      case 'stats-rts':
+        yield* runtimeLines(runtimeFacts())
+        return
+      case 'threads':
+        yield* threadLines(await threadsOf())
+        return
+      case 'clients':
+        yield* clientLines(sessions, core.now())
+        return
+      case 'sockets':
+        yield* socketLines(listeners)
+        return
+      case 'socket-threads':
+        yield* socketThreadLines(sessions, process.pid)
+        return
+      case 'server-info': {
+        const threads = (await threadsOf()).length
+        yield* serverInfoLines({ threads, sessions, subscriptions: core.subscriptions }, this.#role)
+        return
+      }
+      case 'status':
+        yield moderation.status(command.id)
+        return
+      case 'delete':
+        yield await moderation.delete(command.id)
+        return
+      case 'block':
+        yield await moderation.block(command.id, command.status)
+        return
+      case 'unblock':
+        yield await moderation.unblock(command.id)
+        return
+      case 'save':
+        yield 'saving server state...'
+        await core.store.flushed()
+        yield 'server state saved!'
+    }
+  }
+
+  async #authenticate(password: string): Promise<string> {
+    const { passwords, relay, refusalDelayMs } = this.#context
+    const asked = roleFor(password, passwords)
+    if (this.#role !== 'none') return roleLine(this.#role, asked)
+    this.#role = asked
+    if (asked === 'none') {
+      relay.core.log.warn('ControlPort: wrong password')
+      await sleep(refusalDelayMs)
+    }
+    return roleLine(asked, asked)
+  }
+}

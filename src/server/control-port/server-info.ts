@@ -1,0 +1,84 @@
+import type { Session } from '../session.ts'
+import type { Subscriptions } from '../subscriptions.ts'
+import type { Role } from './roles.ts'
+import { showTuple } from './show.ts'
+
+export interface ServerInfo {
+  readonly threads: number
+  readonly sessions: ReadonlySet<Session>
+  readonly subscriptions: Subscriptions
+}
+
+/** The lines of `server-info`; what is counted over all connections is for administrators. */
+export function serverInfoLines({ threads, sessions, subscriptions }: ServerInfo, role: Role): string[] {
+  const smpClients = [...sessions].filter((session) => session.subscriptions.size > 0)
+  const ntfClients = [...sessions].filter((session) => session.notifiers.size > 0)
+  const { recipients, notifiers } = subscriptions.counts()
+  const ntfSubscribers = idsOf(subscriptions.notifierSessions())
+  return [
+    `Threads: ${threads}`,
+    `Clients: ${sessions.size}`,
+    ...(role === 'admin' ? clientLines(sessions, smpClients, ntfClients) : []),
+    `SMP subscriptions: ${recipients}`,
+    `SMP subscribed clients: ${smpClients.filter(isPushedTo).length}`,
+    `SMP subscribed clients count 2: ${subscriptions.recipientSessions().size}`,
+    `Ntf subscriptions: ${notifiers}`,
+    `Ntf subscribed clients: ${ntfClients.length} ${idsOf(ntfClients)}`,
+    `Ntf subscribed clients count 2: ${subscriptions.notifierSessions().size} fromList ${ntfSubscribers}`,
+  ]
+}
+
+function clientLines(
+  sessions: Iterable<Session>,
+  smpClients: readonly Session[],
+  ntfClients: readonly Session[],
+): string[] {
+  return [
+    `Client queues (rcvQ, sndQ, msgQ): ${queued(sessions)}`,
+    `SMP subscriptions (via clients): ${sum(smpClients, ({ subscriptions }) => subscriptions.size)}`,
+    `SMP subscriptions (by group: NoSub, SubPending, SubThread, ProhibitSub): ${groups(smpClients)}`,
+    `SMP subscribed clients (via clients): ${smpClients.length}`,
+    `SMP subscribed clients queues (via clients, rcvQ, sndQ, msgQ): ${queued(smpClients)}`,
+    `Ntf subscriptions (via clients): ${sum(ntfClients, (session) => session.notifiers.size)}`,
+    `Ntf subscribed clients (via clients): ${ntfClients.length}`,
+    `Ntf subscribed clients queues (via clients, rcvQ, sndQ, msgQ): ${queued(ntfClients)}`,
+  ]
+}
+
+/** What waits in memory for connections: received blocks, replies and events on their way out, and what is held back. */
+function queued(sessions: Iterable<Session>): string {
+  let [received, sending, heldBack] = [0, 0, 0]
+  for (const session of sessions) {
+    const { queued, heldBack: held } = session
+    received += queued.received
+    sending += queued.sending
+    heldBack += held.subscriptions.size + held.notifiers.size
+  }
+  return showTuple(received, sending, heldBack)
+}
+
+/** Subscriptions to which nothing waits to be pushed, to which something does, and those that poll with GET. */
+function groups(sessions: readonly Session[]): string {
+  let [idle, pending, polling] = [0, 0, 0]
+  for (const { subscriptions } of sessions) {
+    for (const subscription of subscriptions.values()) {
+      if (subscription.mode === 'get') polling++
+      else if (subscription.pending) pending++
+      else idle++
+    }
+  }
+  return showTuple(idle, pending, 0, polling)
+}
+
+function isPushedTo({ subscriptions }: Session): boolean {
+  for (const { mode } of subscriptions.values()) if (mode === 'subscribed') return true
+  return false
+}
+
+function sum(sessions: readonly Session[], count: (session: Session) => number): number {
+  return sessions.reduce((total, session) => total + count(session), 0)
+}
+
+function idsOf(sessions: Iterable<Session>): string {
+  return `[${[...sessions].map(({ id }) => id).join(',')}]`
+}

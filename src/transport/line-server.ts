@@ -1,0 +1,99 @@
+import { createServer, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { bind } from './bind.ts'
+import { LineSplitter } from './line-splitter.ts'
+
+/** One connection's side of a conversation in lines. */
+export interface LineConversation {
+  readonly greeting: readonly string[]
+  /** The lines that answer a line; asked for one after the other, as fast as the peer takes them. Never throws. */
+  answer(line: string): AsyncIterable<string>
+  /** The connection is closed when what was answered has been sent. */
+  readonly ended: boolean
+  /** Milliseconds without traffic after which the connection is closed. */
+  readonly idleMs: number
+}
+
+export interface LineServerOptions {
+  readonly host: string
+  /** 0 for any free one. */
+  readonly port: number
+  /** The key of [TRANSPORT] that the port comes from, for messages. */
+  readonly portKey: string
+  /** Bytes; a connection that sends a longer line is closed. */
+  readonly maxLineLength: number
+  /** At once; further ones are told so, and closed. */
+  readonly maxConnections: number
+  readonly converse: () => LineConversation
+}
+
+export interface LineServer {
+  readonly port: number
+  /** Stops listening and ends every connection. */
+  close(): Promise<void>
+}
+
+/**
+ * Serves plain text lines over TCP. A peer that does not read is not read from, and one that breaks off breaks nothing.
+ *
+ * @throws AppError as of `bind`
+ */
+export async function serveLines(options: LineServerOptions): Promise<LineServer> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true })
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    socket.on('error', () => socket.destroy())
+    if (sockets.size >= options.maxConnections) {
+      socket.setTimeout(1000, () => socket.destroy())
+      socket.end('error: too many connections\n', () => socket.destroy())
+      return
+    }
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    void serve(socket, options)
+  })
+  await bind(server, options.port, options.host, options.portKey)
+  server.on('error', () => undefined)
+  const address = server.address()
+  return {
+    port: address === null || typeof address === 'string' ? options.port : address.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        for (const socket of sockets) socket.destroy()
+      }),
+  }
+}
+
+async function serve(socket: Socket, { converse, maxLineLength }: LineServerOptions): Promise<void> {
+  const conversation = converse()
+  socket.on('timeout', () => socket.destroy())
+  socket.setTimeout(conversation.idleMs)
+  const lines = answers(socket, conversation, maxLineLength)
+  try {
+    await pipeline(Readable.from(lines, { objectMode: false, highWaterMark: 16_384 }), socket)
+  } catch {
+    // The peer broke off; that is its right.
+  }
+  socket.destroy()
+}
+
+async function* answers(socket: Socket, conversation: LineConversation, maxLength: number): AsyncGenerator<string> {
+  for (const line of conversation.greeting) yield `${line}\n`
+  const splitter = new LineSplitter(maxLength)
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    if (!Buffer.isBuffer(chunk)) continue
+    const { lines, tooLong } = splitter.push(chunk)
+    for (const line of lines) {
+      for await (const answer of conversation.answer(line)) yield `${answer}\n`
+      if (conversation.ended) return
+      socket.setTimeout(conversation.idleMs)
+    }
+    if (tooLong) {
+      yield `error: a line has at most ${maxLength} bytes\n`
+      return
+    }
+  }
+  for await (const answer of conversation.answer(splitter.begun)) yield `${answer}\n`
+}
