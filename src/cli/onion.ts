@@ -5,7 +5,7 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { type ControlEndpoint, parseEndpoint } from '../tor/control/endpoint.ts'
 import { isOnion } from '../tor/ini-hosts.ts'
-import { OnionKeeper } from '../tor/keeper.ts'
+import { type KeeperState, OnionKeeper } from '../tor/keeper.ts'
 import type { OnionHostname } from '../tor/onion-address.ts'
 import { serviceMode, servicePorts, serviceShape } from './onion-settings.ts'
 import { type Proof, proveRelay } from '../tor/proof.ts'
@@ -25,7 +25,8 @@ export interface OnionOptions {
 
 /** What looks after the onion service while the relay runs. */
 export interface RunningOnion {
-  readonly keeper: OnionKeeper
+  /** What is known of the service at this moment. */
+  readonly state: KeeperState
   /** Ends the own tor and leaves the last state in the status file. */
   stop(): Promise<void>
 }
@@ -59,7 +60,9 @@ export function keepOnion({ settings, paths, log }: OnionOptions): RunningOnion 
   })
   keeper.start()
   return {
-    keeper,
+    get state() {
+      return keeper.state
+    },
     stop: async () => {
       await keeper.stop()
       await statusFile.close()

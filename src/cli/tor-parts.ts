@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import type { KeeperState } from '../tor/keeper.ts'
 import { connectOwnTor } from '../tor/own-tor.ts'
 import { SocksTor } from '../tor/socks-tor.ts'
 import { loadSettings } from './ini-file.ts'
-import { keepOnion, torForm } from './onion.ts'
+import { keepOnion, type RunningOnion, torForm } from './onion.ts'
 import { servicePorts, serviceShape } from './onion-settings.ts'
 
 /*
@@ -28,7 +29,8 @@ export class TorParts {
   readonly #log: Logger
   readonly #abort = new AbortController()
   #settings: Settings
-  #parts: readonly { stop(): Promise<void> }[] = []
+  #onion: RunningOnion | undefined
+  #socks: SocksTor | undefined
   /** Changes are taken one after the other. */
   #work: Promise<void> = Promise.resolve()
 
@@ -41,9 +43,14 @@ export class TorParts {
   /** @throws AppError as of `keepOnion`, for settings that cannot be followed */
   static begin(options: TorPartsOptions): TorParts {
     const parts = new TorParts(options)
-    parts.#parts = parts.#start()
+    parts.#start()
     watchFile(options.paths.ini, { interval: lookEveryMs, persistent: false }, parts.#changed)
     return parts
+  }
+
+  /** What is known of the onion service at this moment; `undefined` while the INI file has none. */
+  get onion(): KeeperState | undefined {
+    return this.#onion?.state
   }
 
   async stop(): Promise<void> {
@@ -68,7 +75,7 @@ export class TorParts {
       await this.#end()
       this.#settings = next
       await this.#untilTorIsFree()
-      if (!this.#isStopped()) this.#parts = this.#start()
+      if (!this.#isStopped()) this.#start()
     } catch (error) {
       this.#log.warn('the changed INI file cannot be followed', { error })
     }
@@ -97,23 +104,19 @@ export class TorParts {
     return JSON.stringify([form, servicePorts(settings), serviceShape(settings), socksPort, checkInterval])
   }
 
-  #start(): { stop(): Promise<void> }[] {
+  #start(): void {
     const { tor } = this.#settings
-    const onion = keepOnion({ settings: this.#settings, paths: this.#paths, log: this.#log })
-    const parts: { stop(): Promise<void> }[] = onion ? [onion] : []
+    this.#onion = keepOnion({ settings: this.#settings, paths: this.#paths, log: this.#log })
     // An anonymous own tor has the SOCKS port itself.
-    if (tor.socksPort !== undefined && tor.singleHop) {
-      const { torSocks: directory } = this.#paths
-      const socks = new SocksTor({ directory, port: tor.socksPort, torrcExtra: tor.torrcExtra, log: this.#log })
-      socks.start()
-      parts.push(socks)
-    }
-    return parts
+    if (tor.socksPort === undefined || !tor.singleHop) return
+    const { torSocks: directory } = this.#paths
+    this.#socks = new SocksTor({ directory, port: tor.socksPort, torrcExtra: tor.torrcExtra, log: this.#log })
+    this.#socks.start()
   }
 
   async #end(): Promise<void> {
-    const parts = this.#parts
-    this.#parts = []
-    await Promise.all(parts.map((part) => part.stop()))
+    await Promise.all([this.#onion?.stop(), this.#socks?.stop()])
+    this.#onion = undefined
+    this.#socks = undefined
   }
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
+import { Registry } from 'prom-client'
 import type { Paths } from '../config/paths.ts'
 import { isOnion } from '../tor/ini-hosts.ts'
-import { onionMetrics } from '../tor/metrics.ts'
+import { registerOnionMetrics } from '../tor/metrics.ts'
 import { observeOnion, type Observed } from '../tor/status.ts'
 import { type Fact, onionStatus, type OnionStatus } from '../tor/status-facts.ts'
 import type { Context } from './context.ts'
@@ -54,7 +55,9 @@ async function observe(paths: Paths): Promise<Observed> {
 
 async function metricsText({ relay: { running, record } }: Observed): Promise<string> {
   const state = running ? record?.state : undefined
-  return await onionMetrics(() => state ?? { phase: 'stopped', restarts: 0 }).metrics()
+  const registry = new Registry()
+  registerOnionMetrics(registry, () => state ?? { phase: 'stopped', restarts: 0 })
+  return await registry.metrics()
 }
 
 const watchEveryMs = 2000

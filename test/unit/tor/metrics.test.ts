@@ -1,6 +1,7 @@
+import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
 import type { OnionState } from '../../../src/tor/metrics.ts'
-import { onionMetrics } from '../../../src/tor/metrics.ts'
+import { registerOnionMetrics } from '../../../src/tor/metrics.ts'
 import type { Proof } from '../../../src/tor/proof.ts'
 
 const nextAt = new Date(0)
@@ -8,8 +9,10 @@ const good: Proof = { at: new Date(0), host: 'a.onion', port: 5223, via: 'client
 const bad: Proof = { ...good, fault: { step: 'reach', code: 'ONION_TIMEOUT', message: 'm', remedy: 'r' } }
 
 /** Lines without the comments. */
-async function samples(state: OnionState): Promise<string[]> {
-  const text = await onionMetrics(() => state).metrics()
+async function samples(state: OnionState | undefined): Promise<string[]> {
+  const registry = new Registry()
+  registerOnionMetrics(registry, () => state)
+  const text = await registry.metrics()
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 }
 
@@ -35,6 +38,10 @@ it('what is not known yet is left out', async () => {
   expect(await samples({ phase: 'starting', restarts: 0 })).toEqual(expected)
 })
 
+it('no onion service has no figures', async () => {
+  expect(await samples(undefined)).toEqual([])
+})
+
 it('a failed proof has no duration', async () => {
   const lines = await samples({ phase: 'published', proof: { last: bad, failures: 1, nextAt }, restarts: 0 })
   expect(lines).toContain('onion_reachable 0')
@@ -42,8 +49,9 @@ it('a failed proof has no duration', async () => {
 })
 
 it('figures follow the state, and every one is explained', async () => {
-  let state: OnionState = { phase: 'published', restarts: 5 }
-  const registry = onionMetrics(() => state)
+  let state: OnionState | undefined = { phase: 'published', restarts: 5 }
+  const registry = new Registry()
+  registerOnionMetrics(registry, () => state)
   await registry.metrics()
   state = { phase: 'stopped', restarts: 1 }
   const text = await registry.metrics()
@@ -51,4 +59,6 @@ it('figures follow the state, and every one is explained', async () => {
   expect(text).toContain('onion_tor_restarts_total 1\n')
   expect(text).toContain('# TYPE onion_tor_restarts_total counter\n')
   expect(text.match(/^# HELP \S+ \S+/gm)).toHaveLength(5)
+  state = undefined
+  expect(await registry.metrics()).not.toMatch(/^onion/m)
 })
