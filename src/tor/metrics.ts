@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { KeeperState } from './keeper.ts'
+import type { KeeperState } from './keeper-state.ts'
 
 /** What the metrics are read from. */
 export type OnionState = Pick<KeeperState, 'bootstrap' | 'phase' | 'uploadedAt' | 'proof' | 'restarts'>

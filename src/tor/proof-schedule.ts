@@ -7,6 +7,8 @@ import type { ProofFault } from './proof-faults.ts'
 
 export interface ProofScheduleOptions {
   readonly intervalMs: number
+  /** From the publication to the first proof; a few seconds when absent. */
+  readonly firstMs?: number | undefined
   readonly prove: (signal: AbortSignal) => Promise<Proof>
   readonly onProof: (proof: Proof, next: NextProof) => void
   /** A bug, since what a proof finds is a value; the schedule goes on. */
@@ -59,7 +61,8 @@ export class ProofSchedule {
   /** The network has the service; nothing changes when it had it already. */
   published(): void {
     if (this.#cancel || this.#running) return
-    this.#arm(Math.min(soonMs, this.#options.intervalMs))
+    const { firstMs = soonMs, intervalMs } = this.#options
+    this.#arm(Math.min(firstMs, intervalMs))
   }
 
   /** There is no tor with the service any more. Resolves when nothing of a proof is left. */

@@ -1,6 +1,6 @@
 import { AppError } from '../config/app-error.ts'
 import { endpointText } from './control/endpoint.ts'
-import type { KeeperState } from './keeper.ts'
+import type { KeeperState } from './keeper-state.ts'
 import { ownTorPaths } from './own-tor.ts'
 import type { TorForm } from './session.ts'
 import type { Observed, ObservedTor } from './status.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/config/log.ts'
-import type { KeeperState } from '../../../src/tor/keeper.ts'
+import type { KeeperState } from '../../../src/tor/keeper-state.ts'
 import { isRunning } from '../../../src/tor/process-mark.ts'
 import { parseStatus, readStatusFile, StatusFile } from '../../../src/tor/status-file.ts'
 
