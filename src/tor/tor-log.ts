@@ -19,29 +19,21 @@ export function parseTorLog(line: string): TorLogLine | undefined {
   }
 }
 
-/** How the warnings begin that every start of a single-hop tor prints, and that say nothing new to who chose it. */
-const expected = [
+/**
+ * How warnings begin that need nobody's attention: those of every start of a single-hop tor, which say nothing new to
+ * who chose it, and those about running everything as root, about a network for tests, and about a bootstrap that the
+ * log of the relay tells of in words of its own.
+ */
+const harmless = [
   'HiddenServiceNonAnonymousMode is set.',
   'This copy of Tor was compiled or configured to run in a non-anonymous mode',
   "Option 'DisableNetwork' used more than once",
-]
-
-/**
- * How further warnings begin that are for the debug log: about running everything as root, about a network for tests,
- * and about a bootstrap that the log of the relay tells of in words of its own.
- */
-const harmless = [
   'You are running Tor as root.',
   'TestingTorNetwork is set.',
   'You have used DirAuthority or AlternateDirAuthority',
   'Problem bootstrapping. Stuck at',
 ]
 
-export function isExpectedWarning(text: string): boolean {
-  return expected.some((start) => text.startsWith(start))
-}
-
-/** Whether a warning needs nobody's attention. */
 export function isHarmlessWarning(text: string): boolean {
-  return isExpectedWarning(text) || harmless.some((start) => text.startsWith(start))
+  return harmless.some((start) => text.startsWith(start))
 }

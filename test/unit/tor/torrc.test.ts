@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ownTorPaths } from '../../../src/tor/own-tor.ts'
-import { isExpectedWarning, parseTorLog } from '../../../src/tor/tor-log.ts'
+import { parseTorLog } from '../../../src/tor/tor-log.ts'
 import {
   decidesNetwork,
   managedMark,
@@ -100,8 +100,6 @@ describe('what tor says', () => {
   it('is a level and a text', () => {
     expect(parseTorLog('Nov 23 01:05:16.711 [warn] Option x.')).toEqual({ level: 'warn', text: 'Option x.' })
     expect(parseTorLog('Configuration was valid')).toBeUndefined()
-    expect(isExpectedWarning('HiddenServiceNonAnonymousMode is set. Every hidden service …')).toBe(true)
-    expect(isExpectedWarning('You are running Tor as root.')).toBe(false)
   })
 
   it('before it gives up is the reason, in one clause', () => {
