@@ -7,13 +7,16 @@ import { type ControlEndpoint, parseEndpoint } from '../tor/control/endpoint.ts'
 import { isOnion } from '../tor/ini-hosts.ts'
 import { OnionKeeper } from '../tor/keeper.ts'
 import type { KeeperState } from '../tor/keeper-state.ts'
-import type { OnionHostname } from '../tor/onion-address.ts'
+import { type OnionHostname, parseOnionHostname } from '../tor/onion-address.ts'
 import { serviceMode, servicePorts, serviceShape } from './onion-settings.ts'
 import { type Proof, proveRelay } from '../tor/proof.ts'
 import type { TorForm } from '../tor/session.ts'
+import type { ProofPlan } from '../tor/proof-watch.ts'
 import { torMode } from '../tor/setup.ts'
+import { managedPlace } from '../tor/setup-managed.ts'
 import { StatusFile } from '../tor/status-file.ts'
 import { instancePaths } from '../tor/system-instance.ts'
+import { TorrcWatch } from '../tor/torrc-watch.ts'
 import { addressPort } from './address-text.ts'
 import { readFingerprint } from './identity.ts'
 import { wayOfKeeper } from './proof-way.ts'
@@ -40,35 +43,64 @@ const usualPort = 5223
  * @throws AppError for settings that cannot be followed
  */
 export function keepOnion({ settings, paths, log }: OnionOptions): RunningOnion | undefined {
+  const statusFile = new StatusFile(paths.torStatus, log)
+  const onState = (state: KeeperState): void => statusFile.write(state)
+  const looksAfter = onionWatch(settings, paths, { proof: proofPlan(settings, paths, log), log, onState })
+  if (!looksAfter) return undefined
+  looksAfter.start()
+  return {
+    get state() {
+      return looksAfter.state
+    },
+    stop: async () => {
+      await looksAfter.stop()
+      await statusFile.close()
+    },
+  }
+}
+
+interface Telling {
+  readonly proof: ProofPlan
+  readonly log: Logger
+  readonly onState: (state: KeeperState) => void
+}
+
+function onionWatch(settings: Settings, paths: Paths, telling: Telling): OnionKeeper | TorrcWatch | undefined {
+  const { transport, tor } = settings
+  const name = transport.hosts.find(isOnion)
+  if (tor.mode === 'torrc') {
+    const hostname = name === undefined ? undefined : parseOnionHostname(name)
+    return hostname && new TorrcWatch({ hostname, unit: managedPlace(tor.instance).unit, ...telling })
+  }
   const form = torForm(settings, paths)
   if (!form) return undefined
-  const statusFile = new StatusFile(paths.torStatus, log)
-  const port = addressPort(settings.transport.ports) ?? usualPort
-  const prove = async (host: OnionHostname, signal: AbortSignal): Promise<Proof> => {
-    const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
-    return await proveRelay({ host, port, keyHash }, wayOfKeeper(settings, paths, log), { signal })
-  }
-  const keeper = new OnionKeeper({
+  return new OnionKeeper({
     form,
     keyFile: paths.onionKey,
     portsFile: paths.onionPorts,
     ports: servicePorts(settings),
     shape: serviceShape(settings),
-    expectedHostname: settings.transport.hosts.find(isOnion),
-    proof: { intervalMs: settings.tor.checkInterval * 1000, prove },
-    log,
-    onState: (state) => statusFile.write(state),
+    expectedHostname: name,
+    ...telling,
   })
-  keeper.start()
+}
+
+function proofPlan(settings: Settings, paths: Paths, log: Logger): ProofPlan {
+  const port = addressPort(settings.transport.ports) ?? usualPort
   return {
-    get state() {
-      return keeper.state
-    },
-    stop: async () => {
-      await keeper.stop()
-      await statusFile.close()
+    intervalMs: settings.tor.checkInterval * 1000,
+    prove: async (host: OnionHostname, signal: AbortSignal): Promise<Proof> => {
+      const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
+      return await proveRelay({ host, port, keyHash }, wayOfKeeper(settings, paths, log), { signal })
     },
   }
+}
+
+/** What decides about the onion service, to see whether it has changed. */
+export function onionShape(settings: Settings, paths: Paths): string {
+  const { mode, instance, checkInterval } = settings.tor
+  const carrier = mode === 'torrc' ? [mode, instance, settings.transport.hosts.find(isOnion)] : torForm(settings, paths)
+  return JSON.stringify([carrier, servicePorts(settings), serviceShape(settings), checkInterval])
 }
 
 /** The tor that carries the service; `undefined` when no onion service was ever set up. */

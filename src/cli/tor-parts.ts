@@ -7,8 +7,7 @@ import type { KeeperState } from '../tor/keeper-state.ts'
 import { connectOwnTor } from '../tor/own-tor.ts'
 import { SocksTor } from '../tor/socks-tor.ts'
 import { loadSettings } from './ini-file.ts'
-import { keepOnion, type RunningOnion, torForm } from './onion.ts'
-import { servicePorts, serviceShape } from './onion-settings.ts'
+import { keepOnion, onionShape, type RunningOnion, torForm } from './onion.ts'
 
 /*
  * Everything about Tor that runs beside the relay. It follows [TOR] in the INI file: `tor setup` only writes that file,
@@ -99,9 +98,7 @@ export class TorParts {
 
   /** What the parts are made of, to see whether it has changed. */
   #shape(settings: Settings): string {
-    const { socksPort, checkInterval } = settings.tor
-    const form = torForm(settings, this.#paths)
-    return JSON.stringify([form, servicePorts(settings), serviceShape(settings), socksPort, checkInterval])
+    return JSON.stringify([onionShape(settings, this.#paths), settings.tor.socksPort])
   }
 
   #start(): void {

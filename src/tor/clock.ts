@@ -12,8 +12,11 @@ export function clockSkew(event: TorEvent): number | undefined {
   return match ? Number(match[0]) : undefined
 }
 
+/** What sets the clock right on a machine with systemd. */
+export const clockRemedy = 'timedatectl set-ntp true'
+
 /** A clause without a final stop. */
-export function skewText(seconds: number): string {
+export function skewClause(seconds: number): string {
   const size = Math.abs(seconds)
   const [count, unit] =
     size >= 2 * 86_400
@@ -21,5 +24,10 @@ export function skewText(seconds: number): string {
       : size >= 2 * 3600
         ? [Math.round(size / 3600), 'hours']
         : [Math.round(size / 60), 'minutes']
-  return `the clock of this machine is about ${count} ${unit} ${seconds < 0 ? 'behind' : 'ahead'}: timedatectl set-ntp true`
+  return `the clock of this machine is about ${count} ${unit} ${seconds < 0 ? 'behind' : 'ahead'}`
+}
+
+/** The same with what to do. */
+export function skewText(seconds: number): string {
+  return `${skewClause(seconds)}: ${clockRemedy}`
 }

@@ -21,6 +21,8 @@ interface TorState {
   readonly torPid?: number | undefined
   readonly bootstrap?: BootstrapPhase
   readonly networkUp?: boolean
+  /** Seconds by which this machine's clock is ahead, as far as tor has said so. */
+  readonly clockSkew?: number | undefined
   readonly publication?: PublicationState
   /** When the present publication was first seen. */
   readonly publishedAt?: Date | undefined
@@ -33,6 +35,7 @@ const ofTor: readonly (keyof TorState)[] = [
   'torPid',
   'bootstrap',
   'networkUp',
+  'clockSkew',
   'publication',
   'publishedAt',
   'uploadedAt',

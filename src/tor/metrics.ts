@@ -15,7 +15,7 @@ const gauges: readonly Figure[] = [
   {
     name: 'onion_bootstrap_percent',
     help: 'How far tor is with its connection to the Tor network.',
-    value: ({ bootstrap }) => bootstrap?.progress ?? 0,
+    value: ({ phase, bootstrap }) => (phase === 'watched' ? undefined : (bootstrap?.progress ?? 0)),
   },
   {
     name: 'onion_descriptor_uploaded_timestamp',
@@ -37,7 +37,7 @@ const gauges: readonly Figure[] = [
 const restarts: Figure = {
   name: 'onion_tor_restarts_total',
   help: 'How often a tor was lost, or could not be had, since the relay started.',
-  value: (state) => state.restarts,
+  value: (state) => (state.phase === 'watched' ? undefined : state.restarts),
 }
 
 /**

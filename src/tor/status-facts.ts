@@ -1,4 +1,5 @@
 import { AppError } from '../config/app-error.ts'
+import { clockRemedy, skewClause } from './clock.ts'
 import { endpointText } from './control/endpoint.ts'
 import type { KeeperState } from './keeper-state.ts'
 import { ownTorPaths } from './own-tor.ts'
@@ -56,7 +57,7 @@ export function onionStatus(observed: Observed): OnionStatus {
 function allFacts(observed: Observed): Fact[] {
   const { form } = observed
   if (!form) return [setupFact(observed)]
-  if (form === 'torrc') return [torrcFact(), nameFact(observed)]
+  if (form === 'torrc') return [torrcFact(), nameFact(observed), relayFact(observed), ...watchedFacts(observed)]
   const ofTor = torFacts(observed, form)
   return [keyFact(observed), nameFact(observed), relayFact(observed), ...ofTor, ...relayFacts(observed)]
 }
@@ -67,6 +68,8 @@ function withoutRemedy({ name, text, source, ok, value }: Fact): Fact {
 
 const start = 'Start the relay: `smp-server start`, or `systemctl start smp-server`.'
 const restart = 'Restart the relay.'
+const noNetwork =
+  'tor is waiting for its network: check that this machine has one that lets tor out; where it does not, name bridges in [TOR] torrc_extra.'
 
 function setupFact({ keyFile }: Observed): Fact {
   return {
@@ -157,12 +160,15 @@ function torFacts({ tor, relay }: Observed, form: TorForm): Fact[] {
     const text = lastError ? `no tor runs. ${lastError.message}` : 'no tor runs'
     return [{ ...control, text, ok: false, remedy, value: null }]
   }
-  return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, form)]
+  const skew = relay.running ? relay.record?.state.clockSkew : undefined
+  return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, form, skew)]
 }
 
-function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm): Fact[] {
+/** @param skew seconds, as far as the relay has heard of it from tor */
+function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm, skew: number | undefined): Fact[] {
   const { version, pid, singleHop, bootstrap, hasService } = tor
-  const { progress, summary, warning } = bootstrap
+  const { progress, summary } = bootstrap
+  const warning = skew === undefined ? bootstrap.warning : skewClause(skew)
   const source = 'tor'
   const isWanted = singleHop === (service === 'single-hop')
   const whose = mode === 'own' ? 'own, a process of the relay' : 'an instance of the system'
@@ -181,8 +187,7 @@ function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm):
       source,
       text: `${progress} %, ${summary}${progress < 100 && warning !== undefined ? ` (${warning})` : ''}`,
       ok: progress === 100,
-      remedy:
-        'tor is waiting for its network: check that this machine has one that lets tor out; where it does not, name bridges in [TOR] torrc_extra.',
+      remedy: skew === undefined ? noNetwork : `Correct the clock: ${clockRemedy}`,
       value: { progress, summary, warning: warning ?? null },
     },
     {
@@ -196,6 +201,11 @@ function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm):
   ]
 }
 
+/** Of a tor to which the relay has no access it knows what proofs tell. */
+function watchedFacts({ relay: { running, record } }: Observed): Fact[] {
+  return record ? [proofFact(record.state, running)] : []
+}
+
 /** What only the relay knows. */
 function relayFacts({ relay: { running, record } }: Observed): Fact[] {
   if (!record) return []
@@ -203,7 +213,7 @@ function relayFacts({ relay: { running, record } }: Observed): Fact[] {
   return [...(running ? [descriptorFact(state)] : []), proofFact(state, running), restartsFact(state)]
 }
 
-function descriptorFact({ publication, publishedAt, uploadedAt, confirmedAt, phase }: KeeperState): Fact {
+function descriptorFact({ publication, publishedAt, uploadedAt, confirmedAt, phase, clockSkew }: KeeperState): Fact {
   const { uploads = 0, uploaded = 0, failure } = publication ?? {}
   const fact = {
     name: 'descriptor',
@@ -223,6 +233,14 @@ function descriptorFact({ publication, publishedAt, uploadedAt, confirmedAt, pha
   }
   const why = failure === undefined ? '' : `, a directory refused it: ${failure}`
   const text = `not published yet, the relay is ${phase}${why}`
+  if (clockSkew !== undefined) {
+    return {
+      ...fact,
+      text: `${text}; ${skewClause(clockSkew)}`,
+      ok: false,
+      remedy: `Correct the clock: ${clockRemedy}`,
+    }
+  }
   const remedy = `Wait a minute: tor uploads it as soon as it is connected. If it does not: ${restart}`
   return { ...fact, text, ok: false, remedy }
 }

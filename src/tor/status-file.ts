@@ -62,7 +62,7 @@ const proof = v.object({
 })
 
 const state = v.object({
-  phase: v.picklist(['stopped', 'starting', 'bootstrapping', 'publishing', 'published', 'waiting']),
+  phase: v.picklist(['stopped', 'starting', 'bootstrapping', 'publishing', 'published', 'waiting', 'watched']),
   torVersion: optional(v.string()),
   torPid: optional(count),
   bootstrap: optional(
@@ -75,6 +75,7 @@ const state = v.object({
     }),
   ),
   networkUp: optional(v.boolean()),
+  clockSkew: optional(v.pipe(v.number(), v.integer())),
   publication: optional(v.object({ uploads: count, uploaded: count, failure: optional(v.string()) })),
   publishedAt: optional(time),
   uploadedAt: optional(time),

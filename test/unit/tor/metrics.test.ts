@@ -38,6 +38,11 @@ it('what is not known yet is left out', async () => {
   expect(await samples({ phase: 'starting', restarts: 0 })).toEqual(expected)
 })
 
+it('of a service in a torrc only the proofs are known', async () => {
+  const lines = await samples({ phase: 'watched', proof: { last: good, failures: 0, nextAt }, restarts: 0 })
+  expect(lines).toEqual(['onion_reachable 1', 'onion_check_seconds 1.25'])
+})
+
 it('no onion service has no figures', async () => {
   expect(await samples(undefined)).toEqual([])
 })

@@ -45,6 +45,7 @@ const failed = written(
     "fault":{"step":"reach","code":"ONION_TIMEOUT","message":"It did not answer.","remedy":"Do something."}}}}`,
 )
 const publishing = written('{"phase":"publishing","restarts":0,"publication":{"uploads":6,"uploaded":0}}')
+const late = written('{"phase":"bootstrapping","restarts":0,"clockSkew":-259200}')
 const stopped = written('{"phase":"stopped","restarts":0}')
 
 const tor: ObservedTor = {
@@ -119,11 +120,18 @@ describe('the status of a healthy onion service', () => {
     expect(onionStatus({ ...healthy, form }).problem).toMatchObject({ fact: 'mode' })
   })
 
-  it('tells what little is known of one that a torrc keeps', () => {
-    const status = onionStatus({ ...healthy, form: 'torrc', key: undefined, tor: undefined, relay: { running: false } })
+  it('of a torrc is told by its name, its relay and the proofs', () => {
+    const state = publishedText.replace('"published", "restarts"', '"watched", "restarts"')
+    const record = written(state)
+    const inTorrc: Observed = { ...healthy, form: 'torrc', key: undefined, tor: undefined }
+    const status = onionStatus({ ...inTorrc, relay: { running: true, record } })
     expect(status.healthy).toBe(true)
-    expect(status.facts.map((fact) => fact.name)).toEqual(['setup', 'name'])
-    expect(onionStatus({ ...healthy, form: 'torrc', key: undefined, configured: [] }).healthy).toBe(false)
+    expect(status.facts.map((fact) => fact.name)).toEqual(['setup', 'name', 'relay', 'proof'])
+    expect(textOf({ ...inTorrc, relay: { running: true, record } }, 'proof')).toMatch(/^reached from outside/)
+    const asFailed = onionStatus({ ...inTorrc, relay: { running: true, record: failed } })
+    expect(asFailed.problem).toMatchObject({ fact: 'proof', remedy: 'Do something.' })
+    expect(onionStatus({ ...inTorrc, configured: [] }).problem).toMatchObject({ fact: 'name' })
+    expect(onionStatus({ ...inTorrc, relay: { running: false } }).problem).toMatchObject({ fact: 'relay' })
   })
 
   it('knows a tor instance of the system by its control socket', () => {
@@ -179,6 +187,23 @@ describe('the status of an onion service that is not healthy names the first thi
       'bootstrap',
       /5 %, Connecting \(No route to host\)/,
       /network/,
+    ],
+    [
+      'the clock is wrong',
+      {
+        tor: { ...tor, bootstrap: { severity: 'WARN', progress: 40, tag: 'loading_keys', summary: 'Loading' } },
+        relay: { running: true, record: late },
+      },
+      'bootstrap',
+      /40 %, Loading \(the clock of this machine is about 3 days behind\)/,
+      /^Correct the clock: timedatectl set-ntp true$/,
+    ],
+    [
+      'the clock is wrong, and it is not published',
+      { relay: { running: true, record: late } },
+      'descriptor',
+      /; the clock of this machine is about 3 days behind$/,
+      /timedatectl/,
     ],
     ['tor has lost the service', { tor: { ...tor, hasService: false } }, 'service', /does not have/, /by itself/],
     ['it is not published yet', { relay: { running: true, record: publishing } }, 'descriptor', /publishing/, /Wait/],
