@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
 import type { Patience } from './await-publication.ts'
+import { clockRemedy, clockSkew, skewClause } from './clock.ts'
 import type { BootstrapPhase, StreamEvent } from './control/events.ts'
 import { OwnTor, ownTorPaths } from './own-tor.ts'
 import { clientExtra, readTorrcExtra } from './torrc.ts'
@@ -73,18 +74,20 @@ async function runClient<T>(
   const { control } = tor
   try {
     let phase = await control.bootstrapPhase()
+    let skew: number | undefined
     let refused = false
     control.onEvent((event) => {
+      skew = clockSkew(event) ?? skew
       if (event.type === 'stream') refused ||= isRefusal(event)
       if (event.type !== 'bootstrap') return
       phase = event
       options.onBootstrap?.(event)
     })
-    await control.setEvents(['STATUS_CLIENT', 'STREAM'])
+    await control.setEvents(['STATUS_CLIENT', 'STATUS_GENERAL', 'STREAM'])
     await tor.enableNetwork()
     const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
     if (isOff) throw switchedOff()
-    await connected(() => phase, tor, options)
+    await connected(() => ({ ...phase, skew }), tor, options)
     const aborted = abortion(signal)
     try {
       const client: ClientTor = {
@@ -104,8 +107,10 @@ async function runClient<T>(
   }
 }
 
+type Phase = BootstrapPhase & { readonly skew: number | undefined }
+
 /** Waits for the end of the bootstrap, as long as it goes on. */
-async function connected(phase: () => BootstrapPhase, tor: OwnTor, options: ClientTorOptions): Promise<void> {
+async function connected(phase: () => Phase, tor: OwnTor, options: ClientTorOptions): Promise<void> {
   const { stallMs, totalMs } = options.patience ?? defaultPatience
   const beganAt = performance.now()
   let progress = -1
@@ -121,7 +126,8 @@ async function connected(phase: () => BootstrapPhase, tor: OwnTor, options: Clie
       progressAt = now
     }
     if (now - progressAt > stallMs || now - beganAt > totalMs) {
-      const { summary, warning } = phase()
+      const { summary, warning, skew } = phase()
+      if (skew !== undefined) throw offline(skewClause(skew), `Correct the clock: ${clockRemedy}`)
       throw offline(`it is at ${progress} % (${warning ?? summary})`)
     }
     await sleep(50)
@@ -138,12 +144,12 @@ function switchedOff(): AppError {
   return new AppError('TOR_CLIENT_OFFLINE', message, 'Take DisableNetwork out of that file.')
 }
 
-function offline(why: string): AppError {
-  return new AppError(
-    'TOR_CLIENT_OFFLINE',
-    `The tor client does not get a connection to the Tor network: ${why}.`,
-    'Check that this machine has a network that lets tor out; where it does not, name bridges in [TOR] torrc_extra.',
-  )
+const noNetwork =
+  'Check that this machine has a network that lets tor out; where it does not, name bridges in [TOR] torrc_extra.'
+
+function offline(why: string, remedy = noNetwork): AppError {
+  const message = `The tor client does not get a connection to the Tor network: ${why}.`
+  return new AppError('TOR_CLIENT_OFFLINE', message, remedy)
 }
 
 /** A promise that only ever rejects. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
+import { systemError } from '../config/system-error.ts'
 import type { OnionPort } from './control/onion.ts'
 import { type KeeperState, PresentState } from './keeper-state.ts'
 import { NetworkNotice } from './network-notice.ts'
@@ -46,7 +47,8 @@ const defaultCheckIntervalMs = 300_000
 const defaultHeartbeatMs = 15_000
 const defaultGraceMs = 10_000
 const firstBackoffMs = 250
-const maxBackoffMs = 60_000
+/** Starting a tor costs a process; a question whether the system's runs costs nothing. */
+const maxBackoffMs = { own: 60_000, system: 5000 }
 
 export class OnionKeeper {
   readonly #options: KeeperOptions
@@ -96,7 +98,8 @@ export class OnionKeeper {
       failures = this.state.publishedAt ? 0 : failures + 1
       if (fault !== undefined) this.#fail(fault)
       this.#state.forgetTor()
-      const pause = Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs)
+      // Who had its service in the network gets the next tor at once.
+      const pause = failures === 0 ? 0 : Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs[this.#options.form.mode])
       await sleep(pause, undefined, { signal }).catch(() => undefined)
     }
     this.#state.set({ phase: 'stopped' })
@@ -168,7 +171,8 @@ export class OnionKeeper {
   }
 
   #fail(error: unknown): void {
-    const fault = error instanceof AppError ? error : new AppError('TOR_FAULT', String(error))
+    const known = error instanceof AppError ? error : systemError(error)
+    const fault = known ?? new AppError('TOR_FAULT', String(error))
     const { code, message, remedy } = fault
     const { lastError: last, publishedAt, torVersion, restarts } = this.state
     // The same fault at every attempt is said once.

@@ -1,5 +1,6 @@
 import type { Logger } from '../config/log.ts'
-import type { BootstrapPhase } from './control/events.ts'
+import { skewText } from './clock.ts'
+import type { KeeperState } from './keeper-state.ts'
 
 /** Says once what everything waits for, until the network is there again. */
 export class NetworkNotice {
@@ -18,8 +19,9 @@ export class NetworkNotice {
   }
 
   /** To be called when tor should long have been connected. */
-  check(bootstrap: BootstrapPhase | undefined): void {
+  check({ bootstrap, clockSkew }: KeeperState): void {
     if (!bootstrap || bootstrap.progress === 100) return
+    if (clockSkew !== undefined) this.waitFor(`but ${skewText(clockSkew)}`)
     const { progress, warning, summary } = bootstrap
     this.waitFor(`tor is at ${progress} % (${warning ?? summary})`)
   }

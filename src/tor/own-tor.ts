@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -159,19 +159,24 @@ export class OwnTor {
   /** The operator's lines decide about `DisableNetwork`. */
   readonly networkDecided: boolean
   readonly #child: ChildProcess
+  readonly #paths: OwnTorPaths
+  /** Of the socket and the cookie that tor has made last. */
+  #controlMark: string
 
   private constructor(
     control: TorControl,
-    child: ChildProcess,
-    pid: number,
-    exited: Promise<string>,
+    spawned: Spawned,
+    paths: OwnTorPaths,
+    controlMark: string,
     decided: boolean,
   ) {
     this.control = control
-    this.pid = pid
-    this.exited = exited
+    this.pid = spawned.pid
+    this.exited = spawned.exited
     this.networkDecided = decided
-    this.#child = child
+    this.#child = spawned.child
+    this.#paths = paths
+    this.#controlMark = controlMark
   }
 
   /**
@@ -194,7 +199,8 @@ export class OwnTor {
   }
 
   static async #startAlone(options: OwnTorOptions, paths: OwnTorPaths): Promise<OwnTor> {
-    const { child, pid, exited } = await spawnTor(options, paths)
+    const spawned = await spawnTor(options, paths)
+    const { child, pid, exited } = spawned
     try {
       const control = await connectWhenReady(paths, exited, options)
       // Two that start at the same moment share the path of the socket, and one tor waits for the other's lock.
@@ -204,7 +210,7 @@ export class OwnTor {
       }
       await control.takeOwnership()
       await control.resetConf('__OwningControllerProcess')
-      return new OwnTor(control, child, pid, exited, decidesNetwork(options.extra))
+      return new OwnTor(control, spawned, paths, await controlMark(paths), decidesNetwork(options.extra))
     } catch (error) {
       child.kill('SIGKILL')
       await exited
@@ -215,6 +221,23 @@ export class OwnTor {
   /** Switches the network on, unless the operator's lines decide about it; to be called once events are listened to. */
   async enableNetwork(): Promise<void> {
     if (!this.networkDecided) await this.control.setConf({ DisableNetwork: 0 })
+  }
+
+  /**
+   * Makes sure that others can still log in to this tor: when its socket or its cookie is gone or was changed, e.g. by a
+   * program that cleans up, tor makes both anew. Its services go on meanwhile.
+   *
+   * @returns whether they had to be made
+   */
+  async mendControl(): Promise<boolean> {
+    if ((await controlMark(this.#paths)) === this.#controlMark) return false
+    await privateDirectory(join(this.#paths.controlSocket, '..'))
+    // Without a listener while it takes no cookie: for that moment nobody would have to know one.
+    await this.control.setConf({ ControlSocket: '', CookieAuthentication: 0 })
+    await rm(this.#paths.cookieFile, { recursive: true, force: true })
+    await this.control.setConf({ ControlSocket: this.#paths.controlSocket, CookieAuthentication: 1 })
+    this.#controlMark = await controlMark(this.#paths)
+    return true
   }
 
   /** Ends tor and waits for it; a tor that does not react is killed. */
@@ -231,6 +254,15 @@ interface Spawned {
   readonly child: ChildProcess
   readonly pid: number
   readonly exited: Promise<string>
+}
+
+/** Changes when one of the two files is taken away, replaced or written to. */
+async function controlMark({ controlSocket, cookieFile }: OwnTorPaths): Promise<string> {
+  const marks = [controlSocket, cookieFile].map(async (path) => {
+    const found = await lstat(path).catch(() => undefined)
+    return found && [found.ino, found.mtimeMs, found.size, found.mode, found.uid].join(' ')
+  })
+  return (await Promise.all(marks)).join('\n')
 }
 
 function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPaths): Promise<Spawned> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../config/log.ts'
+import { clockSkew } from './clock.ts'
 import type { TorEvent } from './control/events.ts'
 import { eventNames } from './control/events.ts'
 import { followKeys, readKeptKeys } from './follow-keys.ts'
@@ -75,7 +76,7 @@ export class ServedOnion {
     await this.#tor.enableNetwork()
     const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
     if (isOff) notice.waitFor('which a line of its torrc switches off')
-    const grace = setTimeout(() => notice.check(this.#state.value.bootstrap), waitingGraceMs).unref()
+    const grace = setTimeout(() => notice.check(this.#state.value), waitingGraceMs).unref()
     over.addEventListener('abort', () => clearTimeout(grace), { once: true })
     await this.#watch(service.wasThere, over)
   }
@@ -110,7 +111,8 @@ export class ServedOnion {
     const now = new Date()
     const { publishedAt } = this.#state.value
     if (!publishedAt) this.#log.info('onion service: published')
-    this.#state.set({ publishedAt: publishedAt ?? now, confirmedAt: now })
+    // A clock with which that works is right enough.
+    this.#state.set({ publishedAt: publishedAt ?? now, confirmedAt: now, clockSkew: undefined })
     this.#progress()
     this.#options.notice.isThere()
     this.#options.proofs?.published()
@@ -132,6 +134,8 @@ export class ServedOnion {
     let checkAt = wasThere ? 0 : performance.now() + soonMs
     for (;;) {
       await this.#tor.control.getInfo('version')
+      const mended = await this.#tor.mendControl()
+      if (mended) this.#log.note("onion service: tor's control socket or its cookie was changed, and was made anew")
       await this.#follow()
       if (this.#state.value.bootstrap?.progress === 100 && performance.now() >= checkAt) {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
@@ -165,6 +169,8 @@ export class ServedOnion {
   }
 
   #take(event: TorEvent): void {
+    const skew = clockSkew(event)
+    if (skew !== undefined) this.#state.set({ clockSkew: skew })
     if (event.type === 'bootstrap') this.#state.set({ bootstrap: event })
     else if (event.type === 'networkLiveness') {
       this.#state.set({ networkUp: event.up })

@@ -37,6 +37,8 @@ export interface TorSession {
   readonly ended: Promise<AppError>
   /** Lets the own tor connect; the system's tor does so anyway. */
   enableNetwork(): Promise<void>
+  /** Mends what others need to log in to the own tor, and tells whether something was wrong; see `OwnTor.mendControl`. */
+  mendControl(): Promise<boolean>
   /** The operator's lines decide whether this tor may connect, and enableNetwork leaves it to them. */
   readonly networkDecided: boolean
   /** Ends the own tor, or the connection to the system's. */
@@ -63,6 +65,7 @@ export async function openTorSession(form: TorForm, log: Logger): Promise<TorSes
     networkDecided: tor.networkDecided,
     ended: Promise.race([exited, closed]),
     enableNetwork: () => tor.enableNetwork(),
+    mendControl: () => tor.mendControl(),
     end: () => tor.stop(),
   }
 }
@@ -84,6 +87,7 @@ async function systemSession(
     networkDecided: false,
     ended: control.closed,
     enableNetwork: () => Promise.resolve(),
+    mendControl: () => Promise.resolve(false),
     end: () => {
       control.close()
       return Promise.resolve()

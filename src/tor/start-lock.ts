@@ -15,6 +15,8 @@ export function takeStartLock(path: string): (() => void) | undefined {
       writeFileSync(path, JSON.stringify(thisProcess()), { flag: 'wx', mode: 0o600 })
       return () => remove(path)
     } catch (error) {
+      // A write to an open file fails without saying which.
+      if (error instanceof Error && !('path' in error)) Object.assign(error, { path })
       if (errorCode(error) !== 'EEXIST') throw error
     }
     const holder = read(path)

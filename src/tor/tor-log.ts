@@ -20,18 +20,23 @@ export function parseTorLog(line: string): TorLogLine | undefined {
 }
 
 /**
- * How warnings begin that need nobody's attention: those of every start of a single-hop tor, which say nothing new to
- * who chose it, and those about running everything as root, about a network for tests, and about a bootstrap that the
- * log of the relay tells of in words of its own.
+ * How warnings begin that need nobody's attention: those of every single-hop tor with a service of its control port,
+ * which say nothing new to who chose it, and those about running everything as root, about a network for tests, and about a bootstrap or a clock
+ * that the log of the relay tells of in words of its own.
  */
 const harmless = [
   'HiddenServiceNonAnonymousMode is set.',
   'This copy of Tor was compiled or configured to run in a non-anonymous mode',
   "Option 'DisableNetwork' used more than once",
+  'SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined',
   'You are running Tor as root.',
   'TestingTorNetwork is set.',
   'You have used DirAuthority or AlternateDirAuthority',
   'Problem bootstrapping. Stuck at',
+  'Our clock is ',
+  'Received NETINFO cell with skewed time',
+  'Received directory with skewed time',
+  'Received microdesc flavor consensus with skewed time',
 ]
 
 export function isHarmlessWarning(text: string): boolean {

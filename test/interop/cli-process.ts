@@ -62,9 +62,15 @@ export class Installation {
   readonly state = join(this.root, 'var')
   readonly ini = join(this.config, 'smp-server.ini')
   readonly #children: ChildProcess[] = []
+  readonly #path: string | undefined
+
+  /** @param path where the command finds programs */
+  constructor(path = process.env.PATH) {
+    this.#path = path
+  }
 
   get environment(): NodeJS.ProcessEnv {
-    return { PATH: process.env.PATH, TZ: 'UTC', SMP_SERVER_CFG_PATH: this.config, SMP_SERVER_LOG_PATH: this.state }
+    return { PATH: this.#path, TZ: 'UTC', SMP_SERVER_CFG_PATH: this.config, SMP_SERVER_LOG_PATH: this.state }
   }
 
   /** @param uid the user to run it as, where the test itself is root */

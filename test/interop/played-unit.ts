@@ -13,6 +13,11 @@ export class PlayedUnit implements ServiceManager {
     this.#args = ['--defaults-torrc', defaults, '-f', torrc, '--RunAsDaemon', '0']
   }
 
+  /** Of the tor that runs. */
+  get pid(): number | undefined {
+    return this.#tor?.pid
+  }
+
   isActive(): Promise<boolean> {
     return Promise.resolve(this.#tor !== undefined)
   }

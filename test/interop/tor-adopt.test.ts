@@ -175,6 +175,28 @@ function describeManaged(): void {
       expect(await files.read()).toBe(relayIni)
     }, 30_000)
 
+    it('whose torrc was broken by hand is refused with the reason, and goes on under its name when it is right', async () => {
+      const { player, options } = await managed()
+      try {
+        const { hostname } = await setupManagedTor(options(), files.progress)
+        const included = join(files.directory, 'torrc.d', 'smp-server.conf')
+        const before = readFileSync(included, 'utf8')
+        await writeFile(included, `${before}Bogus 1\n`)
+        await player.restart('tor@default')
+        await expect(setupManagedTor(options(), files.progress)).rejects.toMatchObject({
+          code: 'TORRC_REFUSED',
+          message: "tor does not accept the torrc for default: Unknown option 'Bogus'.",
+          remedy: expect.stringContaining('Correct the torrc') as string,
+        })
+        expect(readFileSync(included, 'utf8')).toBe(`${before}Bogus 1\n`)
+        await writeFile(included, before)
+        await player.restart('tor@default')
+        expect(await setupManagedTor(options(), files.progress)).toMatchObject({ hostname, changes: [] })
+      } finally {
+        await player.stop()
+      }
+    }, 60_000)
+
     it('has its hostname checked against its key', async () => {
       const { player, options } = await managed()
       try {

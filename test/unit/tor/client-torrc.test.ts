@@ -39,6 +39,11 @@ it.each([
   ['TestingTorNetwork is set. This will make your node almost unusable in the public Tor network.', true],
   ['You have used DirAuthority or AlternateDirAuthority to specify alternate directory authorities.', true],
   ['Problem bootstrapping. Stuck at 5% (conn): Connecting to a relay. (Connection refused; CONNECTREFUSED)', true],
+  ['Received NETINFO cell with skewed time (OR:192.0.2.1:443): It seems that our clock is behind by 3 days.', true],
+  [
+    'SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren’t any hidden services.',
+    true,
+  ],
   ['Your system clock just jumped 3600 seconds forward; assuming established circuits no longer work.', false],
   ['Failing because we have 4063 connections already. Please read doc/TUNING for guidance.', false],
 ])('the warning %j is harmless: %s', (text, expected) => {

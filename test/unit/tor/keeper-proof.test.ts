@@ -191,6 +191,23 @@ describe('the log says once what the onion service waits for', () => {
     expect(lines).toEqual(expected)
   })
 
+  it('when the clock is wrong, with the remedy', async () => {
+    const tor = await publishingTor({ progress: 5 })
+    const { log, lines } = recorder()
+    const kept = keeper(tor, { log, waitingGraceMs: 100 })
+    await expect.poll(() => kept.state.phase).toBe('bootstrapping')
+    tor.say('650 STATUS_GENERAL WARN CLOCK_SKEW SKEW=-259200 SOURCE=CONSENSUS')
+    await expect
+      .poll(() => lines)
+      .toEqual([
+        'note onion service: waiting for the network, but the clock of this machine is about 3 days behind: timedatectl set-ntp true',
+      ])
+    expect(kept.state.clockSkew).toBe(-259_200)
+    tor.connections.at(-1)?.destroy()
+    await expect.poll(() => kept.state.restarts).toBe(1)
+    await expect.poll(() => kept.state.clockSkew).toBeUndefined()
+  })
+
   it('when a line of the torrc switches the network off', async () => {
     const tor = await publishingTor({ progress: 0, networkOff: true })
     const { log, lines } = recorder()

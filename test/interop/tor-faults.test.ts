@@ -1,0 +1,268 @@
+import { statfsSync, writeFileSync } from 'node:fs'
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from 'vitest'
+import { runCommand } from '../../src/tor/command.ts'
+import { TorControl } from '../../src/tor/control/tor-control.ts'
+import type { OnionKeeper, KeeperOptions } from '../../src/tor/keeper.ts'
+import { encodeOnionKey, generateOnionKey } from '../../src/tor/onion-key.ts'
+import { writeOnionRecord } from '../../src/tor/onion-record.ts'
+import { connectOwnTor, ownTorPaths } from '../../src/tor/own-tor.ts'
+import { PlayedUnit } from './played-unit.ts'
+import { startTor } from './tor-process.ts'
+import { RelayFiles, relayIni } from './tor-relay.ts'
+
+/*
+ * What can go wrong with a tor while the relay runs: each time the keeper heals it in so many seconds, or says in one
+ * sentence what it waits for and what to do. The tors are real and have no network.
+ */
+
+const ends: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+async function relay(extra: readonly string[] = ['DisableNetwork 1']): Promise<RelayFiles> {
+  const files = await RelayFiles.make(relayIni, extra)
+  ends.push(() => files.remove())
+  return files
+}
+
+function started(files: RelayFiles, options: Partial<KeeperOptions> = {}): OnionKeeper {
+  const keeper = files.keeper(options)
+  ends.push(() => keeper.stop())
+  keeper.start()
+  return keeper
+}
+
+/** Waits until the keeper has its service in a tor. */
+async function serving(keeper: OnionKeeper, seconds: number): Promise<void> {
+  await expect.poll(() => keeper.state.phase, { timeout: seconds * 1000 }).toBe('bootstrapping')
+}
+
+async function lost(keeper: OnionKeeper, code: string, seconds: number): Promise<void> {
+  const error = (): unknown => keeper.state.lastError?.code
+  await expect.poll(error, { timeout: seconds * 1000 }).toBe(code)
+}
+
+describe('the own tor of a running relay', () => {
+  const spoils: [string, (socket: string, cookie: string) => Promise<unknown>][] = [
+    ['control socket is removed', (socket) => rm(socket)],
+    ['cookie is removed', (_, cookie) => rm(cookie)],
+    ['cookie is changed', (_, cookie) => writeFile(cookie, Buffer.alloc(32, 1))],
+    ['cookie became a directory', (_, cookie) => rm(cookie).then(() => mkdir(cookie))],
+    ['socket and cookie are removed', (socket, cookie) => Promise.all([rm(socket), rm(cookie)])],
+    ['whole directory is removed', (socket) => rm(dirname(socket), { recursive: true })],
+  ]
+  it.each(spoils)('whose %s can be talked to again within 5 s, and its service goes on', async (_, spoil) => {
+    const files = await relay()
+    const keeper = started(files)
+    await serving(keeper, 20)
+    const { directory } = files.own
+    const { controlSocket, cookieFile } = ownTorPaths(directory)
+    const { torPid } = keeper.state
+    await spoil(controlSocket, cookieFile)
+    const onions = async (): Promise<unknown> => {
+      const control = await connectOwnTor(directory)
+      try {
+        return control && (await control.onions()).map((serviceId) => `${serviceId}.onion`)
+      } finally {
+        control?.close()
+      }
+    }
+    await expect.poll(() => onions().catch(String), { timeout: 5000 }).toEqual([keeper.state.hostname])
+    expect(keeper.state).toMatchObject({ torPid, restarts: 0 })
+    expect((await stat(cookieFile)).mode & 0o777).toBe(0o600)
+  })
+
+  it('whose torrc was broken by hand, and its directory opened to all, is whole within 10 s of its end', async () => {
+    const files = await relay()
+    const keeper = started(files)
+    await serving(keeper, 20)
+    const { directory } = files.own
+    const { torrc } = ownTorPaths(directory)
+    const before = await readFile(torrc, 'utf8')
+    await writeFile(torrc, 'Bogus 1\n')
+    await chmod(directory, 0o777)
+    process.kill(keeper.state.torPid ?? 0, 'SIGKILL')
+    await expect.poll(() => keeper.state.restarts).toBe(1)
+    await serving(keeper, 10)
+    expect(await readFile(torrc, 'utf8')).toBe(before)
+    expect((await stat(directory)).mode & 0o777).toBe(0o700)
+    expect(keeper.state.restarts).toBe(1)
+  })
+
+  it('whose extra lines were broken by hand says which line, and is back within 20 s when they are right', async () => {
+    const files = await relay()
+    const keeper = started(files)
+    await serving(keeper, 20)
+    await writeFile(files.extra, 'DisableNetwork 1\nBogus 1\n')
+    process.kill(keeper.state.torPid ?? 0, 'SIGKILL')
+    await lost(keeper, 'TORRC_REFUSED', 20)
+    expect(keeper.state.lastError).toMatchObject({
+      message: `tor does not accept ${files.extra}: Unknown option 'Bogus'.`,
+      remedy: 'Correct the file, or take it out of [TOR] torrc_extra.',
+    })
+    await writeFile(files.extra, 'DisableNetwork 1\n')
+    await serving(keeper, 20)
+  })
+
+  it.each([
+    ['anonymous', 'single-hop', 'ONION_KEY_ANONYMOUS'],
+    ['single-hop', 'anonymous', 'ONION_KEY_SINGLE_HOP'],
+  ] as const)('does not get an %s key when it is %s', async (used, mode, code) => {
+    const files = await relay()
+    const key = generateOnionKey()
+    await writeFile(files.keyFile, encodeOnionKey(key), { mode: 0o600 })
+    await writeOnionRecord(files.keyFile, key, used)
+    const { directory } = files.own
+    const form = { mode: 'own', directory, torrcExtra: files.extra, service: mode } as const
+    const keeper = started(files, { form, shape: { mode } })
+    await lost(keeper, code, 20)
+    expect(keeper.state.lastError?.remedy).toMatch(/another key|new key/)
+    expect(await readFile(files.keyFile)).toEqual(encodeOnionKey(key))
+  })
+})
+
+describe('a disk that becomes full under a running relay', () => {
+  it('leaves every file whole, is named in one sentence, and with room again tor is back within 20 s', async () => {
+    const files = await relay()
+    const state = join(files.directory, 'state')
+    const mounted = await runCommand('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', state]).catch(() => undefined)
+    if (mounted?.status !== 0) {
+      console.log('skipped: mounting a small file system needs root')
+      return
+    }
+    ends.push(() => runCommand('umount', [state]))
+    const keeper = started(files)
+    await serving(keeper, 20)
+    const { torrc } = ownTorPaths(files.own.directory)
+    const before = await readFile(torrc, 'utf8')
+    const filler = join(state, 'filler')
+    const { bavail, bsize } = statfsSync(state)
+    writeFileSync(filler, Buffer.alloc(bavail * bsize))
+    process.kill(keeper.state.torPid ?? 0, 'SIGKILL')
+    await lost(keeper, 'DISK_FULL', 20)
+    expect(keeper.state.lastError).toMatchObject({
+      message: expect.stringMatching(/\/state\/.*: no space left on the disk\.$/) as string,
+      remedy: 'Free some space and try again.',
+    })
+    expect(await readFile(torrc, 'utf8')).toBe(before)
+    await rm(filler)
+    await serving(keeper, 20)
+    expect(await readFile(torrc, 'utf8')).toBe(before)
+  })
+})
+
+describe('a tor of the system under a running relay', () => {
+  const singleHop = ['SocksPort 0', 'HiddenServiceNonAnonymousMode 1', 'HiddenServiceSingleHopMode 1']
+
+  async function played(lines: readonly string[] = singleHop): Promise<{
+    files: RelayFiles
+    unit: PlayedUnit
+    options: Partial<KeeperOptions>
+    at: (name: string) => string
+  }> {
+    const files = await relay()
+    const at = (name: string): string => join(files.directory, name)
+    await writeFile(at('torrc'), ['DisableNetwork 1', ...lines, ''].join('\n'))
+    const defaults = [
+      `DataDirectory ${at('data')}`,
+      `ControlSocket ${at('control')}`,
+      'CookieAuthentication 1',
+      `CookieAuthFile ${at('cookie')}`,
+      `__OwningControllerProcess ${process.pid}`,
+      '',
+    ]
+    await chmod(files.directory, 0o700)
+    await writeFile(at('defaults'), defaults.join('\n'))
+    const unit = new PlayedUnit(at('torrc'), at('defaults'))
+    ends.push(() => unit.stop())
+    return { files, unit, at, options: { form: { mode: 'system', control: { type: 'unix', path: at('control') } } } }
+  }
+
+  it('that starts after the relay, or is started again, has the service within 8 s', async () => {
+    const { files, unit, options, at } = await played()
+    const keeper = started(files, options)
+    await lost(keeper, 'TOR_CONTROL_ABSENT', 5)
+    expect(keeper.state.lastError).toMatchObject({
+      message: `No tor answers at ${at('control')}.`,
+      remedy: 'Check that this tor runs, and that [TOR] control names its control socket.',
+    })
+    // Long enough for the longest pause between two attempts.
+    await sleep(12_000)
+    await unit.enable('tor@smp')
+    await serving(keeper, 8)
+    const { hostname } = keeper.state
+    await unit.restart('tor@smp')
+    await expect.poll(() => keeper.state.phase).toBe('waiting')
+    await serving(keeper, 8)
+    expect(keeper.state.hostname).toBe(hostname)
+  }, 60_000)
+
+  it('whose socket or cookie is removed goes on, and is talked to again within 8 s of its restart', async () => {
+    const { files, unit, options, at } = await played()
+    await unit.enable('tor@smp')
+    const keeper = started(files, options)
+    await serving(keeper, 10)
+    const { restarts } = keeper.state
+    await rm(at('cookie'))
+    const endpoint = { type: 'unix', path: at('control') } as const
+    await expect(TorControl.connect({ endpoint })).rejects.toMatchObject({
+      code: 'TOR_COOKIE_MISSING',
+      message: `tor's authentication cookie ${at('cookie')} does not exist.`,
+      remedy: 'Restart that tor; it makes the file when it starts.',
+    })
+    await rm(at('control'))
+    await expect(TorControl.connect({ endpoint })).rejects.toMatchObject({ code: 'TOR_CONTROL_ABSENT' })
+    await sleep(2000)
+    expect(keeper.state).toMatchObject({ phase: 'bootstrapping', restarts })
+    await unit.restart('tor@smp')
+    await expect.poll(() => keeper.state.restarts).toBeGreaterThan(restarts)
+    await serving(keeper, 8)
+  }, 40_000)
+
+  it('that stands still for 60 s has the service within 10 s after it goes on', async () => {
+    const { files, unit, options } = await played()
+    await unit.enable('tor@smp')
+    const keeper = started(files, options)
+    await serving(keeper, 10)
+    const { hostname } = keeper.state
+    process.kill(unit.pid ?? 0, 'SIGSTOP')
+    await lost(keeper, 'TOR_CONTROL_TIMEOUT', 15)
+    expect(keeper.state.lastError?.remedy).toBe('If this goes on, restart that tor.')
+    await sleep(48_000)
+    process.kill(unit.pid ?? 0, 'SIGCONT')
+    await serving(keeper, 10)
+    expect(keeper.state.hostname).toBe(hostname)
+  }, 100_000)
+
+  it('that is not in single-hop mode is refused in one sentence, and taken within 8 s when it is', async () => {
+    const { files, unit, options, at } = await played(['SocksPort 0'])
+    await unit.enable('tor@smp')
+    const keeper = started(files, options)
+    await lost(keeper, 'TOR_NOT_SINGLE_HOP', 10)
+    expect(keeper.state.lastError).toMatchObject({
+      message: 'This tor does not run in single-hop mode, and that cannot be changed while it runs.',
+      remedy: 'Run `smp-server tor setup` again, and restart the tor that it names.',
+    })
+    await writeFile(at('torrc'), ['DisableNetwork 1', ...singleHop, ''].join('\n'))
+    await unit.restart('tor@smp')
+    await serving(keeper, 8)
+  }, 40_000)
+
+  it('whose torrc has the same service is refused in one sentence', async () => {
+    const files = await relay()
+    const directory = join(files.directory, 'service')
+    const key = generateOnionKey()
+    await mkdir(directory, { mode: 0o700 })
+    await writeFile(join(directory, 'hs_ed25519_secret_key'), encodeOnionKey(key), { mode: 0o600 })
+    await writeFile(files.keyFile, encodeOnionKey(key), { mode: 0o600 })
+    const tor = await startTor([...singleHop, `HiddenServiceDir ${directory}`, 'HiddenServicePort 5223'])
+    ends.push(() => tor.stop())
+    const keeper = started(files, { form: { mode: 'system', control: tor.endpoint } })
+    await lost(keeper, 'ONION_COLLISION', 10)
+    expect(keeper.state.lastError?.remedy).toContain('Take the HiddenServiceDir with this key out of its torrc')
+  })
+})
