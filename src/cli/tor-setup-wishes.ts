@@ -1,7 +1,7 @@
 import { AppError } from '../config/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
-import { type Adoption, planAdoption } from '../tor/adopt.ts'
+import type { Adoption } from '../tor/adopt.ts'
 import { isOnion } from '../tor/ini-hosts.ts'
 import { readForeignKey } from '../tor/key-import.ts'
 import type { OnionKey } from '../tor/onion-key.ts'
@@ -10,8 +10,9 @@ import type { OnionPort } from '../tor/control/onion.ts'
 import type { OnionShape } from '../tor/onion-shape.ts'
 import type { IniWishes } from '../tor/setup-ini.ts'
 import { whoListens } from '../tor/socks-probe.ts'
-import { usualTorrcs } from '../tor/torrc-services.ts'
+import { instanceOf } from '../tor/take-service-out.ts'
 import { serviceShape, webPorts } from './onion-settings.ts'
+import { refuseChanges, wantedAdoption } from './tor-setup-adoption.ts'
 import type { TorSetupOptions } from './tor-setup-options.ts'
 
 /** What the options ask for, together with what the INI file says already. */
@@ -20,11 +21,10 @@ export interface SetupWishes {
   readonly instance: string
   readonly shape: OnionShape
   readonly ports: readonly OnionPort[]
-  readonly ini: Pick<IniWishes, 'web' | 'socksPort' | 'socksProxy'>
+  readonly ini: Pick<IniWishes, 'web' | 'introDefence' | 'socksPort' | 'socksProxy'>
   readonly torrcExtra: string | undefined
   readonly adoption: Adoption | undefined
   readonly importKey: OnionKey | undefined
-  readonly introDefence: boolean
 }
 
 /** For a SOCKS port of the relay's own; the first that is free stays in the INI file. */
@@ -42,28 +42,35 @@ export async function setupWishes(
 ): Promise<SetupWishes> {
   const { tor } = settings
   const form = wantedForm(options, settings)
-  const mode = options.onionOnly ? 'anonymous' : serviceShape(settings).mode
+  if (options.adopt !== undefined && options.importKey !== undefined) {
+    throw new AppError('OPTIONS', '--adopt takes a key over already.', 'Leave --import-key out.')
+  }
+  const adoption = await wantedAdoption(options, form, settings, paths)
+  const staying = form === 'torrc' ? adoption?.service : undefined
+  if (staying) refuseChanges(options)
+  const mode = options.onionOnly ? 'anonymous' : (staying ?? serviceShape(settings)).mode
   const shape = { mode, pow: options.pow ?? tor.pow, maxStreams: options.maxStreams ?? tor.maxStreams } as const
-  if (mode === 'anonymous' && !options.yesIKnow) refuseClearnet(settings, paths)
+  if (mode === 'anonymous' && !options.yesIKnow && !wasAgreed(settings)) refuseClearnet(settings, paths)
   const web = options.alsoWeb ?? tor.web
   if (options.alsoWeb) requirePages(settings, paths)
   if (options.introDefence && form !== 'torrc') {
     const message = 'tor limits requests at the introduction points for services of a torrc only.'
     throw new AppError('INTRO_DEFENCE', message, 'Add --torrc-managed, or take --pow instead.')
   }
-  if (options.adopt !== undefined && options.importKey !== undefined) {
-    throw new AppError('OPTIONS', '--adopt takes a key over already.', 'Leave --import-key out.')
-  }
+  const socksOf = staying ? staysWithSocks : socksWishes
   return {
     form,
-    instance: options.instance ?? tor.instance,
+    instance: staying ? (instanceOf(staying.torrc) ?? 'default') : (options.instance ?? tor.instance),
     shape,
     ports: onionPorts(settings.transport.ports, web ? webPorts(settings) : {}),
-    ini: { web, ...(await socksWishes(options, settings, mode === 'anonymous', socks)) },
+    ini: {
+      web,
+      introDefence: options.introDefence ?? tor.introDefence,
+      ...(await socksOf(options, settings, mode === 'anonymous', socks)),
+    },
     torrcExtra: options.torrcExtra ?? tor.torrcExtra,
-    adoption: options.adopt === undefined ? undefined : await planAdoption(options.adopt, await usualTorrcs()),
+    adoption,
     importKey: options.importKey === undefined ? undefined : await readForeignKey(options.importKey),
-    introDefence: options.introDefence ?? false,
   }
 }
 
@@ -77,6 +84,11 @@ function wantedForm({ own, system, instance, torrcManaged }: TorSetupOptions, { 
   if (torrcManaged || instance === 'default') return 'torrc'
   if (system || instance !== undefined) return 'system'
   return tor.mode ?? 'own'
+}
+
+/** An anonymous service beside a clearnet host was set up before; nothing new is published. */
+function wasAgreed({ tor, transport }: Settings): boolean {
+  return !tor.singleHop && transport.hosts.some(isOnion)
 }
 
 function refuseClearnet({ transport }: Settings, { ini }: Paths): void {
@@ -108,6 +120,19 @@ async function socksWishes(
   if (socks === 'tor' && !isAnonymous) return { socksProxy: '127.0.0.1:9050' }
   const socksPort = await freeSocksPort()
   return { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
+}
+
+/** The tor of a service that stays as it is has the SOCKS port that it has. */
+function staysWithSocks(
+  { withSocks }: TorSetupOptions,
+  { proxy }: Settings,
+  isAnonymous: boolean,
+  socks: 'tor' | 'other' | 'none',
+): Pick<IniWishes, 'socksPort' | 'socksProxy'> {
+  if (proxy.socksProxy !== undefined || !(withSocks || isAnonymous)) return {}
+  if (socks === 'tor') return { socksProxy: '127.0.0.1:9050' }
+  const message = 'No tor of this machine has a SOCKS port on 127.0.0.1:9050, through which the server could go out.'
+  throw new AppError('NO_SOCKS', message, 'Set socks_proxy under [PROXY] to the SOCKS port of a tor.')
 }
 
 /** @throws AppError `SOCKS_PORTS` */

@@ -8,7 +8,7 @@ import { type Finding, judge } from '../tor/judgement.ts'
 import { changesNothing, planDiff, planLines, type Plan } from '../tor/plan.ts'
 import { type MachineFacts, preflight } from '../tor/preflight.ts'
 import { detectServiceManager } from '../tor/service-manager.ts'
-import { setupManagedTor } from '../tor/setup-managed.ts'
+import { managedPlace, setupManagedTor } from '../tor/setup-managed.ts'
 import { planSetup } from '../tor/setup-plan.ts'
 import { setupOwnTor } from '../tor/setup-own.ts'
 import { setupSystemTor } from '../tor/setup-system.ts'
@@ -67,13 +67,14 @@ function refusal({ text, remedy }: Finding): Refusal {
 
 function judged(
   options: TorSetupOptions,
-  { shape, form, adoption }: SetupWishes,
+  { shape, form, instance, adoption }: SetupWishes,
 ): Omit<Parameters<typeof judge>[1], 'form'> {
   return {
     anonymous: shape.mode === 'anonymous',
     torrcManaged: form === 'torrc',
     officialRepository: options.officialRepo ?? false,
     adopts: adoption !== undefined,
+    ownTorrc: form === 'torrc' ? managedPlace(instance).torrc : undefined,
     pow: shape.pow ?? false,
   }
 }

@@ -311,6 +311,11 @@ export const iniKeys = {
       samples: ['64'],
       doc: 'How many streams one circuit to the onion service may open; one that wants more is closed.',
     }),
+    intro_defence: key(onOff, {
+      missing: 'off',
+      samples: ['off'],
+      doc: 'With mode torrc: whether requests are limited at the introduction points while the onion service is flooded with them.',
+    }),
     web: key(onOff, {
       missing: 'off',
       samples: ['off'],

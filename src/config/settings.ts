@@ -97,6 +97,8 @@ export interface Settings {
     readonly singleHop: boolean
     readonly pow: boolean
     readonly maxStreams: number | undefined
+    /** For a service of a torrc. */
+    readonly introDefence: boolean
     readonly web: boolean
     readonly socksPort: number | undefined
     readonly checkInterval: number
@@ -174,6 +176,7 @@ function collect(reader: ValueReader): Settings {
       singleHop: reader.read('TOR', 'single_hop'),
       pow: reader.read('TOR', 'pow'),
       maxStreams: reader.read('TOR', 'max_streams'),
+      introDefence: reader.read('TOR', 'intro_defence'),
       web: reader.read('TOR', 'web'),
       socksPort: reader.read('TOR', 'socks_port'),
       checkInterval: reader.read('TOR', 'check_interval'),

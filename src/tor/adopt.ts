@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { AppError } from '../config/app-error.ts'
 import { type HiddenService, hiddenServices } from './hidden-services.ts'
 import { readForeignKey } from './key-import.ts'
+import { managedHostname } from './managed-service.ts'
 import type { OnionKey } from './onion-key.ts'
 import type { FileChange } from './plan.ts'
 import { torrcLines } from './torrc-lines.ts'
@@ -41,6 +42,24 @@ export async function planAdoption(directory: string, torrcs: readonly string[])
   const paths = [...new Set(service.lines.map(({ file }) => file))]
   const files = await Promise.all(paths.map((path) => commentOut(path, service)))
   return { service, key, files, candidate: await withoutService(service) }
+}
+
+/**
+ * The service of this name that stands in a torrc which smp-server did not write.
+ *
+ * @param ours the torrc that it does write
+ */
+export async function serviceByHand(
+  hostname: string,
+  torrcs: readonly string[],
+  ours: string,
+): Promise<HiddenService | undefined> {
+  for (const service of await hiddenServices(torrcs)) {
+    if (service.lines[0]?.file === ours) continue
+    const name = await managedHostname(service.directory).catch(() => undefined)
+    if (name === hostname.toLowerCase()) return service
+  }
+  return undefined
 }
 
 async function commentOut(path: string, { lines }: HiddenService): Promise<FileChange> {

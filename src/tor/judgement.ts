@@ -11,6 +11,8 @@ export interface Wishes {
   readonly officialRepository: boolean
   /** The directory of a service to take over. */
   readonly adopts: boolean
+  /** Where smp-server itself writes a service. */
+  readonly ownTorrc?: string | undefined
   readonly pow: boolean
 }
 
@@ -92,8 +94,10 @@ function judgeSystem({ release, serviceManager, appArmor }: MachineFacts, wishes
   return findings
 }
 
-function judgeServices({ hiddenServices }: MachineFacts, { adopts }: Wishes): Finding[] {
-  const found = hiddenServices.value.filter(({ ports }) => ports.includes(5223))
+function judgeServices({ hiddenServices }: MachineFacts, { adopts, ownTorrc }: Wishes): Finding[] {
+  const found = hiddenServices.value.filter(
+    ({ ports, lines }) => ports.includes(5223) && (ownTorrc === undefined || lines[0]?.file !== ownTorrc),
+  )
   if (found.length === 0 || adopts) return []
   return found.map(({ directory, torrc }) => ({
     level: 'note',

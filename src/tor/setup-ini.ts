@@ -10,6 +10,8 @@ export interface IniWishes {
   readonly instance?: string | undefined
   readonly torrcExtra?: string | undefined
   readonly shape?: OnionShape | undefined
+  /** Limit requests at the introduction points; in a torrc only. */
+  readonly introDefence?: boolean | undefined
   /** Map the ports of the pages too. */
   readonly web?: boolean | undefined
   /** SOCKS port of an ordinary tor that the relay runs. */
@@ -25,7 +27,16 @@ export interface IniWishes {
  * @throws AppError `HOST_OTHER_ONION`, `INI_WRITE`
  */
 export function editIni(text: string, hostname: string, wishes: IniWishes): IniEditor {
-  const { mode, instance, torrcExtra, shape = plainShape, web = false, socksPort, socksProxy } = wishes
+  const {
+    mode,
+    instance,
+    torrcExtra,
+    shape = plainShape,
+    introDefence = false,
+    web = false,
+    socksPort,
+    socksProxy,
+  } = wishes
   const editor = new IniEditor(text)
   const set = (section: string, key: string, value: string, missing?: string): void => {
     if ((iniValue(editor.text, section, key) ?? missing) !== value) editor.set(section, key, value)
@@ -42,6 +53,7 @@ export function editIni(text: string, hostname: string, wishes: IniWishes): IniE
   set('TOR', 'single_hop', isAnonymous ? 'off' : 'on', 'on')
   set('TOR', 'pow', pow ? 'on' : 'off', 'off')
   if (maxStreams !== undefined) set('TOR', 'max_streams', String(maxStreams))
+  if (introDefence) set('TOR', 'intro_defence', 'on')
   if (web) set('TOR', 'web', 'on')
   if (socksPort !== undefined) set('TOR', 'socks_port', String(socksPort))
   if (socksProxy !== undefined && iniValue(text, 'PROXY', 'socks_proxy') === undefined) {

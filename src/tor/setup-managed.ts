@@ -1,9 +1,10 @@
 import { mkdir, readFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { AppError } from '../config/app-error.ts'
 import { type PublicationOutcome, PublicationWatch } from './await-publication.ts'
 import type { ControlEndpoint } from './control/endpoint.ts'
 import { writeDurably } from './durable-file.ts'
+import type { HiddenService } from './hidden-services.ts'
 import { instanceTorrc } from './instance-torrc.ts'
 import { awaitHostname, managedHostname, placeManagedKey } from './managed-service.ts'
 import { type OnionHostname, parseServiceId } from './onion-address.ts'
@@ -25,7 +26,7 @@ import {
   missingParents,
   verifyTorrcText,
 } from './system-instance.ts'
-import { includeLines } from './take-service-out.ts'
+import { includeLines, instanceOf } from './take-service-out.ts'
 import { managedMark, readTorrcExtra, torrcRefused } from './torrc.ts'
 
 /*
@@ -47,7 +48,6 @@ export interface ManagedPlace {
 }
 
 export interface ManagedSetupOptions extends SystemSetupOptions {
-  readonly introDefence?: boolean | undefined
   /** The place of the instance, unless it is another one. */
   readonly place?: ManagedPlace | undefined
   /** The defaults that the unit gives its tor, unless they are others. */
@@ -81,11 +81,13 @@ export function withInclude(text: string, file: string): string {
  * @throws AppError `NEEDS_ROOT`, `MANAGED_HAS_KEY`, `TORRC_FOREIGN`, `TORRC_REFUSED`, and as of `awaitHostname`
  */
 export async function setupManagedTor(options: ManagedSetupOptions, progress: SetupProgress): Promise<SetupResult> {
-  const { instance: name, services, run, keyFile, importKey, adoption } = options
+  const { services, run, keyFile, importKey, adoption } = options
   if (process.geteuid?.() !== 0) {
     throw new AppError('NEEDS_ROOT', 'Only root can change a torrc of the system.', 'Run it with sudo, or use --own.')
   }
-  const place = adoption ? adoptedPlace(adoption.service) : (options.place ?? managedPlace(name))
+  const name = adoption ? (instanceOf(adoption.service.torrc) ?? options.instance) : options.instance
+  const own = options.place ?? managedPlace(name)
+  const place = adoption ? adoptedPlace(own, adoption.service) : own
   await refuseKeptKey(keyFile)
   const known = (await managedHostname(place.directory)) ?? (importKey ?? adoption?.key)?.hostname
   const begun = { ...options, importKey: undefined, adoption: undefined, managedHostname: known }
@@ -107,9 +109,8 @@ export async function setupManagedTor(options: ManagedSetupOptions, progress: Se
 }
 
 /** Of a service that stays where it is. */
-function adoptedPlace({ torrc, directory }: { torrc: string; directory: string }): ManagedPlace {
-  const name = /^\/etc\/tor\/instances\/([A-Za-z0-9]+)\/torrc$/.exec(torrc)?.[1] ?? 'default'
-  return { ...managedPlace(name), torrc, directory }
+function adoptedPlace(place: ManagedPlace, { torrc, directory }: HiddenService): ManagedPlace {
+  return { ...place, torrc, directory: resolve(directory) }
 }
 
 async function refuseKeptKey(keyFile: string): Promise<void> {
@@ -127,14 +128,14 @@ async function writeManaged(
   place: ManagedPlace,
   wasActive: boolean,
 ): Promise<boolean> {
-  const { instance: name, run, ports, importKey, introDefence } = options
+  const { instance: name, run, ports, importKey } = options
   const extra = setup.torrcExtra === undefined ? undefined : await readTorrcExtra(setup.torrcExtra)
   if (!options.place && name !== 'default') {
     if (!(await instanceExists(name, run))) await setup.record({ type: 'instance', name, parents: missingParents() })
     await createInstance(name, run)
   }
   const managed = { directory: place.directory, ports }
-  const socksPort = options.wishes?.socksPort
+  const { socksPort, introDefence } = options.wishes ?? {}
   const wanted = await instanceTorrc({ shape: setup.shape, socksPort, managed, introDefence }, extra)
   const present = await readFile(place.torrc, 'utf8').catch(() => undefined)
   requireOurs(place.torrc, present)

@@ -22,12 +22,11 @@ export interface PlanOptions {
   readonly keyFile: string
   readonly ports: readonly OnionPort[]
   readonly shape: OnionShape
-  readonly wishes: Pick<IniWishes, 'web' | 'socksPort' | 'socksProxy'>
+  readonly wishes: Pick<IniWishes, 'web' | 'introDefence' | 'socksPort' | 'socksProxy'>
   /** Of the command line, else of the INI file. */
   readonly torrcExtra: string | undefined
   readonly adoption?: Adoption | undefined
   readonly importKey?: OnionKey | undefined
-  readonly introDefence?: boolean | undefined
   /** When tor is not there yet, or the Tor Project's is wanted. */
   readonly installation?: Installation | undefined
   /** Whether the relay's user has to be let into the instance's control socket; its name. */
@@ -72,14 +71,13 @@ function ownStep({ shape, wishes }: PlanOptions): PlanStep {
 }
 
 async function systemSteps(options: PlanOptions): Promise<PlanStep[]> {
-  const { form, instance, shape, torrcExtra, ports, wishes, introDefence, adoption, joins } = options
+  const { form, instance, shape, torrcExtra, ports, wishes, adoption, joins } = options
   if (form === 'torrc' && adoption) return [{ text: `Leave the service in ${adoption.service.torrc} as it is` }]
   const extra = torrcExtra === undefined ? undefined : await readTorrcExtra(torrcExtra)
   const place = managedPlace(instance)
   const managed = form === 'torrc' ? { directory: place.directory, ports } : undefined
-  const wanted = await instanceTorrc({ shape, socksPort: wishes.socksPort, managed, introDefence }, extra).catch(
-    () => '',
-  )
+  const { socksPort, introDefence } = wishes
+  const wanted = await instanceTorrc({ shape, socksPort, managed, introDefence }, extra).catch(() => '')
   const files: FileChange[] = [{ path: place.torrc, before: await readIfThere(place.torrc), after: wanted }]
   if (place.mainTorrc !== undefined) {
     const main = await readIfThere(place.mainTorrc)

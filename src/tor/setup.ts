@@ -56,7 +56,7 @@ export interface SetupOptions {
   /** A single-hop service without limits when absent. */
   readonly shape?: OnionShape | undefined
   /** What else is written into the INI file. */
-  readonly wishes?: Pick<IniWishes, 'web' | 'socksPort' | 'socksProxy'>
+  readonly wishes?: Pick<IniWishes, 'web' | 'introDefence' | 'socksPort' | 'socksProxy'>
   /** A service that was set up by hand, to take over. */
   readonly adoption?: Adoption | undefined
   /** The torrc files of this machine, where they are not the usual ones. */

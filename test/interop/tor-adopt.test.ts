@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { planAdoption } from '../../src/tor/adopt.ts'
+import { planAdoption, serviceByHand } from '../../src/tor/adopt.ts'
 import { runCommand } from '../../src/tor/command.ts'
+import { managedHostname } from '../../src/tor/managed-service.ts'
+import { plainShape } from '../../src/tor/onion-shape.ts'
+import { findRemoval, removeOnion } from '../../src/tor/remove.ts'
 import { setupManagedTor, type ManagedPlace } from '../../src/tor/setup-managed.ts'
 import { setupOwnTor } from '../../src/tor/setup-own.ts'
 import type { SetupProgress } from '../../src/tor/setup.ts'
@@ -144,6 +147,41 @@ function describeManaged(): void {
       }
     }, 60_000)
 
+    it('that was set up by hand is left as it is, also the second time, and when the relay gives it up', async () => {
+      const hostname = await setUpByHand()
+      const byHand = readFileSync(torrc, 'utf8')
+      const { player, options } = await managed(byHand)
+      const leave = async (): ReturnType<typeof setupManagedTor> => {
+        const adoption = await planAdoption(directory, [torrc])
+        const plain = { ...options(), wishes: {}, shape: plainShape }
+        return await setupManagedTor({ ...plain, adoption }, files.progress)
+      }
+      try {
+        expect(await leave()).toMatchObject({ hostname, hosts: ['relay.example', hostname], changes: [files.ini] })
+        expect(await files.read()).toContain('mode = torrc\r\ninstance = default\r\n')
+        const before = tree(join(files.directory, 'etc'), directory)
+        expect(Object.keys(before)).not.toContain('etc/onion.key')
+        expect(await serviceByHand(hostname, [torrc], '/none')).toMatchObject({ directory, torrc })
+        expect(await serviceByHand(hostname, [torrc], torrc)).toBeUndefined()
+        expect(await leave()).toMatchObject({ hostname, changes: [] })
+        expect(tree(join(files.directory, 'etc'), directory)).toEqual(before)
+        expect(player.calls).toEqual(['enable tor@default'])
+
+        const places = { ...files.common, torDirectory: files.own.directory, torrcs: [torrc], traces: [] }
+        const removing = { ...places, form: undefined, run: runCommand, services: player }
+        const removal = await findRemoval(removing)
+        if (!removal) throw new Error('there is nothing to remove')
+        await removeOnion(removing, removal, false)
+        expect(await files.read()).toBe(relayIni)
+        // It was stopped when the setup came.
+        expect(player.calls).toEqual(['enable tor@default', 'disable tor@default'])
+        expect(readFileSync(torrc, 'utf8')).toBe(byHand)
+        expect(await managedHostname(directory)).toBe(hostname)
+      } finally {
+        await player.stop()
+      }
+    }, 60_000)
+
     it('is not put beside a SOCKS port, and the torrc stays', async () => {
       const { player, options } = await managed('SocksPort 9050\n')
       await expect(setupManagedTor(options(), files.progress)).rejects.toMatchObject({ code: 'TORRC_REFUSED' })
@@ -248,7 +286,7 @@ async function managed(text = 'Log notice stdout\n'): Promise<{
     services: player,
     run: runCommand,
     shape: { mode: 'single-hop', pow: true, maxStreams: 9 },
-    introDefence: true,
+    wishes: { introDefence: true },
     torrcs: [torrc],
     patience: { stallMs: 200, totalMs: 200 },
   })
