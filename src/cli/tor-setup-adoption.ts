@@ -14,15 +14,17 @@ import type { TorSetupOptions } from './tor-setup-options.ts'
  * The service of a torrc that the setup is about: the one that `--adopt` names, or with `--torrc-managed` one whose name
  * the INI file has already. `undefined` also when the relay has its key, and no torrc has it any more.
  *
+ * @param usual the torrc files of this machine, where they are not the usual ones
  * @throws AppError as of `planAdoption`
  */
 export async function wantedAdoption(
   { adopt }: TorSetupOptions,
   form: 'own' | 'system' | 'torrc',
-  { tor, transport }: Settings,
-  paths: Paths,
+  { tor, transport }: { tor: Pick<Settings['tor'], 'instance'>; transport: Pick<Settings['transport'], 'hosts'> },
+  paths: Pick<Paths, 'onionKey'>,
+  usual?: readonly string[],
 ): Promise<Adoption | undefined> {
-  const torrcs = await usualTorrcs()
+  const torrcs = usual ?? (await usualTorrcs())
   if (adopt !== undefined) {
     if (form !== 'torrc' && (await isTakenOver(adopt, paths))) {
       return await planAdoption(adopt, torrcs).catch((error: unknown) => {
@@ -38,7 +40,7 @@ export async function wantedAdoption(
   return service && (await planAdoption(service.directory, torrcs))
 }
 
-async function isTakenOver(directory: string, { onionKey }: Paths): Promise<boolean> {
+async function isTakenOver(directory: string, { onionKey }: Pick<Paths, 'onionKey'>): Promise<boolean> {
   const kept = await readOnionKey(onionKey)
   if (!kept) return false
   const theirs = await readForeignKey(join(directory, 'hs_ed25519_secret_key')).catch(() => undefined)

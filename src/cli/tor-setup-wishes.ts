@@ -5,13 +5,12 @@ import type { Adoption } from '../tor/adopt.ts'
 import { isOnion } from '../tor/ini-hosts.ts'
 import { readForeignKey } from '../tor/key-import.ts'
 import type { OnionKey } from '../tor/onion-key.ts'
-import { onionPorts } from '../tor/onion-ports.ts'
 import type { OnionPort } from '../tor/control/onion.ts'
 import type { OnionShape } from '../tor/onion-shape.ts'
 import type { IniWishes } from '../tor/setup-ini.ts'
 import { whoListens } from '../tor/socks-probe.ts'
 import { instanceOf } from '../tor/take-service-out.ts'
-import { serviceShape, webPorts } from './onion-settings.ts'
+import { portsWith, serviceShape, webPorts } from './onion-settings.ts'
 import { refuseChanges, wantedAdoption } from './tor-setup-adoption.ts'
 import type { TorSetupOptions } from './tor-setup-options.ts'
 
@@ -62,7 +61,7 @@ export async function setupWishes(
     form,
     instance: staying ? (instanceOf(staying.torrc) ?? 'default') : (options.instance ?? tor.instance),
     shape,
-    ports: onionPorts(settings.transport.ports, web ? webPorts(settings) : {}),
+    ports: portsWith(settings, web),
     ini: {
       web,
       introDefence: options.introDefence ?? tor.introDefence,

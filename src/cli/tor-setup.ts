@@ -3,10 +3,14 @@ import type { Command } from 'commander'
 import { createLogger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import { installTor, type Installation } from '../tor/apt.ts'
+import { clockFacts } from '../tor/clock-facts.ts'
+import { judgeClock } from '../tor/clock-judgement.ts'
 import { runCommand, runLongCommand } from '../tor/command.ts'
 import { type Finding, judge } from '../tor/judgement.ts'
 import { changesNothing, planDiff, planLines, type Plan } from '../tor/plan.ts'
+import { judgePorts } from '../tor/port-judgement.ts'
 import { type MachineFacts, preflight } from '../tor/preflight.ts'
+import { lookAtPorts } from '../tor/relay-ports.ts'
 import { detectServiceManager } from '../tor/service-manager.ts'
 import { managedPlace, setupManagedTor } from '../tor/setup-managed.ts'
 import { planSetup } from '../tor/setup-plan.ts'
@@ -15,6 +19,7 @@ import { setupSystemTor } from '../tor/setup-system.ts'
 import type { SetupProgress, SetupResult } from '../tor/setup.ts'
 import { usualTorrcs } from '../tor/torrc-services.ts'
 import type { Context } from './context.ts'
+import { readFingerprint } from './identity.ts'
 import { loadSettings } from './ini-file.ts'
 import { print, Refusal } from './output.ts'
 import { findingLines, meaningLines, reportSetup } from './tor-setup-report.ts'
@@ -35,7 +40,15 @@ async function setup(options: TorSetupOptions, paths: Paths): Promise<void> {
   const services = detectServiceManager(runCommand)
   const facts = await preflight({ run: runCommand, services, torrcs: await usualTorrcs() })
   const wishes = await setupWishes(options, settings, paths, facts.socks.value)
-  const findings = judge(facts, { ...judged(options, wishes), form: wishes.form === 'own' ? 'own' : 'system' })
+  const now = new Date()
+  const clock = await clockFacts({ run: runCommand, services, torDirectories: [paths.tor, paths.torClient], now })
+  const relayPorts = settings.transport.ports
+  const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
+  const findings = [
+    ...judge(facts, { ...judged(options, wishes), form: wishes.form === 'own' ? 'own' : 'system' }),
+    ...judgeClock(clock),
+    ...judgePorts(await lookAtPorts({ ports: wishes.ports, relayPorts, keyHash }), paths.ini),
+  ]
   print(...findingLines(findings))
   const blocked = findings.find(({ level }) => level === 'stop')
   // A plan can be read by anybody.

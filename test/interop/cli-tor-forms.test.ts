@@ -1,4 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { iniValue, setIniValue } from '../../src/config/ini.ts'
@@ -68,6 +70,97 @@ describe('a dry run', () => {
   })
 })
 
+describe('a second run', () => {
+  /** Runs the setup again without options and with the same ones; nothing may change. */
+  function staysAsItIs(...options: string[]): void {
+    const first = setup(...options)
+    expect([first.status, first.stdout]).toEqual([0, expect.stringContaining('Server address: ')])
+    const before = tree(relay.config)
+    for (const again of [[], options]) {
+      expect(setup(...again)).toMatchObject({
+        status: 0,
+        stdout: expect.stringContaining('nothing was changed') as string,
+      })
+      expect(tree(relay.config)).toEqual(before)
+    }
+    const { stdout } = relay.run(['tor', 'setup', '--dry-run'])
+    expect(stdout).toContain('Everything is set up already.')
+  }
+
+  test('keeps what the first was told, a key from elsewhere too', async () => {
+    const other = new Installation()
+    try {
+      other.run(['init', '-y', '-n', 'b.example', '--no-password'])
+      other.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
+      set('WEB', 'http', '8000')
+      const key = join(other.config, 'onion.key')
+      staysAsItIs('--also-web', '--max-streams', '64', '--with-socks', '--import-key', key)
+      expect([value('TOR', 'web'), value('TOR', 'max_streams')]).toEqual(['on', '64'])
+      expect(readFileSync(join(relay.state, 'onion-ports'), 'utf8')).toMatch(/^80 127\.0\.0\.1:8000$/m)
+      expect(value('TRANSPORT', 'host')?.split(',')[1]).toBe(
+        iniValue(readFileSync(other.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',')[1],
+      )
+    } finally {
+      await other.remove()
+    }
+  })
+
+  test('asks for no agreement again that was given', () => {
+    staysAsItIs('--onion-only', '--yes-i-know', '--pow')
+    expect([value('TOR', 'single_hop'), value('TOR', 'pow')]).toEqual(['off', 'on'])
+  })
+
+  test('has the defence of the introduction points in the torrc still', () => {
+    const plan = (...options: string[]): string =>
+      relay.run(['tor', 'setup', '--dry-run', '--torrc-managed', ...options]).stdout
+    expect(plan('--intro-defence')).toMatch(/^\+intro_defence = on$/m)
+    expect(plan('--intro-defence')).toMatch(/^\+HiddenServiceEnableIntroDoSDefense 1$/m)
+    expect(plan()).not.toContain('IntroDoSDefense')
+    set('TOR', 'intro_defence', 'on')
+    expect(plan()).toMatch(/^\+HiddenServiceEnableIntroDoSDefense 1$/m)
+    expect(plan()).not.toMatch(/^\+intro_defence/m)
+    expect(setup().status).toBe(0)
+  })
+})
+
+describe('who listens where the onion name will lead', () => {
+  test('nobody: the setup goes on, and says so', () => {
+    set('TRANSPORT', 'port', '1')
+    const { status, stdout } = setup()
+    expect([status, stdout]).toEqual([
+      0,
+      expect.stringContaining('The server is not running; the onion name will answer when it is.\n'),
+    ])
+  })
+
+  test('another program: the setup stops, names it, and changes nothing', async () => {
+    const page = createServer((_, response) => response.end('a page'))
+    await new Promise<void>((done) => page.listen(0, '127.0.0.1', done))
+    const { port } = page.address() as AddressInfo
+    set('TRANSPORT', 'port', String(port))
+    const before = tree(relay.root)
+    try {
+      // Not run in this process, which has to answer meanwhile.
+      const { status, stdout } = await relay.start(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).ended()
+      expect(status).toBe(1)
+      expect(stdout).toMatch(
+        new RegExp(`^Error: .+ \\(process ${process.pid}\\) listens on port ${port}, not this`, 'm'),
+      )
+      expect(tree(relay.root)).toEqual(before)
+    } finally {
+      page.close()
+    }
+  })
+})
+
+test('a relay without its identity is not set up', () => {
+  writeFileSync(join(relay.config, 'fingerprint'), 'another\n')
+  const before = tree(relay.root)
+  const { status, stdout } = setup()
+  expect([status, stdout]).toEqual([1, expect.stringContaining('Stored fingerprint is invalid.')])
+  expect(tree(relay.root)).toEqual(before)
+})
+
 describe('an anonymous service', () => {
   test('is refused beside a clearnet host, and nothing is changed', () => {
     const before = tree(relay.root)
@@ -134,26 +227,6 @@ describe('options that do not fit', () => {
   })
 })
 
-test('--also-web and --max-streams are kept, and --import-key gives its name', () => {
-  set('WEB', 'http', '8000')
-  setup()
-  const onion = value('TRANSPORT', 'host')?.split(',')[1]
-  const other = new Installation()
-  try {
-    other.run(['init', '-y', '-n', 'b.example', '--no-password'])
-    const key = join(relay.config, 'onion.key')
-    const options = ['--also-web', '--max-streams', '64', '--import-key', key]
-    writeFileSync(other.ini, setIniValue(readFileSync(other.ini, 'utf8'), 'WEB', 'http', '8000'))
-    other.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra, ...options])
-    expect(iniValue(readFileSync(other.ini, 'utf8'), 'TRANSPORT', 'host')).toBe(`b.example,${onion ?? ''}`)
-    const ports = readFileSync(join(other.state, 'onion-ports'), 'utf8')
-    expect(ports).toMatch(/^80 127\.0\.0\.1:8000$/m)
-    expect(ports).toMatch(/^max-streams 64$/m)
-  } finally {
-    void other.remove()
-  }
-})
-
 describe('a relay that runs already', () => {
   test('takes the service over by itself, and its tor for outgoing connections too', async () => {
     const [port, socksPort] = [await freePort(), await freePort()]
@@ -164,7 +237,8 @@ describe('a relay that runs already', () => {
     set('TOR', 'socks_port', String(socksPort))
     await running.shows(/SOCKS on 127\.0\.0\.1:\d+/, 15_000)
     expect(await whoListens('127.0.0.1', socksPort)).toBe('tor')
-    const { stdout } = setup()
+    const { stdout } = await relay.start(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).ended()
+    expect(stdout).not.toContain('The server is not running')
     expect(stdout).toContain('The running server takes the service over within seconds.')
     await running.shows(/onion service: waiting for the network/, 15_000)
     running.kill('SIGINT')
