@@ -94,10 +94,19 @@ export class SetupJournal {
     if (changes.length === 0) await rm(this.#path, { force: true })
     else {
       const text = `${JSON.stringify({ version: 1, changes }, undefined, 2)}\n`
-      await writeDurably(this.#path, text, { mode: 0o600, ifExists: 'replace' })
+      await writeDurably(this.#path, text, { mode: 0o600, ifExists: 'replace' }).catch((error: unknown) => {
+        throw notWritable(dirname(this.#path), error)
+      })
     }
     this.#changes = changes
   }
+}
+
+/** The system's error would name a file that nobody knows. */
+function notWritable(directory: string, error: unknown): unknown {
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error) ?? '')) return error
+  const remedy = 'Run the command as the user that the relay belongs to, e.g. `sudo -u smp smp-server …`.'
+  return new AppError('SETUP_JOURNAL', `This user may not write to ${directory}.`, remedy, { cause: error })
 }
 
 async function readChanges(path: string): Promise<readonly Change[]> {
