@@ -104,7 +104,13 @@ export async function setupManagedTor(options: ManagedSetupOptions, progress: Se
     const hostname = await awaitHostname(place.directory, place.unit, restart)
     progress.done('tor', `${place.unit} has the onion service ${hostname}`)
     const hosts = await setup.writeIni(hostname, { mode: 'torrc', instance: name })
-    return setup.result(hostname, hosts, await awaitPublication(hostname, place, options, progress), false)
+    const publication = await awaitPublication(hostname, place, options, progress).catch((error: unknown) => {
+      // A service that was set up by hand may be with a tor that nobody else can ask.
+      if (!adoption || !(error instanceof AppError)) throw error
+      progress.left('bootstrap', `Whether it is published cannot be seen from here: ${error.message}`)
+      return { published: false, why: 'its tor cannot be asked' } as const
+    })
+    return setup.result(hostname, hosts, publication, false)
   })
 }
 

@@ -151,10 +151,12 @@ function describeManaged(): void {
       const hostname = await setUpByHand()
       const byHand = readFileSync(torrc, 'utf8')
       const { player, options } = await managed(byHand)
-      const leave = async (): ReturnType<typeof setupManagedTor> => {
+      const leave = async (control = 'control'): ReturnType<typeof setupManagedTor> => {
         const adoption = await planAdoption(directory, [torrc])
-        const plain = { ...options(), wishes: {}, shape: plainShape }
-        return await setupManagedTor({ ...plain, adoption }, files.progress)
+        const { place, ...plain } = { ...options(), wishes: {}, shape: plainShape }
+        if (!place) throw new Error('the place is one of this test')
+        const there = { ...place, control: { type: 'unix', path: join(files.directory, control) } } as const
+        return await setupManagedTor({ ...plain, place: there, adoption }, files.progress)
       }
       try {
         expect(await leave()).toMatchObject({ hostname, hosts: ['relay.example', hostname], changes: [files.ini] })
@@ -166,6 +168,10 @@ function describeManaged(): void {
         expect(await leave()).toMatchObject({ hostname, changes: [] })
         expect(tree(join(files.directory, 'etc'), directory)).toEqual(before)
         expect(player.calls).toEqual(['enable tor@default'])
+        expect(await leave('nowhere')).toMatchObject({ hostname, changes: [], publication: { published: false } })
+        expect(files.steps.at(-1)).toMatch(
+          /^bootstrap left: Whether it is published cannot be seen from here: .*nowhere/,
+        )
 
         const places = { ...files.common, torDirectory: files.own.directory, torrcs: [torrc], traces: [] }
         const removing = { ...places, form: undefined, run: runCommand, services: player }
