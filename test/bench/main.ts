@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { endAll } from './at-end.ts'
 import { endChildren } from './child.ts'
 import { idle } from './measurements/idle.ts'
 import { latency } from './measurements/latency.ts'
@@ -10,10 +11,11 @@ import { neighbours } from './measurements/neighbours.ts'
 import { queues } from './measurements/queues.ts'
 import { start } from './measurements/start.ts'
 import { timing } from './measurements/timing.ts'
+import { tor } from './measurements/tor.ts'
 import { reachesAim, Reporter } from './report.ts'
-import { removeDirectories, useRelayOptions } from './stage.ts'
+import { relayOptions, removeDirectories, useRelayOptions } from './stage.ts'
 
-const all: readonly Measurement[] = [messages, latency, idle, queues, start, neighbours, timing]
+const all: readonly Measurement[] = [messages, latency, idle, queues, start, neighbours, timing, tor]
 
 const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile DIRECTORY] [--node=OPTIONS]
 
@@ -23,7 +25,7 @@ Measures one relay process on loopback, loaded by clients in other processes.
   --seconds  length of each measured period (default 4)
   --json     also writes the results to a file
   --profile  keeps CPU profiles and a heap snapshot of the relay; the numbers suffer
-  --node     options of node for the relay: --node='--max-semi-space-size=2 --cpu-prof'`
+  --node     further options of node for the relay, behind the program's own: --node='--cpu-prof'`
 
 const machine = (): Record<string, unknown> => ({
   node: process.version,
@@ -35,6 +37,7 @@ const machine = (): Record<string, unknown> => ({
 
 const leave = (code: number): never => {
   endChildren()
+  endAll()
   removeDirectories()
   process.exit(code)
 }
@@ -85,7 +88,11 @@ for (const measurement of all) {
   if (positionals.length > 0 && !positionals.includes(measurement.name)) continue
   const report = reporter.of(measurement.name, measurement.title)
   try {
-    await withinTime(measurement, () => measurement.run(report, settings), 60 + 20 * seconds)
+    await withinTime(
+      measurement,
+      () => measurement.run(report, settings),
+      measurement.limitSeconds ?? 60 + 20 * seconds,
+    )
   } catch (error) {
     faults.push(measurement.name)
     console.log(`  failed: ${error instanceof Error ? error.message : String(error)}`)
@@ -96,6 +103,6 @@ console.log(`\n${reporter.results.length} results, ${missed.length} short of the
 if (values.json !== undefined)
   writeFileSync(
     values.json,
-    `${JSON.stringify({ machine: about, seconds, relayOptions: values.node, results: reporter.results }, undefined, 2)}\n`,
+    `${JSON.stringify({ machine: about, seconds, relayOptions: relayOptions(), results: reporter.results }, undefined, 2)}\n`,
   )
 leave(faults.length > 0 ? 1 : 0)

@@ -6,18 +6,22 @@ import type { RelayAddress } from '../client/connection.ts'
 import { writeCredentials } from '../conformance/credentials.ts'
 import { Child } from './child.ts'
 import type { LoadCalls } from './load-process.ts'
+import { programOptions } from './program-options.ts'
 import type { RelayCalls } from './relay-process.ts'
 
 const directories = new Set<string>()
-const relayOptions = ['--expose-gc']
+const nodeOptions = [...programOptions(), '--expose-gc']
 
-/** Further options of node for the relay's process. */
+/** The options of node for the relay's process. */
+export const relayOptions = (): readonly string[] => nodeOptions
+
+/** Further options of node for the relay's process, behind those that the program starts itself with. */
 export const useRelayOptions = (options: readonly string[]): void => {
-  relayOptions.push(...options)
+  nodeOptions.push(...options)
 }
 
 /** A process for one relay. */
-export const forkRelay = (): Child<RelayCalls> => new Child<RelayCalls>('relay-process', relayOptions)
+export const forkRelay = (): Child<RelayCalls> => new Child<RelayCalls>('relay-process', nodeOptions)
 
 /** Removes every temporary directory that is still there. */
 export const removeDirectories = (): void => {

@@ -2,14 +2,14 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { projectRoot as root } from '../project-root.ts'
 
 /*
  * Runs the command as operators do: the built program in a process of its own, with directories of its own.
  */
 
-const root = resolve(import.meta.dirname, '../..')
 const main = join(root, 'dist/cli/main.js')
 
 /** Builds dist when a source file is newer; only one test file at a time does so. */
@@ -63,10 +63,12 @@ export class Installation {
   readonly ini = join(this.config, 'smp-server.ini')
   readonly #children: ChildProcess[] = []
   readonly #path: string | undefined
+  readonly #nodeOptions: readonly string[]
 
   /** @param path where the command finds programs */
-  constructor(path = process.env.PATH) {
+  constructor({ path = process.env.PATH, nodeOptions = [] }: { path?: string; nodeOptions?: readonly string[] } = {}) {
     this.#path = path
+    this.#nodeOptions = nodeOptions
   }
 
   get environment(): NodeJS.ProcessEnv {
@@ -75,7 +77,7 @@ export class Installation {
 
   /** @param uid the user to run it as, where the test itself is root */
   run(args: readonly string[], input = '', uid?: number): CommandResult {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...this.#nodeOptions, main, ...args], {
       env: this.environment,
       input,
       ...(uid !== undefined && { uid, gid: uid }),
@@ -88,7 +90,7 @@ export class Installation {
   /** The same with a file as standard input, as `smp-server … <file` gives it. */
   runWithFile(args: readonly string[], file: string): CommandResult {
     const input = openSync(file, 'r')
-    const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...this.#nodeOptions, main, ...args], {
       env: this.environment,
       stdio: [input, 'pipe', 'pipe'],
       encoding: 'utf8',
@@ -100,9 +102,18 @@ export class Installation {
 
   /** Starts a command that goes on until it is told to end. */
   start(args: readonly string[]): RunningCommand {
-    const child = spawn(process.execPath, [main, ...args], { env: this.environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [...this.#nodeOptions, main, ...args], {
+      env: this.environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#children.push(child)
     return new RunningCommand(child)
+  }
+
+  /** Ends everything without waiting. */
+  abandon(): void {
+    for (const child of this.#children) child.kill('SIGKILL')
+    rmSync(this.root, { recursive: true, force: true })
   }
 
   async remove(): Promise<void> {

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { projectRoot } from '../project-root.ts'
 
 /** A private Tor network on loopback, shared by all tests of a run; see the head of the program beside this file. */
 export interface TorNetwork {
@@ -23,10 +23,11 @@ export interface NetworkTor {
   readonly cookiePath: string
 }
 
-const program = fileURLToPath(new URL('tor-network', import.meta.url))
+/** Run with node. */
+export const torNetworkProgram = join(projectRoot, 'test/tor-network/tor-network')
 
 export async function runTorNetwork(args: readonly string[]): Promise<string> {
-  return (await promisify(execFile)(process.execPath, [program, ...args])).stdout
+  return (await promisify(execFile)(process.execPath, [torNetworkProgram, ...args])).stdout
 }
 
 /**

@@ -10,5 +10,7 @@ export interface Settings {
 export interface Measurement {
   readonly name: string
   readonly title: string
+  /** After which it is given up, where its length does not depend on the settings. */
+  readonly limitSeconds?: number
   run(report: Report, settings: Settings): Promise<void>
 }
