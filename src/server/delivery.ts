@@ -44,7 +44,9 @@ export function serviceSubscription(session: Session, rcvId: RcvId): Subscriptio
 export function pushMessage(core: Core, queue: QueueRec, message: Message): void {
   const subscription = pushTarget(core, queue)
   if (subscription === undefined || subscription.mode === 'get' || subscription.delivered !== undefined) return
-  push(core, subscription, queue, message)
+  if (holdsBack(subscription)) return
+  markDelivered(core, subscription, message)
+  subscription.session.handOn(queue.rcvId, messageReply(queue, message))
 }
 
 /** Pushes the first message of a queue, if there is one, none is handed out already, and the queue is not blocked. */
@@ -55,14 +57,18 @@ export function pushFirst(core: Core, subscription: Subscription, queue: QueueRe
 }
 
 function push(core: Core, subscription: Subscription, queue: QueueRec, message: Message): void {
-  const { session } = subscription
-  if (!session.canPush) {
-    subscription.pending = true
-    session.heldBack.subscriptions.add(subscription)
-    return
-  }
+  if (holdsBack(subscription)) return
   markDelivered(core, subscription, message)
-  session.event(queue.rcvId, messageReply(queue, message))
+  subscription.session.event(queue.rcvId, messageReply(queue, message))
+}
+
+/** Whether the client does not read now: then what it should get is held back. */
+function holdsBack(subscription: Subscription): boolean {
+  const { session } = subscription
+  if (session.canPush) return false
+  subscription.pending = true
+  session.heldBack.subscriptions.add(subscription)
+  return true
 }
 
 /** Offers again what was held back while the client did not read. */

@@ -20,6 +20,8 @@ interface Item {
   readonly reply: Reply
   /** The reply promises something that the store has to keep first. */
   readonly kept: boolean
+  /** Leaves in a block of its own. */
+  readonly alone?: boolean
 }
 
 /** Replies and events that leave together, in their turn. */
@@ -134,6 +136,14 @@ export class Session implements Worker {
     const item: Item = { corrId: NO_CORR_ID, entityId, reply, kept: false }
     if (this.executing) this.executing.push(item)
     else this.emit([item])
+  }
+
+  /**
+   * Hands on a message that has just arrived. When this connection sent it itself, it leaves before the reply to its
+   * SEND, in a block of its own, as clients know it from other relays.
+   */
+  handOn(entityId: EntityId, reply: Reply): void {
+    this.emit([{ corrId: NO_CORR_ID, entityId, reply, kept: false, alone: this.executing !== undefined }])
   }
 
   /** Resolves when events may be pushed, or the connection has ended. */
@@ -278,10 +288,17 @@ export class Session implements Worker {
     const { transmissionContext } = this.link
     const items = this.outgoing
     this.outgoing = []
-    const transmissions = items.map((item) =>
-      encodeReplyTransmission(item.corrId, item.entityId, item.reply, transmissionContext),
-    )
-    for (const batch of packBatches(transmissions)) this.batches.push(batch)
+    let together: Buffer[] = []
+    const pack = (): void => {
+      for (const batch of packBatches(together)) this.batches.push(batch)
+      together = []
+    }
+    for (const { corrId, entityId, reply, alone } of items) {
+      if (alone === true) pack()
+      together.push(encodeReplyTransmission(corrId, entityId, reply, transmissionContext))
+      if (alone === true) pack()
+    }
+    pack()
     this.writeBatches()
     this.scheduler.charge(this, performance.now() - beganMs)
   }

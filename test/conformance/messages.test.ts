@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { commands } from '../client/commands.ts'
 import { expectReply } from '../client/client.ts'
 import { generateKey } from '../client/keys.ts'
+import type { Queue } from '../client/queue.ts'
 import { auth, authAlgs, err, maxBody, noMessage, ok, subscribed, versions, withRelay } from './setting.ts'
 
 const setting = withRelay()
@@ -79,6 +80,16 @@ describe.each(versions)('SEND in version %i', (version) => {
     await client.send(queue, 'two')
     expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('one') })
     await client.noEvent(50)
+  })
+
+  test('to a queue of the own connection is pushed before it is answered, in a block of its own', async () => {
+    const client = await setting.connect({ version, trace: true })
+    const queues = [await client.createQueue(), await client.createQueue()]
+    client.trace.length = 0
+    const send = (queue: Queue) => ({ entityId: queue.sndId, bytes: commands.send(Buffer.from('hello'), false) })
+    expect(await client.batch(queues.map(send))).toEqual([ok, ok])
+    expect(client.trace.map((block) => block.map(({ reply }) => reply.type))).toEqual([['MSG'], ['MSG'], ['OK', 'OK']])
+    for (const queue of queues) expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
 
   test('a, b and c in one block are delivered as a, b, c', async () => {
