@@ -33,6 +33,10 @@ export function bannerLines({ settings, paths, ports, webSocketPorts, site }: Ba
       ? `expiring clients inactive for ${inactiveClients.ttl} seconds every ${inactiveClients.checkInterval} seconds`
       : 'not expiring inactive clients',
     `creating new queues ${!auth.newQueues ? 'NOT allowed' : auth.createPassword !== undefined ? 'requires password' : 'allowed'}`,
+    ...(store.logStats ? [`server stats log enabled: ${paths.dailyStats}`] : []),
+    ...(store.prometheusInterval === undefined
+      ? []
+      : [`Prometheus metrics saved every ${store.prometheusInterval} seconds to ${paths.metrics}`]),
   ]
 }
 

@@ -3,7 +3,7 @@ import type { QueueRec, Store } from '../store/store.ts'
 import type { RelayPool } from './relay-pool.ts'
 import type { NameResolver } from './name-resolver.ts'
 import type { RandomBytes } from '../crypto/random.ts'
-import type { Stats } from './stats.ts'
+import type { Stats } from './statistics/counters.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
 /** What an operator allows. */

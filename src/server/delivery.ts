@@ -93,7 +93,6 @@ export function endSubscription(core: Core, subscription: Subscription, event: '
   core.subscriptions.unsubscribe(subscription)
   session.subscriptions.delete(rcvId)
   session.heldBack.subscriptions.delete(subscription)
-  core.stats.qSubEnd++
   session.event(rcvId, { type: event })
 }
 

@@ -20,6 +20,7 @@ import { subscribeService } from './handlers/service.ts'
 import { subscribe } from './handlers/subscribe.ts'
 import { blockedError, fail, type Context, type Outcome, type Request } from './outcome.ts'
 import { roleAllows, serviceSignatureError } from './service-session.ts'
+import { countRefused } from './statistics/commands.ts'
 
 /** Commands that may come through a proxy; a proxied client has no connection to receive anything on. */
 const FORWARDABLE: readonly Command['type'][] = ['SEND', 'SKEY', 'LKEY', 'LGET', 'RSLV']
@@ -37,9 +38,16 @@ export function execute(request: Request, transmission: Transmission): Outcome {
     transmission.authorization.type !== 'none',
   )
   if (missing !== undefined) return fail(missing)
+  request.batch?.note(command.type)
   if (request.forwarded && !FORWARDABLE.includes(command.type)) return fail({ type: 'CMD', error: 'PROHIBITED' })
   const { corrId, entityId } = transmission
-  return perform({ ...request, corrId, entityId }, transmission, command)
+  const outcome = perform({ ...request, corrId, entityId }, transmission, command)
+  if (refused(outcome)) countRefused(request.core.stats, command.type)
+  return outcome
+}
+
+function refused(outcome: Outcome): boolean {
+  return 'reply' in outcome && outcome.reply.type === 'ERR' && outcome.reply.error.type === 'AUTH'
 }
 
 function perform(context: Context, transmission: Transmission, command: Command): Outcome {
@@ -175,17 +183,9 @@ function sendCommand(
     touch(core, queue)
     return send(context, command, queue)
   }
-  const outcome = checked(
-    context,
-    transmission,
-    command.type,
-    queue,
-    queue?.senderKey ? [queue.senderKey] : [],
-    (found) => send(context, command, found),
+  return checked(context, transmission, command.type, queue, queue?.senderKey ? [queue.senderKey] : [], (found) =>
+    send(context, command, found),
   )
-  if ('reply' in outcome && outcome.reply.type === 'ERR' && outcome.reply.error.type === 'AUTH')
-    core.stats.msgSentAuth++
-  return outcome
 }
 
 /** The checks that a command about a queue passes before it is done. */

@@ -37,7 +37,6 @@ export function deliverNotifications(core: Core, session: Session, notifierId: N
   const pending = core.store.notifications(notifierId, BATCH)
   for (const { nonce, encMeta } of pending) session.event(notifierId, { type: 'NMSG', nonce, encMeta })
   core.store.deleteNotifications(notifierId, pending.length)
-  core.stats.msgNtfs += pending.length
   if (pending.length < BATCH) return
   heldBack.notifiers.add(notifierId)
   if (heldBack.continuing) return
@@ -80,7 +79,6 @@ export function endNotifierSubscription(
   event: 'END' | 'DELD',
 ): void {
   forgetNotifier(core, session, notifierId)
-  core.stats.qSubEnd++
   session.event(notifierId, { type: event })
 }
 

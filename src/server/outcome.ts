@@ -4,6 +4,7 @@ import type { Reply } from '../protocol/reply.ts'
 import type { BlockedStatus } from '../store/store.ts'
 import type { Core } from './core.ts'
 import type { Session } from './session.ts'
+import type { ReceivedBatch } from './statistics/blocks.ts'
 
 /** Who asks, in which version; `forwarded` when another relay passed the command on for a client that we do not see. */
 export interface Request {
@@ -11,6 +12,8 @@ export interface Request {
   readonly session: Session
   readonly version: number
   readonly forwarded: boolean
+  /** The block that the command came in; absent in one that was forwarded. */
+  readonly batch?: ReceivedBatch
 }
 
 /** A request with the ids of its command. */

@@ -9,11 +9,14 @@ import type { NameResolverOptions } from './name-resolver.ts'
 import { openControlPort } from './control-port/control-port.ts'
 import { openStore } from './open-store.ts'
 import { serveRelay, type ServeOptions, type ServingRelay } from './serve.ts'
+import type { StatisticsOptions } from './statistics/statistics.ts'
 
 export interface RelayOptions {
   readonly settings: Settings
   readonly paths: Paths
   readonly log: Logger
+  /** Of this program, for the metrics. */
+  readonly version?: string
   /** Go on after damage in another server's files that can be skipped. */
   readonly skipWarnings?: boolean
 }
@@ -48,6 +51,7 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
     ...(settings.transport.listenHost !== undefined && { host: settings.transport.listenHost }),
     ...(settings.names && { names: resolverOptions(settings.names) }),
     ...(settings.inactiveClients && { inactiveClients: settings.inactiveClients }),
+    statistics: statisticsOptions(options),
     log,
     logTlsErrors: settings.transport.logTlsErrors,
     onPortError: (port, error) => {
@@ -71,6 +75,15 @@ async function withControlPort(relay: ServingRelay, { transport, auth }: Setting
       await control?.close()
       await relay.stop()
     },
+  }
+}
+
+function statisticsOptions({ settings, paths, version }: RelayOptions): StatisticsOptions {
+  const { logStats, prometheusInterval } = settings.store
+  return {
+    ...(logStats && { daily: { lines: paths.dailyStats, snapshot: paths.stats } }),
+    ...(prometheusInterval !== undefined && { metrics: { file: paths.metrics, everyMs: prometheusInterval * 1000 } }),
+    ...(version !== undefined && { version }),
   }
 }
 

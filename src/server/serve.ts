@@ -13,7 +13,9 @@ import { RelayPool, type RelayPoolOptions } from './relay-pool.ts'
 import { Scheduler } from './scheduler.ts'
 import { lookupService } from './service-session.ts'
 import { Session } from './session.ts'
-import { newStats, type Stats } from './stats.ts'
+import { activeQueuesKey } from './statistics/active-queues.ts'
+import { newStats, type Stats } from './statistics/counters.ts'
+import { Statistics, type StatisticsOptions } from './statistics/statistics.ts'
 import { Subscriptions } from './subscriptions.ts'
 import { every } from './timer.ts'
 
@@ -43,6 +45,8 @@ export interface ServeOptions {
   /** Looking up public names for clients; off when absent. */
   readonly names?: NameResolverOptions
   readonly timeouts?: Partial<Timeouts>
+  /** Files in which the statistics are kept; they are in memory alone when absent. */
+  readonly statistics?: StatisticsOptions
 }
 
 /** Milliseconds. */
@@ -69,6 +73,7 @@ export interface ServingRelay {
   readonly listeners: readonly Listener[]
   readonly sessions: ReadonlySet<Session>
   readonly stats: Stats
+  readonly statistics: Statistics
   /** Closes every connection, makes everything durable, and closes the store. */
   stop(): Promise<void>
 }
@@ -88,7 +93,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   const core: Core = {
     store,
     subscriptions: new Subscriptions(),
-    stats: newStats(now()),
+    stats: newStats(now(), activeQueuesKey(options.credentials.keyPem)),
     policy: options.policy,
     proxying: { ownServerDomains: [], clientConcurrency: 32, ...options.proxying },
     relays: new RelayPool({ routing: () => ({}), now, ...options.proxying }),
@@ -99,8 +104,16 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     log,
   }
   state.core = core
-  const scheduler = new Scheduler(() => (core.backlog.bytes > MAX_UNFLUSHED_BYTES ? store.flushed() : undefined))
   const sessions = new Set<Session>()
+  const listeners: Listener[] = []
+  const statistics = new Statistics({ core, sessions, listeners }, options.statistics)
+  try {
+    await statistics.restore()
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  const scheduler = new Scheduler(() => (core.backlog.bytes > MAX_UNFLUSHED_BYTES ? store.flushed() : undefined))
   let lastSessionId = 0
 
   const onChannel = (channel: BlockChannel, challenge?: Buffer): void => {
@@ -132,12 +145,12 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     subscriptions.unsubscribeService('N', service.serviceId, session)
   }
 
-  const listeners: Listener[] = []
-  const timers = maintenance(core, sessions, timeouts, options)
+  const timers = [...maintenance(core, sessions, timeouts, options), ...statistics.begin()]
   const stop = async (): Promise<void> => {
     for (const timer of timers) timer.stop()
     await Promise.all(listeners.map((listener) => listener.close()))
     core.relays.close()
+    await statistics.save().catch((error: unknown) => log.error('the statistics could not be saved', { error }))
     await store.close()
   }
   try {
@@ -165,7 +178,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     await stop()
     throw error
   }
-  return { core, listeners, sessions, stats: core.stats, stop }
+  return { core, listeners, sessions, stats: core.stats, statistics, stop }
 }
 
 function openings({ ports, webSocketPorts = [], web }: ServeOptions): { port: number; web: WebOptions }[] {

@@ -92,6 +92,7 @@ export async function deliverServiceMessages(core: Core, session: Session): Prom
   await forEachQueue(session, receives, core.store.serviceQueues(serviceId, 'R'), (rcvId: RcvId) => {
     const queue = core.store.queue(rcvId)
     if (queue?.rcvServiceId !== serviceId || core.store.queueSize(rcvId) === 0) return
+    core.stats[session.subscriptions.has(rcvId) ? 'rcvServicesSubDuplicate' : 'rcvServicesSubMsg']++
     const subscription = serviceSubscription(session, rcvId)
     if (queue.status.type === 'blocked') session.event(rcvId, { type: 'ERR', error: blockedError(queue.status) })
     else if (subscription.mode === 'subscribed') pushFirst(core, subscription, queue)

@@ -11,6 +11,7 @@ import { execute } from './dispatch.ts'
 import { notifyHeldBack } from './notifications.ts'
 import type { Outcome } from './outcome.ts'
 import type { Scheduler, Worker } from './scheduler.ts'
+import { countEvents, ReceivedBatch } from './statistics/blocks.ts'
 import type { Subscription } from './subscriptions.ts'
 
 /** One reply or event on its way out. */
@@ -190,6 +191,7 @@ export class Session implements Worker {
     const replies: Item[] = []
     const events: Item[] = []
     this.executing = events
+    const batch = new ReceivedBatch()
     let kept = false
     for (const bytes of transmissions) {
       const parsed = parseTransmission(bytes, this.link.transmissionContext)
@@ -203,7 +205,10 @@ export class Session implements Worker {
         continue
       }
       const { corrId, entityId } = parsed
-      const outcome = execute({ core: this.core, session: this, version: this.link.version, forwarded: false }, parsed)
+      const outcome = execute(
+        { core: this.core, session: this, version: this.link.version, forwarded: false, batch },
+        parsed,
+      )
       if ('later' in outcome) this.answerLater(corrId, entityId, outcome)
       else {
         replies.push({ corrId, entityId, reply: outcome.reply, kept: outcome.kept === true })
@@ -211,6 +216,7 @@ export class Session implements Worker {
       }
     }
     this.executing = undefined
+    batch.count(this.core.stats)
     for (const event of events) replies.push(event)
     this.emit(replies, kept ? this.core.store.flushed() : undefined)
   }
@@ -288,6 +294,7 @@ export class Session implements Worker {
     const { transmissionContext } = this.link
     const items = this.outgoing
     this.outgoing = []
+    countEvents(this.core.stats, items)
     let together: Buffer[] = []
     const pack = (): void => {
       for (const batch of packBatches(together)) this.batches.push(batch)

@@ -1,10 +1,16 @@
 import type { Logger } from '../config/log.ts'
 
-/** Runs `task` every `ms` milliseconds, one run at a time; a failure is logged and does not end the series. */
-export function every(ms: number, log: Logger, task: () => Promise<void> | void): { stop(): void } {
+/**
+ * Runs `task` every `ms` milliseconds, one run at a time; a failure is logged and does not end the series. With a
+ * function, it says before each run how long to wait for it.
+ */
+export function every(ms: number | (() => number), log: Logger, task: () => Promise<void> | void): { stop(): void } {
   let stopped = false
-  let timer = setTimeout(() => void run(), ms)
-  timer.unref()
+  let timer = next()
+
+  function next(): NodeJS.Timeout {
+    return setTimeout(() => void run(), typeof ms === 'number' ? ms : ms()).unref()
+  }
 
   async function run(): Promise<void> {
     try {
@@ -13,8 +19,7 @@ export function every(ms: number, log: Logger, task: () => Promise<void> | void)
       log.error('a periodic task failed', { error })
     }
     if (stopped) return
-    timer = setTimeout(() => void run(), ms)
-    timer.unref()
+    timer = next()
   }
 
   return {

@@ -27,9 +27,9 @@ const open = async (options: Partial<ControlPortOptions> = {}): Promise<LineServ
     logged.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`)
   }
   const log: Logger = { ...silentLogger, info: note('info'), warn: note('warn'), error: note('error') }
-  const { core, listeners, sessions } = setting.serving
+  const { core, ...relay } = setting.serving
   const defaults = { port: 0, passwords, dailyBlockQuota: 20, refusalDelayMs: 0 }
-  return openControlPort({ core: { ...core, log }, listeners, sessions }, { ...defaults, ...options })
+  return openControlPort({ ...relay, core: { ...core, log } }, { ...defaults, ...options })
 }
 
 const reopen = async (options: Partial<ControlPortOptions>): Promise<void> => {

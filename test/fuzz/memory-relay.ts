@@ -7,7 +7,7 @@ import type { Core } from '../../src/server/core.ts'
 import { RelayPool } from '../../src/server/relay-pool.ts'
 import { Scheduler } from '../../src/server/scheduler.ts'
 import { Session } from '../../src/server/session.ts'
-import { newStats } from '../../src/server/stats.ts'
+import { newStats } from '../../src/server/statistics/counters.ts'
 import { Subscriptions } from '../../src/server/subscriptions.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/store.ts'
@@ -53,7 +53,7 @@ export const openMemoryRelay = (random: (size: number) => Buffer, now = Date.now
   const core: Core = {
     store,
     subscriptions: new Subscriptions(),
-    stats: newStats(now()),
+    stats: newStats(now(), Buffer.alloc(32)),
     policy: {
       newQueues: true,
       createPassword: undefined,

@@ -7,6 +7,7 @@ import { parseControlCommand, type ControlCommand, type ControlVerb } from './co
 import { clientLines, socketLines, socketThreadLines } from './connection-lines.ts'
 import type { Moderation } from './moderation.ts'
 import { runtimeFacts, runtimeLines, threadLines, threadsOf } from './process-facts.ts'
+import type { Statistics } from '../statistics/statistics.ts'
 import { mayUse, roleFor, roleLine, type ControlPasswords, type Role } from './roles.ts'
 import { serverInfoLines } from './server-info.ts'
 import { statsLines } from './stats-lines.ts'
@@ -16,6 +17,7 @@ export interface ControlledRelay {
   readonly core: Core
   readonly listeners: readonly Listener[]
   readonly sessions: ReadonlySet<Session>
+  readonly statistics: Pick<Statistics, 'save'>
 }
 
 export interface ControlContext {
@@ -97,7 +99,7 @@ export class ControlConversation implements LineConversation {
         yield `${command.type} not implemented`
         return
       case 'stats':
-        yield* statsLines({ stats: core.stats, dailyActiveQueues: 0, counts: core.store.counts() }, this.#role)
+        yield* statsLines({ stats: core.stats, counts: core.store.counts() }, this.#role)
         return
       case 'stats-rts':
         yield* runtimeLines(runtimeFacts())
@@ -134,6 +136,7 @@ export class ControlConversation implements LineConversation {
       case 'save':
         yield 'saving server state...'
         await core.store.flushed()
+        await relay.statistics.save()
         yield 'server state saved!'
     }
   }

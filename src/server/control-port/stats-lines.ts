@@ -1,23 +1,21 @@
 import type { StoreCounts } from '../../store/store.ts'
-import type { CounterName, ProxyCounters, Stats } from '../stats.ts'
+import type { CounterName, ProxyCounters, Stats } from '../statistics/counters.ts'
 import type { Role } from './roles.ts'
 import { showTime, showTuple } from './show.ts'
 
 /** What `stats` tells. */
 export interface StatsValues {
   readonly stats: Stats
-  /** Queues that were written to or read from since 00:00 UTC. */
-  readonly dailyActiveQueues: number
   readonly counts: StoreCounts
 }
 
 /** The lines of `stats`, in the order that scripts know. */
-export function statsLines({ stats, dailyActiveQueues, counts }: StatsValues, role: Role): string[] {
+export function statsLines({ stats, counts }: StatsValues, role: Role): string[] {
   const of = (...names: readonly CounterName[]): string[] => names.map((name) => `${name}: ${stats[name]}`)
   return [
     `fromTime: ${showTime(stats.fromTime)}`,
     ...of('qCreated', 'qSecured', 'qDeletedAll', 'qDeletedAllB', 'qDeletedNew', 'qDeletedSecured'),
-    `daily active queues: ${dailyActiveQueues}`,
+    `daily active queues: ${stats.activeQueues.size('activeQueues', 'day')}`,
     ...of('qSub', 'qSubAllB', 'qSubEnd', 'qSubEndB'),
     `other SUB events (auth, duplicate, prohibited): ${showTuple(stats.qSubAuth, stats.qSubDuplicate, stats.qSubProhibited)}`,
     ...of('msgSent', 'msgRecv', 'msgRecvGet', 'msgGet', 'msgGetNoMsg'),

@@ -12,7 +12,7 @@ import type { Core } from '../core.ts'
 import { fail, type Context, type Outcome } from '../outcome.ts'
 import { samePassword } from '../password.ts'
 import type { PooledRelay, PoolResult } from '../relay-pool.ts'
-import type { ProxyCounters } from '../stats.ts'
+import type { ProxyCounters } from '../statistics/counters.ts'
 
 /** Versions at which a relay takes forwarded commands. */
 const FORWARDING = { min: since.proxying, max: FULL_RANGE.max }

@@ -27,8 +27,7 @@ export function getMessage(context: Context, queue: QueueRec): Outcome {
     core.stats.msgGetNoMsg++
     return { reply: OK }
   }
-  if (before !== undefined) core.stats.msgGetDuplicate++
-  core.stats.msgGet++
+  core.stats[before === undefined ? 'msgGet' : 'msgGetDuplicate']++
   markDelivered(core, subscription, message)
   return { reply: messageReply(queue, message) }
 }
@@ -50,6 +49,8 @@ export function acknowledge(context: Context, command: Extract<Command, { type: 
     stats.msgRecv++
     if (subscription.mode === 'get') stats.msgRecvGet++
     if (deleted.notify) stats.msgRecvNtf++
+    stats.activeQueues.add(queue.rcvId, deleted.notify)
+    stats.ackTimes.add((core.now() - delivered.at) / 1000)
   }
   if (subscription.mode === 'get') return kept(OK)
   const next = store.firstMessage(queue.rcvId)

@@ -37,6 +37,7 @@ export function send(context: Context, command: Extract<Command, { type: 'SEND' 
     return fail({ type: 'QUOTA' })
   }
   stats.msgSent++
+  stats.activeQueues.add(queue.rcvId, command.notify)
   if (written.wasEmpty) pushMessage(core, queue, message)
   if (command.notify) {
     stats.msgSentNtf++

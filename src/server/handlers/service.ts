@@ -1,5 +1,6 @@
 import type { Command } from '../../protocol/command.ts'
 import { fail, type Context, type Outcome } from '../outcome.ts'
+import { countComparison } from '../statistics/commands.ts'
 import { deliverServiceMessages, deliverServiceNotifications, takeService } from '../services.ts'
 
 /**
@@ -11,16 +12,17 @@ export function subscribeService(context: Context, command: Extract<Command, { t
   const service = session.link.service
   if (service === undefined || core.store.service(service.serviceId) === undefined) return fail({ type: 'AUTH' })
   const party = command.type === 'SUBS' ? 'R' : 'N'
-  const { count, idsHash } = core.store.serviceSubscriptions(service.serviceId, party)
+  const own = core.store.serviceSubscriptions(service.serviceId, party)
   const stats = party === 'R' ? core.stats.rcvServices : core.stats.ntfServices
   if (session.subscribedAll) stats.subDuplicate++
   else {
     session.subscribedAll = true
     stats.subCount++
-    stats.subQueues += count
+    stats.subQueues += own.count
+    countComparison(stats, command, own)
     takeService(core, session, party)
     const deliver = party === 'R' ? deliverServiceMessages : deliverServiceNotifications
     setImmediate(() => void deliver(core, session))
   }
-  return { reply: { type: 'SOKS', count, idsHash } }
+  return { reply: { type: 'SOKS', count: own.count, idsHash: own.idsHash } }
 }

@@ -22,7 +22,9 @@ export function subscribe(context: Context, queue: QueueRec): Outcome {
     known.delivered = undefined
   }
   pushFirst(core, subscription, queue)
-  if (known === undefined && subscription.delivered !== undefined) core.stats.qSub++
+  // What the client does not read yet is handed out too, only later.
+  const hasMessage = subscription.delivered !== undefined || subscription.pending
+  if (known === undefined && hasMessage) core.stats.qSub++
   const serviceId = session.link.service?.serviceId
   const reply = { type: 'SOK', ...(serviceId && { serviceId }) } as const
   return associated ? kept(reply) : { reply }

@@ -67,3 +67,15 @@ test.each([
 ] as const)('[%s] %s = %s: %s', (section, key, value, line) => {
   expect(banner([[section, key, value]])).toContain(line)
 })
+
+test('names the files of the statistics, when they are asked for', () => {
+  const lines = banner([
+    ['STORE_LOG', 'log_stats', 'on'],
+    ['STORE_LOG', 'prometheus_interval', '60'],
+  ])
+  expect(lines.slice(-3)).toEqual([
+    'creating new queues allowed',
+    `server stats log enabled: ${paths.dailyStats}`,
+    `Prometheus metrics saved every 60 seconds to ${paths.metrics}`,
+  ])
+})

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { statsLines, type StatsValues } from '../../../../src/server/control-port/stats-lines.ts'
-import { newStats } from '../../../../src/server/stats.ts'
+import { newStats } from '../../../../src/server/statistics/counters.ts'
 
 const samples = resolve(import.meta.dirname, '../../../samples/printed')
 
@@ -14,7 +14,7 @@ function sample(name: string): string[] {
 
 const values: StatsValues = {
   stats: {
-    ...newStats(Date.parse('2026-11-22T22:21:28.707Z')),
+    ...newStats(Date.parse('2026-11-22T22:21:28.707Z'), Buffer.alloc(32)),
     qCreated: 8,
     qSecured: 5,
     qDeletedAll: 1,
@@ -22,7 +22,6 @@ const values: StatsValues = {
     msgSent: 133,
     msgSentNtf: 2,
   },
-  dailyActiveQueues: 4,
   counts: {
     queues: 7,
     messages: 133,
@@ -34,6 +33,8 @@ const values: StatsValues = {
     ntfServiceQueues: 0,
   },
 }
+
+for (let hash = 1n; hash <= 4n; hash++) values.stats.activeQueues.restore('activeQueues', 'day', hash)
 
 describe('stats', () => {
   test.each([

@@ -1,3 +1,6 @@
+import { AckTimes } from './ack-times.ts'
+import { ActiveQueues } from './active-queues.ts'
+
 /** Names of all counters, as the statistics files of SMP relays call them. */
 export const counterNames = [
   'qCreated',
@@ -39,8 +42,13 @@ export const counterNames = [
   'msgRecvNtf',
   'msgNtfs',
   'msgNtfsB',
+  /** This and the next one are of older relays: never counted here, and kept as they were restored. */
+  'msgNtfNoSub',
+  'msgNtfLost',
   'msgNtfExpired',
   'pMsgFwdsRecv',
+  'rcvServicesSubMsg',
+  'rcvServicesSubDuplicate',
 ] as const
 
 export type CounterName = (typeof counterNames)[number]
@@ -67,7 +75,17 @@ export interface ServiceCounters {
   subDuplicate: number
   subQueues: number
   subEnd: number
+  /** Subscriptions by how the service's own count of its queues compares with the relay's. */
+  subOk: number
+  subMore: number
+  subFewer: number
+  subDiff: number
+  /** Queues that the relay has and the service did not know of, and the other way round. */
+  subMoreTotal: number
+  subFewerTotal: number
 }
+
+export const serviceGroups = ['rcvServices', 'ntfServices'] as const
 
 /** Counts of name resolution requests. */
 export interface NameCounters {
@@ -85,6 +103,8 @@ export interface Stats extends Record<CounterName, number>, Record<ProxyGroup, P
   rcvServices: ServiceCounters
   ntfServices: ServiceCounters
   names: NameCounters
+  readonly activeQueues: ActiveQueues
+  readonly ackTimes: AckTimes
 }
 
 const proxyCounters = (): ProxyCounters => ({
@@ -104,12 +124,25 @@ const serviceCounters = (): ServiceCounters => ({
   subDuplicate: 0,
   subQueues: 0,
   subEnd: 0,
+  subOk: 0,
+  subMore: 0,
+  subFewer: 0,
+  subDiff: 0,
+  subMoreTotal: 0,
+  subFewerTotal: 0,
 })
 
-export function newStats(fromTime: number): Stats {
-  const counters = Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>
+const nameCounters = (): NameCounters => ({ reqs: 0, succ: 0, notFound: 0, resolverErrs: 0, disabled: 0 })
+
+/**
+ * All counters at zero.
+ *
+ * @param fromTime start of the counting period, milliseconds since the epoch
+ * @param hashKey secret of {@link ActiveQueues}, 32 bytes
+ */
+export function newStats(fromTime: number, hashKey: Uint8Array): Stats {
   return {
-    ...counters,
+    ...zeroCounters(),
     fromTime,
     pRelays: proxyCounters(),
     pRelaysOwn: proxyCounters(),
@@ -117,6 +150,20 @@ export function newStats(fromTime: number): Stats {
     pMsgFwdsOwn: proxyCounters(),
     rcvServices: serviceCounters(),
     ntfServices: serviceCounters(),
-    names: { reqs: 0, succ: 0, notFound: 0, resolverErrs: 0, disabled: 0 },
+    names: nameCounters(),
+    activeQueues: new ActiveQueues(hashKey),
+    ackTimes: new AckTimes(),
   }
+}
+
+/** Begins another counting period. What services did is counted since the first start, as in all SMP relays. */
+export function beginPeriod(stats: Stats, fromTime: number): void {
+  Object.assign(stats, zeroCounters(), { fromTime })
+  // In place: commands that wait for another relay or a resolver count their end in what they began with.
+  for (const group of proxyGroups) Object.assign(stats[group], proxyCounters())
+  Object.assign(stats.names, nameCounters())
+}
+
+function zeroCounters(): Record<CounterName, number> {
+  return Object.fromEntries(counterNames.map((name) => [name, 0])) as Record<CounterName, number>
 }

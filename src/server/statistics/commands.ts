@@ -1,0 +1,30 @@
+import type { CommandType } from '../../protocol/command-table.ts'
+import type { ServiceQueues } from '../../protocol/service-queues.ts'
+import type { CounterName, ServiceCounters, Stats } from './counters.ts'
+
+const REFUSALS: Partial<Record<CommandType, CounterName>> = {
+  SUB: 'qSubAuth',
+  SEND: 'msgSentAuth',
+  NSUB: 'ntfSubAuth',
+  GET: 'msgGetAuth',
+}
+
+/** Counts a command that was answered with ERR AUTH. */
+export function countRefused(stats: Stats, type: CommandType): void {
+  const counter = REFUSALS[type]
+  if (counter !== undefined) stats[counter]++
+}
+
+/** Counts how the queues that a service claims to have compare with those that the relay knows of. */
+export function countComparison(stats: ServiceCounters, claimed: ServiceQueues, own: ServiceQueues): void {
+  const more = own.count - claimed.count
+  if (claimed.count < 0) return
+  if (more > 0) {
+    stats.subMore++
+    stats.subMoreTotal += more
+  } else if (more < 0) {
+    stats.subFewer++
+    stats.subFewerTotal -= more
+  } else if (claimed.idsHash.equals(own.idsHash)) stats.subOk++
+  else stats.subDiff++
+}
