@@ -9,11 +9,13 @@ import { bannerLines, type Site } from './banner.ts'
 import type { Context } from './context.ts'
 import { readFingerprint } from './identity.ts'
 import { loadSettings } from './ini-file.ts'
+import { openMetricsEndpoint } from './metrics-endpoint.ts'
 import { addOptions, checked, valueOption } from './options.ts'
 import { print } from './output.ts'
 import { checkOptionalPorts, checkPorts } from './port-check.ts'
 import { checkStorage } from './storage-check.ts'
 import { identityLines, sourceCodeLines } from './summary-lines.ts'
+import { packageVersion } from './version.ts'
 
 interface StartOptions {
   readonly maintenance?: true
@@ -74,7 +76,13 @@ async function run(
   try {
     // The other commands need not wait until all of the relay is loaded.
     const [{ startRelay }, { TorParts }] = await Promise.all([import('../server/relay.ts'), import('./tor-parts.ts')])
-    const relay = await startRelay({ settings, paths, log, skipWarnings: options.skipWarnings === true })
+    const relay = await startRelay({
+      settings,
+      paths,
+      log,
+      version: packageVersion(),
+      skipWarnings: options.skipWarnings === true,
+    })
     if (options.maintenance) {
       print("Server started in 'maintenance' mode, exiting")
       await relay.stop()
@@ -83,9 +91,16 @@ async function run(
     const { ports, webSocketPorts } = settings.transport
     log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}`)
     const tor = TorParts.begin({ settings, paths, log })
+    const metrics = await openMetricsEndpoint({
+      port: settings.store.metricsPort,
+      relay: () => relay.statistics.metrics(),
+      onion: () => tor.onion,
+      log,
+    })
     const end = await stopping.received
     if (end instanceof Error) log.error('the server failed and stops', { error: end })
     else log.note(`Received ${end}, stopping server...`)
+    await metrics?.close()
     await tor.stop()
     log.note('Saving server state...')
     await relay.stop()

@@ -1,0 +1,120 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { setIniValue } from '../../src/config/ini.ts'
+import { connectClient } from '../client/client.ts'
+import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
+
+/*
+ * The statistics of the built program, with the settings that operators write.
+ */
+
+beforeAll(buildProgram)
+
+let relay: Installation
+let [port, metricsPort] = [0, 0]
+
+const set = (section: string, key: string, value: string): void =>
+  writeFileSync(relay.ini, setIniValue(readFileSync(relay.ini, 'utf8'), section, key, value))
+
+beforeEach(async () => {
+  relay = new Installation()
+  ;[port, metricsPort] = [await freePort(), await freePort()]
+  relay.run(['init', '-y', '--daily-stats', '--no-password', '--ip', '127.0.0.1'])
+  set('TRANSPORT', 'port', String(port))
+  set('TRANSPORT', 'listen_host', '127.0.0.1')
+  set('STORE_LOG', 'prometheus_interval', '1')
+  set('STORE_LOG', 'metrics_port', String(metricsPort))
+})
+afterEach(() => relay.remove())
+
+const start = async (): Promise<RunningCommand> => {
+  const running = relay.start(['start'])
+  await running.shows(/Listening on port/)
+  await running.shows(/Metrics on|no metrics/)
+  return running
+}
+
+const stop = async (running: RunningCommand, signal: NodeJS.Signals): Promise<string> => {
+  running.kill(signal)
+  const { status, stderr } = await running.ended()
+  expect(status).toBe(0)
+  return stderr
+}
+
+const oneMessage = async (): Promise<void> => {
+  const keyHash = Buffer.from(readFileSync(join(relay.config, 'fingerprint'), 'utf8').trim(), 'base64url')
+  const client = await connectClient({ host: '127.0.0.1', port, keyHash })
+  const queue = await client.createQueue()
+  await client.send(queue, 'hello')
+  await client.receive(queue)
+  await client.close()
+}
+
+const get = async (path: string): Promise<string> => (await fetch(`http://127.0.0.1:${metricsPort}${path}`)).text()
+const value = (text: string, name: string): string | undefined => new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]
+
+describe('the statistics of a running relay', () => {
+  test('are told at the start, served over HTTP, and written to the file of metrics', async () => {
+    const running = await start()
+    expect(running.output.stdout.trimEnd().split('\n').slice(-2)).toEqual([
+      `server stats log enabled: ${join(relay.state, 'smp-server-stats.daily.log')}`,
+      `Prometheus metrics saved every 1 seconds to ${join(relay.state, 'smp-server-metrics.txt')}`,
+    ])
+    expect(await get('/health')).toBe('ok\n')
+    await oneMessage()
+    const metrics = await get('/metrics')
+    expect(value(metrics, 'simplex_smp_messages_sent')).toBe('1')
+    expect(value(metrics, 'simplex_smp_queues_total1')).toBe('1')
+    expect(Number(value(metrics, 'process_resident_memory_bytes'))).toBeGreaterThan(10_000_000)
+    expect(Number(value(metrics, 'nodejs_eventloop_lag_p99_seconds'))).toBeGreaterThanOrEqual(0)
+    // Every name is described once: Prometheus refuses a text where one is not.
+    const described = [...metrics.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name)
+    expect(described.length).toBe(new Set(described).size)
+    const file = join(relay.state, 'smp-server-metrics.txt')
+    const givenUpAt = Date.now() + 10_000
+    while (!existsSync(file) && Date.now() < givenUpAt) await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(readFileSync(file, 'utf8')).toMatch(/^# Recorded at: .*Z\n# Stats from: .*Z\n\n# Queues\n/)
+    await stop(running, 'SIGTERM')
+  })
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('are saved at %s, and gone on with at the next start', async (signal) => {
+    const first = await start()
+    await oneMessage()
+    const snapshot = join(relay.state, 'smp-server-stats.log')
+    expect(await stop(first, signal)).toMatch(
+      /Saving server state\.\.\.\n.*saving server stats to file .*smp-server-stats\.log\n.*server stats saved\n.*Server stopped\n$/,
+    )
+    expect(readFileSync(snapshot, 'utf8')).toContain('\nmsgSent=1\n')
+    const second = await start()
+    await second.shows(/restoring server stats from file .*\n.*server stats restored\n/)
+    expect(existsSync(`${snapshot}.bak`)).toBe(true)
+    await oneMessage()
+    const metrics = await get('/metrics')
+    expect(value(metrics, 'simplex_smp_messages_sent')).toBe('2')
+    expect(value(metrics, 'simplex_smp_queues_daily')).toBe('2')
+    await stop(second, signal)
+  })
+
+  test('that are damaged keep it from starting, with a line and a remedy', () => {
+    const snapshot = join(relay.state, 'smp-server-stats.log')
+    writeFileSync(snapshot, 'fromTime=2026-11-22T22:21:28Z\nqCreated=eight\n')
+    const { status, stdout } = relay.run(['start'])
+    expect(status).toBe(1)
+    expect(stdout).toContain(`The counters in ${snapshot} cannot be read: line 2: qCreated`)
+    expect(stdout).toContain(`mv ${snapshot} ${snapshot}.damaged`)
+  })
+
+  test('are served to nobody when their port is taken, and the relay runs', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(metricsPort, '127.0.0.1', resolve))
+    const running = await start()
+    expect(running.output.stderr).toMatch(
+      /no metrics over HTTP: Cannot listen on port \d+ of 127\.0\.0\.1.*Choose another metrics_port/,
+    )
+    await oneMessage()
+    await stop(running, 'SIGINT')
+    await new Promise((resolve) => taken.close(resolve))
+  })
+})

@@ -1,0 +1,72 @@
+import { createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { afterEach, describe, expect, test } from 'vitest'
+import { silentLogger } from '../../../src/config/log.ts'
+import { serveMetrics, type MetricsServer } from '../../../src/web/metrics-server.ts'
+
+let server: MetricsServer | undefined
+afterEach(async () => {
+  await server?.close()
+  server = undefined
+})
+
+const serve = async (metrics: () => Promise<string> = () => Promise.resolve('a_metric 1\n')): Promise<string> => {
+  server = await serveMetrics({ port: 0, metrics, log: silentLogger })
+  return `http://127.0.0.1:${server.port}`
+}
+
+describe('the metrics server', () => {
+  test('answers /metrics with what the relay says now, as Prometheus wants it', async () => {
+    let asked = 0
+    const url = await serve(() => Promise.resolve(`asked ${++asked}\n`))
+    const first = await fetch(`${url}/metrics`)
+    expect(first.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+    expect(await first.text()).toBe('asked 1\n')
+    expect(await (await fetch(`${url}/metrics?x=y`)).text()).toBe('asked 2\n')
+  })
+
+  test('answers /health with ok', async () => {
+    const url = await serve()
+    const response = await fetch(`${url}/health`)
+    expect([response.status, await response.text()]).toEqual([200, 'ok\n'])
+    const head = await fetch(`${url}/health`, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '3', ''])
+  })
+
+  test('has nothing else, and takes nothing', async () => {
+    const url = await serve()
+    expect((await fetch(`${url}/`)).status).toBe(404)
+    expect((await fetch(`${url}/metrics/`)).status).toBe(404)
+    const post = await fetch(`${url}/metrics`, { method: 'POST', body: 'x' })
+    expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
+  test('answers 500 when the metrics fail, and goes on', async () => {
+    const url = await serve(() => Promise.reject(new Error('broken')))
+    const response = await fetch(`${url}/metrics`)
+    expect(response.status).toBe(500)
+    expect(await response.text()).not.toContain('broken')
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+  })
+
+  test('is on the loopback address alone', async (context) => {
+    const url = await serve()
+    const { port } = new URL(url)
+    const others = Object.values(networkInterfaces())
+      .flatMap((addresses) => addresses ?? [])
+      .filter(({ internal, family }) => !internal && family === 'IPv4')
+    const [other] = others
+    context.skip(other === undefined, 'this machine has no address but the loopback one')
+    await expect(fetch(`http://${other?.address ?? ''}:${port}/health`)).rejects.toThrow()
+  })
+
+  test('says who has its port', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const address = taken.address()
+    const port = address !== null && typeof address === 'object' ? address.port : 0
+    const options = { port, metrics: () => Promise.resolve(''), log: silentLogger }
+    await expect(serveMetrics(options)).rejects.toMatchObject({ code: 'PORT_IN_USE' })
+    await new Promise((resolve) => taken.close(resolve))
+  })
+})
