@@ -16,4 +16,15 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.{js,mjs}'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
+  {
+    files: ['src/web/media/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['addEventListener', 'document', 'HTMLCanvasElement', 'location', 'navigator'].map((name) => [
+          name,
+          'readonly',
+        ]),
+      ),
+    },
+  },
 )

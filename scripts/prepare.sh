@@ -29,7 +29,7 @@ install_packages() {
 
 # npm run build, when a source file is newer than the last build.
 build() {
-  if [[ ! -e dist/build-info.json || -n $(find src scripts/build-info.mjs package.json tsconfig.json tsconfig.build.json \
+  if [[ ! -e dist/build-info.json || -n $(find src scripts/finish-build.mjs package.json tsconfig.json tsconfig.build.json \
     -newer dist/build-info.json -print -quit) ]]; then
     say 'Building …'
     npm run --silent build

@@ -1,7 +1,7 @@
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 
-/** Whether the pages about the relay are served over HTTPS: not configured, waiting for the certificate, or yes. */
+/** Whether the pages about the relay are served over HTTPS: there are none, waiting for the certificate, or yes. */
 export type Site = 'off' | 'no certificate' | 'served'
 
 export interface BannerFacts {
@@ -18,7 +18,7 @@ export function bannerLines({ settings, paths, ports, webSocketPorts, site }: Ba
   const { store, transport, inactiveClients, auth, web } = settings
   const serving = ports.flatMap((port) => [
     `Serving SMP protocol on port ${port} (TLS)...`,
-    ...(site === 'served' && port === web.https?.port ? [`Serving web clients on port ${port} (TLS)...`] : []),
+    ...(site === 'served' && port === web.https?.port ? [`Serving static site on port ${port} (TLS)...`] : []),
   ])
   return [
     store.persistent ? `Store log: ${paths.store}` : 'Store log disabled.',

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { choice } from '../config/key-values.ts'
 import { createLogger, type Logger, type LogLevel, logLevels } from '../config/log.ts'
+import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import type { RequestHandler } from '../transport/web-requests.ts'
 import { checkAccess, rootWarning } from './access.ts'
 import { addressParts, addressText, missingHost } from './address-text.ts'
 import { bannerLines, type Site } from './banner.ts'
@@ -15,7 +17,7 @@ import { print } from './output.ts'
 import { checkOptionalPorts, checkPorts } from './port-check.ts'
 import { checkStorage } from './storage-check.ts'
 import { identityLines, sourceCodeLines } from './summary-lines.ts'
-import { packageVersion } from './version.ts'
+import { buildCommit, packageVersion } from './version.ts'
 
 interface StartOptions {
   readonly maintenance?: true
@@ -62,15 +64,20 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   checkStorage(settings, paths)
   const opened = options.maintenance ? NO_PORTS : await openablePorts(settings.transport, log)
   const { ports, webSocketPorts } = opened
-  const site = options.maintenance ? 'off' : siteState(settings)
-  print(...bannerLines({ settings, paths, ports, webSocketPorts, site }))
-  await run({ ...settings, transport: { ...settings.transport, ...opened } }, options, { paths, log })
+  const site = options.maintenance ? undefined : await madeSite(settings, paths, log)
+  print(...bannerLines({ settings, paths, ports, webSocketPorts, site: siteState(settings, site) }))
+  await run(withPorts(settings, opened), options, { paths, log, site })
+}
+
+async function madeSite(settings: Settings, paths: Paths, log: Logger): Promise<RequestHandler | undefined> {
+  const { prepareSite } = await import('../web/prepare-site.ts')
+  return await prepareSite({ settings, paths, log, build: { version: packageVersion(), commit: buildCommit() } })
 }
 
 async function run(
   settings: Settings,
   options: StartOptions,
-  { paths, log }: Pick<Context, 'paths'> & { log: Logger },
+  { paths, log, site }: Pick<Context, 'paths'> & { log: Logger; site: RequestHandler | undefined },
 ): Promise<void> {
   const stopping = stopSignal()
   try {
@@ -81,6 +88,7 @@ async function run(
       paths,
       log,
       version: packageVersion(),
+      site,
       skipWarnings: options.skipWarnings === true,
     })
     if (options.maintenance) {
@@ -144,7 +152,15 @@ async function openablePorts(transport: Settings['transport'], log: Logger): Pro
   return { ports: smp.usable, webSocketPorts: webSocket.usable, controlPort: transport.controlPort }
 }
 
-function siteState({ web }: Settings): Site {
-  if (!web.https) return 'off'
+/** The settings with the ports that can be opened; a port of SMP that cannot is no port for the site alone either. */
+function withPorts(settings: Settings, opened: Ports): Settings {
+  const { transport, web } = settings
+  const lost = transport.ports.filter((port) => !opened.ports.includes(port))
+  const https = web.https && lost.includes(web.https.port) ? undefined : web.https
+  return { ...settings, transport: { ...transport, ...opened }, web: { ...web, https } }
+}
+
+function siteState({ web }: Settings, site: RequestHandler | undefined): Site {
+  if (!web.https || site === undefined) return 'off'
   return existsSync(web.https.certificate) && existsSync(web.https.key) ? 'served' : 'no certificate'
 }

@@ -9,7 +9,7 @@ const buildSchema = v.object({ commit: v.string() })
 
 /** `SMP server v<version> / <first 7 hex digits of the commit>`; the commit is empty when built outside git. */
 export function versionLine(): string {
-  return `SMP server v${packageVersion()} / ${buildCommit()}`
+  return `SMP server v${packageVersion()} / ${buildCommit().slice(0, 7)}`
 }
 
 /** The version in package.json, which lies two directories above both src/cli and dist/cli. */
@@ -34,10 +34,10 @@ function packageFacts(): v.InferOutput<typeof packageSchema> {
   return v.parse(packageSchema, readJson(new URL('../../package.json', import.meta.url)))
 }
 
-/** From the file that the build leaves in dist. */
+/** The whole commit, from the file that the build leaves in dist; empty when built outside git. */
 export function buildCommit(): string {
   const file = new URL('../build-info.json', import.meta.url)
-  return existsSync(file) ? v.parse(buildSchema, readJson(file)).commit.slice(0, 7) : ''
+  return existsSync(file) ? v.parse(buildSchema, readJson(file)).commit : ''
 }
 
 function readJson(file: URL): unknown {

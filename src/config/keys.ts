@@ -277,7 +277,7 @@ export const iniKeys = {
     https: key(port, {
       lenient: true,
       value: '443',
-      doc: 'and over HTTPS on a port of the relay or on one of their own. For that, put a certificate for your domain (the whole chain) and its RSA key of 4096 bits into these files. Until they exist the relay runs without the site.',
+      doc: 'and over HTTPS on a port of the relay or on one of their own. For that, put a certificate for your domain (the whole chain) and its key into these files; they are followed when they are renewed. Until they exist the relay runs without the site.',
     }),
     cert: key(optionalText),
     key: key(optionalText),

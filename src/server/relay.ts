@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Routing } from '../transport/route.ts'
 import { loadCredentials } from '../transport/credentials.ts'
 import { WebCertificate } from '../transport/web-certificate.ts'
+import type { RequestHandler } from '../transport/web-requests.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
 import { openControlPort } from './control-port/control-port.ts'
 import { openStore } from './open-store.ts'
@@ -17,6 +19,8 @@ export interface RelayOptions {
   readonly log: Logger
   /** Of this program, for the metrics. */
   readonly version?: string
+  /** The pages about the relay. */
+  readonly site?: RequestHandler | undefined
   /** Go on after damage in another server's files that can be skipped. */
   readonly skipWarnings?: boolean
 }
@@ -56,7 +60,8 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
     logTlsErrors: settings.transport.logTlsErrors,
     onPortError: (port, error) => {
       if (ports.includes(port) && (port >= 1024 || ports.length === 1)) throw error
-      log.warn(`not listening on port ${port}: ${error.message}`)
+      const remedy = error instanceof AppError && error.remedy !== undefined ? ` ${error.remedy}` : ''
+      log.warn(`not listening on port ${port}: ${error.message}${remedy}`)
     },
   })
   return withControlPort(relay, settings)
@@ -88,12 +93,14 @@ function statisticsOptions({ settings, paths, version }: RelayOptions): Statisti
 }
 
 /** The certificate is looked at already, so that the log says at the start when it cannot be used. */
-async function webOptions({ settings, log }: RelayOptions): Promise<Pick<ServeOptions, 'web'>> {
-  const { https } = settings.web
-  if (https === undefined || !settings.transport.ports.includes(https.port)) return {}
+async function webOptions({ settings, log, site }: RelayOptions): Promise<Pick<ServeOptions, 'web' | 'site'>> {
+  const { https, httpPort } = settings.web
+  const pages = site && { site: { respond: site, ...(httpPort !== undefined && { httpPort }) } }
+  if (https === undefined || (pages === undefined && !settings.transport.ports.includes(https.port)))
+    return { ...pages }
   const certificate = new WebCertificate(https, log)
   await certificate.context()
-  return { web: { port: https.port, certificate } }
+  return { ...pages, web: { port: https.port, certificate } }
 }
 
 /** How other relays are reached; with tor, each connection gets a circuit of its own unless the operator set a login. */

@@ -1,10 +1,12 @@
 import type { Logger } from '../config/log.ts'
 import type { Store } from '../store/store.ts'
 import type { BlockChannel } from '../transport/channel.ts'
-import { listen, type Listener, type WebOptions } from '../transport/listener.ts'
+import { listen, type Listener, type TlsFault, type WebOptions } from '../transport/listener.ts'
 import type { RelayCredentials } from '../transport/credentials.ts'
 import { acceptHandshake } from '../transport/server-handshake.ts'
+import { listenHttp, type HttpListener } from '../transport/http-listener.ts'
 import type { WebCertificate } from '../transport/web-certificate.ts'
+import type { RequestHandler } from '../transport/web-requests.ts'
 import type { Core, Policy, ProxyPolicy } from './core.ts'
 import { redeliverAll } from './delivery.ts'
 import { NameResolver, type NameResolverOptions } from './name-resolver.ts'
@@ -29,8 +31,12 @@ export interface ServeOptions {
   readonly ports: readonly number[]
   /** Ports for WebSockets alone; on `ports` they are accepted as well. */
   readonly webSocketPorts?: readonly number[]
-  /** What browsers trust, and the one of `ports` that it is for. */
+  /**
+   * What browsers trust, and the port that it is for: one of `ports`, or another one when there is a site.
+   */
   readonly web?: { readonly port: number; readonly certificate: WebCertificate }
+  /** The pages, for the port of `web` and over plain HTTP. */
+  readonly site?: { readonly respond: RequestHandler; readonly httpPort?: number }
   /** One address to listen on; all when absent. */
   readonly host?: string
   /** Connections without subscriptions are closed after `ttl` seconds without traffic, looked at every `checkInterval`. */
@@ -71,6 +77,8 @@ const TIMEOUTS: Timeouts = {
 export interface ServingRelay {
   readonly core: Core
   readonly listeners: readonly Listener[]
+  /** The site over plain HTTP. */
+  readonly http: HttpListener | undefined
   readonly sessions: ReadonlySet<Session>
   readonly stats: Stats
   readonly statistics: Statistics
@@ -145,49 +153,76 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     subscriptions.unsubscribeService('N', service.serviceId, session)
   }
 
+  let http: HttpListener | undefined
   const timers = [...maintenance(core, sessions, timeouts, options), ...statistics.begin()]
   const stop = async (): Promise<void> => {
     for (const timer of timers) timer.stop()
-    await Promise.all(listeners.map((listener) => listener.close()))
+    await Promise.all([...listeners, ...(http ? [http] : [])].map((listener) => listener.close()))
     core.relays.close()
     await statistics.save().catch((error: unknown) => log.error('the statistics could not be saved', { error }))
     await store.close()
   }
+  const opened = async <T>(port: number, opening: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await opening
+    } catch (error) {
+      if (options.onPortError === undefined || !(error instanceof Error)) throw error
+      options.onPortError(port, error)
+      return undefined
+    }
+  }
+  const place = options.host === undefined ? {} : { host: options.host }
+  const onTlsError = (fault: TlsFault): void => {
+    if (options.logTlsErrors === true) log.info(`TLS error: ${fault.code}`)
+  }
+  const { credentials, site } = options
   try {
-    for (const { port, web } of openings(options)) {
-      try {
-        listeners.push(
-          await listen({
-            ...(options.host !== undefined && { host: options.host }),
-            port,
-            credentials: options.credentials,
-            onChannel,
-            onTlsError: (fault) => {
-              if (options.logTlsErrors === true) log.info(`TLS error: ${fault.code}`)
-            },
-            handshakeTimeoutMs: timeouts.tls,
-            web,
-          }),
-        )
-      } catch (error) {
-        if (options.onPortError === undefined || !(error instanceof Error)) throw error
-        options.onPortError(port, error)
-      }
+    for (const { port, web, setting } of openings(options)) {
+      const listening = listen({
+        ...place,
+        port,
+        credentials,
+        onChannel,
+        onTlsError,
+        handshakeTimeoutMs: timeouts.tls,
+        web,
+        ...(setting !== undefined && { setting }),
+      })
+      const listener = await opened(port, listening)
+      if (listener === undefined) continue
+      listeners.push(listener)
+      if (setting !== undefined) log.info(`Serving static site on port ${listener.port} (TLS)`)
+    }
+    if (site?.httpPort !== undefined) {
+      http = await opened(site.httpPort, listenHttp({ ...place, port: site.httpPort, site: site.respond }))
+      if (http) log.info(`Serving static site on port ${http.port}`)
     }
   } catch (error) {
     await stop()
     throw error
   }
-  return { core, listeners, sessions, stats: core.stats, statistics, stop }
+  return { core, listeners, http, sessions, stats: core.stats, statistics, stop }
 }
 
-function openings({ ports, webSocketPorts = [], web }: ServeOptions): { port: number; web: WebOptions }[] {
+interface Opening {
+  readonly port: number
+  readonly web: WebOptions
+  /** Of a port for the site alone: what an operator sets to have another one. */
+  readonly setting?: { readonly key: string; readonly section: string }
+}
+
+function openings({ ports, webSocketPorts = [], web, site }: ServeOptions): Opening[] {
+  const pages = web && { certificate: web.certificate, ...(site && { site: site.respond }) }
+  const hasOwnPort = web !== undefined && site !== undefined && !ports.includes(web.port)
   return [
-    ...ports.map((port): { port: number; web: WebOptions } => {
-      const certificate = web?.port === port ? web.certificate : undefined
-      return { port, web: { on: 'shared port', ...(certificate && { certificate }) } }
-    }),
-    ...webSocketPorts.map((port): { port: number; web: WebOptions } => ({ port, web: { on: 'own port' } })),
+    ...ports.map((port): Opening => ({ port, web: { on: 'shared port', ...(port === web?.port && pages) } })),
+    // The site's own port takes WebSockets as well.
+    ...webSocketPorts
+      .filter((port) => !(hasOwnPort && port === web.port))
+      .map((port): Opening => ({ port, web: { on: 'own port' } })),
+    ...(hasOwnPort
+      ? [{ port: web.port, web: { on: 'own port', ...pages }, setting: { key: 'https', section: 'WEB' } } as const]
+      : []),
   ]
 }
 

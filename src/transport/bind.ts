@@ -7,10 +7,17 @@ const BACKLOG = 1024
 /**
  * Listens on one address, or on every address: dual-stack, or IPv4 alone where the system has no IPv6.
  *
- * @param key the key of [TRANSPORT] that the port comes from, for messages
+ * @param key the key that the port comes from, for messages
+ * @param section the section of that key
  * @throws AppError `PORT_IN_USE` (naming the process where /proc shows it), `PORT_FORBIDDEN` or `ADDRESS_NOT_LOCAL`
  */
-export async function bind(server: Server, port: number, host: string | undefined, key = 'port'): Promise<void> {
+export async function bind(
+  server: Server,
+  port: number,
+  host: string | undefined,
+  key = 'port',
+  section = 'TRANSPORT',
+): Promise<void> {
   try {
     await (host === undefined
       ? listenOn(server, port, '::').catch((error: unknown) => {
@@ -19,7 +26,7 @@ export async function bind(server: Server, port: number, host: string | undefine
         })
       : listenOn(server, port, host))
   } catch (error) {
-    throw await bindFault(error, port, host, key)
+    throw await bindFault(error, port, host, key, section)
   }
 }
 
@@ -33,7 +40,13 @@ function listenOn(server: Server, port: number, host: string): Promise<void> {
   })
 }
 
-async function bindFault(error: unknown, port: number, host: string | undefined, key: string): Promise<unknown> {
+async function bindFault(
+  error: unknown,
+  port: number,
+  host: string | undefined,
+  key: string,
+  section: string,
+): Promise<unknown> {
   const place = host === undefined ? `port ${port}` : `port ${port} of ${host}`
   switch (errorCode(error)) {
     case 'EADDRINUSE': {
@@ -43,7 +56,7 @@ async function bindFault(error: unknown, port: number, host: string | undefined,
       return new AppError(
         'PORT_IN_USE',
         `Cannot listen on ${place}: it is in use ${by}.`,
-        `${stop}, or choose another \`${key}\` in section [TRANSPORT] of smp-server.ini.`,
+        `${stop}, or choose another \`${key}\` in section [${section}] of smp-server.ini.`,
         { cause: error },
       )
     }
@@ -51,7 +64,7 @@ async function bindFault(error: unknown, port: number, host: string | undefined,
       return new AppError(
         'PORT_FORBIDDEN',
         `Cannot listen on ${place}: this user may not use ports below 1024.`,
-        `Give the service the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or choose a \`${key}\` from 1024 up in section [TRANSPORT] of smp-server.ini.`,
+        `Give the service the capability CAP_NET_BIND_SERVICE (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE), or choose a \`${key}\` from 1024 up in section [${section}] of smp-server.ini.`,
         { cause: error },
       )
     case 'EADDRNOTAVAIL':

@@ -10,6 +10,7 @@ import { ALPN_PROTOCOLS, TLS_PARAMETERS, WEB_TLS_PARAMETERS } from './tls-parame
 import { tlsSession, type TlsFault } from './tls-session.ts'
 import type { WebCertificate } from './web-certificate.ts'
 import { peekClientHello, protocolOf, type Protocol } from './web-dispatch.ts'
+import type { RequestHandler } from './web-requests.ts'
 import { createWebServer } from './web-server.ts'
 
 export type { TlsFault } from './tls-session.ts'
@@ -20,7 +21,7 @@ const KEEP_ALIVE_MS = 900_000
 /** For the first message of TLS alone, which clients send at once. */
 const HELLO_TIMEOUT_MS = 20_000
 
-/** HTTP, and SMP over WebSockets. */
+/** HTTP with or without pages, and SMP over WebSockets. */
 export interface WebOptions {
   /** Together with SMP blocks, told apart by the client's first message; or alone, for every client. */
   readonly on: 'shared port' | 'own port'
@@ -28,7 +29,9 @@ export interface WebOptions {
    * For clients that name a server (SNI), as browsers do; the others, and all while there is none, get the relay's own.
    */
   readonly certificate?: WebCertificate
-  /** Until a request is answered or became a WebSocket; 20 s when absent. */
+  /** The pages, for those that the web certificate is for. */
+  readonly site?: RequestHandler
+  /** Until a request came or became a WebSocket; 20 s when absent. */
   readonly requestTimeoutMs?: number
 }
 
@@ -49,6 +52,8 @@ export interface ListenOptions {
   readonly handshakeTimeoutMs?: number
   /** SMP blocks alone when absent. */
   readonly web?: WebOptions
+  /** What an operator sets to have another port, for the fault of a port in use. */
+  readonly setting?: { readonly key: string; readonly section: string }
 }
 
 export interface ListenerCounts {
@@ -94,7 +99,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     accept(socket)
   })
 
-  await bind(server, options.port, options.host)
+  await bind(server, options.port, options.host, options.setting?.key, options.setting?.section)
   port = portOf(server)
   // A connection that cannot be accepted (no descriptor left, reset before accept) is no reason to stop listening.
   server.on('error', (error) => options.onTlsError?.({ code: errorCode(error) }))
@@ -178,13 +183,13 @@ function smpServer(options: ListenOptions, port: () => number): TlsServer {
 }
 
 function webServer(options: ListenOptions, web: WebOptions, port: () => number): TlsServer {
-  const { certificate, requestTimeoutMs } = web
+  const { certificate, site, requestTimeoutMs } = web
   const { handshakeTimeoutMs = TLS_TIMEOUT_MS } = options
   return createWebServer({
     tls: {
       ...webContext(options.credentials),
       // Browsers would ask their users for one, so it is asked only where there are no browsers.
-      requestCert: web.on === 'own port',
+      requestCert: web.on === 'own port' && site === undefined,
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs,
     },
@@ -192,6 +197,7 @@ function webServer(options: ListenOptions, web: WebOptions, port: () => number):
     onChannel: options.onChannel,
     onTlsError: (fault) => options.onTlsError?.(fault),
     ...(certificate && { certificate }),
+    ...(site && { site }),
     ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
   })
 }

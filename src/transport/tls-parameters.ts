@@ -6,6 +6,7 @@ import { constants } from 'node:crypto'
 export const ALPN_PROTOCOLS = ['smp/1', 'h2', 'http/1.1'] as const
 export const SMP_ALPN = 'smp/1'
 export const HTTP_ALPN = 'http/1.1'
+export const HTTP2_ALPN = 'h2'
 
 /**
  * Without tickets or renegotiation, because the session id is the client's Finished message and must be unique to each

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { parseTlsClientHello, type TlsClientHello } from './tls-client-hello.ts'
-import { HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
+import { HTTP2_ALPN, HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
 
 /** What a connection to a port that is both is going to speak. */
 export type Protocol = 'smp' | 'web'
@@ -16,7 +16,7 @@ export function protocolOf(hello: TlsClientHello | undefined, isWebPort: boolean
   const { protocols } = hello
   if (protocols === undefined) return isWebPort ? 'web' : 'smp'
   if (protocols.includes(SMP_ALPN)) return 'smp'
-  return protocols.includes(HTTP_ALPN) || protocols.includes('h2') ? 'web' : 'smp'
+  return protocols.includes(HTTP_ALPN) || protocols.includes(HTTP2_ALPN) ? 'web' : 'smp'
 }
 
 /**

@@ -1,18 +1,23 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer, type Server } from 'node:https'
-import { TLSSocket, type TlsOptions } from 'node:tls'
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { createServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { TLSSocket, type Server, type TlsOptions } from 'node:tls'
 import { WebSocketServer } from 'ws'
 import { BLOCK_SIZE } from '../protocol/limits.ts'
 import type { BlockChannel } from './channel.ts'
-import { HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
+import { HTTP2_ALPN, HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
 import { tlsSession, type TlsFault } from './tls-session.ts'
 import type { WebCertificate } from './web-certificate.ts'
+import { answerWith, type RequestHandler } from './web-requests.ts'
 import { WebSocketChannel } from './websocket-channel.ts'
 
 export interface WebServerOptions {
   /** Certificate and TLS parameters for those that do not get `certificate`. */
   readonly tls: TlsOptions
   readonly certificate?: WebCertificate
+  /** The pages, also over HTTP/2; without them nothing but `/health` is found. */
+  readonly site?: RequestHandler
   readonly port: () => number
   /**
    * @param channel speaks blocks in messages
@@ -20,7 +25,7 @@ export interface WebServerOptions {
    */
   readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
   readonly onTlsError: (fault: TlsFault) => void
-  /** From the end of TLS to the end of a response or the upgrade; 20 s when absent. */
+  /** From the end of TLS to a request or the upgrade, and without anything sent or received after it; 20 s when absent. */
   readonly requestTimeoutMs?: number
 }
 
@@ -39,41 +44,44 @@ const WEBSOCKET_OPTIONS = {
   closeTimeout: CLOSE_TIMEOUT_MS,
 }
 
+/** Pages are small, and a browser asks for a few files at a time. */
+const HTTP2_OPTIONS = {
+  allowHTTP1: true,
+  maxSessionMemory: 2,
+  settings: { enablePush: false, maxConcurrentStreams: 32, maxHeaderListSize: MAX_HEADER_SIZE },
+}
+const HTTP1_LIMITS = { maxHeaderSize: MAX_HEADER_SIZE, maxRequestsPerSocket: 1 }
+
 /**
- * HTTPS for one port, not listening yet: WebSockets on every path, `/health`, and nothing else. It does as well when
- * connections are handed to it that were accepted elsewhere.
+ * HTTPS for one port, not listening yet: WebSockets on every path, `/health`, and the site where there is one. It does
+ * as well when connections are handed to it that were accepted elsewhere.
  */
 export function createWebServer(options: WebServerOptions): Server {
-  const { certificate, onChannel, onTlsError, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options
+  const { onChannel, onTlsError, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options
   const webSockets = new WebSocketServer(WEBSOCKET_OPTIONS)
   const timers = new WeakMap<TLSSocket, NodeJS.Timeout>()
-  const server = createServer(
-    {
-      ...options.tls,
-      ALPNProtocols: [HTTP_ALPN, SMP_ALPN],
-      maxHeaderSize: MAX_HEADER_SIZE,
-      ...(certificate && {
-        SNICallback: (_name, done) => {
-          void certificate.context().then((context) => done(null, context))
-        },
-      }),
-    },
-    respond,
-  )
-  server.maxRequestsPerSocket = 1
+  const server = httpServer(options, requestTimeoutMs)
 
   // node:http looks for slow requests only in servers that listen themselves.
   server.on('secureConnection', (socket) => {
+    if (socket.alpnProtocol === HTTP2_ALPN) return
     const timer = setTimeout(() => socket.destroy(), requestTimeoutMs)
     timers.set(socket, timer)
     socket.once('close', () => clearTimeout(timer))
+  })
+  server.on('request', ({ socket }: IncomingMessage) => {
+    if (!(socket instanceof TLSSocket)) return
+    const timer = timers.get(socket)
+    if (timer === undefined) return
+    clearTimeout(timer)
+    socket.setTimeout(requestTimeoutMs)
   })
   server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
     onTlsError({ code: error.code ?? 'UNKNOWN' })
     socket.destroy()
   })
   // The answer of node:http itself would be lost with the socket that it destroys in the same moment.
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (!socket.writable) {
       socket.destroy()
       return
@@ -81,7 +89,7 @@ export function createWebServer(options: WebServerOptions): Server {
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request'
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\n\r\n`, () => socket.destroy())
   })
-  server.on('upgrade', (request, socket, head) => {
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof TLSSocket)) throw new TypeError('an upgrade without TLS')
     const session = tlsSession(socket)
     if ('code' in session) {
@@ -97,25 +105,38 @@ export function createWebServer(options: WebServerOptions): Server {
   return server
 }
 
+/** HTTP/1.1, and HTTP/2 where there are pages. */
+function httpServer(options: WebServerOptions, idleMs: number): Server {
+  const { certificate, site } = options
+  const tls: TlsOptions = {
+    ...options.tls,
+    ...(certificate && {
+      SNICallback: (_name, done) => {
+        void certificate.context().then((context) => done(null, context))
+      },
+    }),
+  }
+  const answer = oncePerConnection(answerWith(site))
+  if (site === undefined) {
+    const server = createServer({ ...tls, ALPNProtocols: [HTTP_ALPN, SMP_ALPN] }, answer)
+    return Object.assign(server, HTTP1_LIMITS)
+  }
+  const server = createSecureServer({ ...tls, ...HTTP2_OPTIONS }, answer)
+  server.on('session', (session) => session.setTimeout(idleMs, () => session.destroy()))
+  return Object.assign(server, HTTP1_LIMITS)
+}
+
+/** More requests in one connection are what HTTP/2 is for. */
+function oncePerConnection(answer: RequestHandler): RequestHandler {
+  return (request, response) => {
+    if (response instanceof ServerResponse) response.shouldKeepAlive = false
+    answer(request, response)
+  }
+}
+
 /** `challenge` in the query: 43 characters that are 32 bytes in base64url without padding; else there is none. */
 export function challengeIn(url: string): Buffer | undefined {
   const query = url.indexOf('?')
   const text = query < 0 ? null : new URLSearchParams(url.slice(query + 1)).get('challenge')
   return text !== null && /^[\w-]{43}$/.test(text) ? Buffer.from(text, 'base64url') : undefined
-}
-
-function respond(request: IncomingMessage, response: ServerResponse): void {
-  const [status, text] = answerTo(request)
-  response.writeHead(status, {
-    'Content-Type': 'text/plain; charset=utf-8',
-    'Content-Length': text.length,
-    Connection: 'close',
-    ...(status === 405 && { Allow: 'GET, HEAD' }),
-  })
-  response.end(text)
-}
-
-function answerTo({ method, url = '' }: IncomingMessage): [status: number, text: string] {
-  if (method !== 'GET' && method !== 'HEAD') return [405, 'method not allowed']
-  return url.split('?', 1)[0] === '/health' ? [200, 'ok'] : [404, 'not found']
 }

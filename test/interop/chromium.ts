@@ -156,6 +156,28 @@ export class Page {
     return (result as { value?: unknown }).value
   }
 
+  /** What the page and the browser complain about from now on: errors, warnings, and what the policy refused. */
+  async complaints(): Promise<readonly string[]> {
+    const complaints: string[] = []
+    const note = (params: Record<string, unknown>): void => void complaints.push(JSON.stringify(params))
+    this.#browser.on('Log.entryAdded', this.#session, note)
+    this.#browser.on('Runtime.exceptionThrown', this.#session, note)
+    this.#browser.on('Runtime.consoleAPICalled', this.#session, note)
+    await this.#call('Runtime.enable')
+    await this.#call('Log.enable')
+    return complaints
+  }
+
+  async resize(width: number, height: number): Promise<void> {
+    const metrics = { width, height, deviceScaleFactor: 1, mobile: true }
+    await this.#call('Emulation.setDeviceMetricsOverride', metrics)
+  }
+
+  /** Loads pages without their scripts from now on. */
+  async withoutScripts(): Promise<void> {
+    await this.#call('Emulation.setScriptExecutionDisabled', { value: true })
+  }
+
   /** Makes a function of this name that calls back with its argument, a string. */
   async bind(name: string, callback: (argument: string) => void): Promise<void> {
     await this.#call('Runtime.enable')

@@ -26,7 +26,7 @@ export async function buildProgram(): Promise<void> {
       cwd: root,
     })
     if (tsc.error) throw tsc.error
-    spawnSync(process.execPath, ['scripts/build-info.mjs'], { cwd: root, stdio: 'inherit' })
+    spawnSync(process.execPath, ['scripts/finish-build.mjs'], { cwd: root, stdio: 'inherit' })
   } finally {
     rmSync(lock, { recursive: true })
   }

@@ -25,6 +25,7 @@ function setIni(section: string, key: string, value: string): void {
 function initialize(...args: string[]): void {
   relay.run(['init', '-y', '-n', 'a.example', '--password', 'x', ...args])
   setIni('TRANSPORT', 'port', String(port))
+  setIni('WEB', 'https', String(port))
   setIni('TRANSPORT', 'listen_host', '127.0.0.1')
 }
 

@@ -232,6 +232,7 @@ describe('a relay that runs already', () => {
     const [port, socksPort] = [await freePort(), await freePort()]
     set('TRANSPORT', 'port', String(port))
     set('TRANSPORT', 'listen_host', '127.0.0.1')
+    set('WEB', 'https', String(port))
     const running = relay.start(['start', '--log-level', 'debug'])
     await running.shows(/Listening on port/)
     set('TOR', 'socks_port', String(socksPort))

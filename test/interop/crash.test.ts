@@ -21,7 +21,7 @@ let address: RelayAddress
 beforeAll(async () => {
   await buildProgram()
   const port = await freePort()
-  relay.run(['init', '-y', '--no-password', '--ip', '127.0.0.1'])
+  relay.run(['init', '-y', '--no-password', '--disable-web', '--ip', '127.0.0.1'])
   let ini = readFileSync(relay.ini, 'utf8')
   ini = setIniValue(ini, 'TRANSPORT', 'port', String(port))
   ini = setIniValue(ini, 'TRANSPORT', 'listen_host', '127.0.0.1')

@@ -30,7 +30,7 @@ beforeAll(async () => {
   port = await freePort()
   const extra = join(relay.root, 'torrc-extra')
   await writeFile(extra, `${network.joinTorrc.join('\n')}\n`)
-  relay.run(['init', '-y', '-n', '127.0.0.1', '--password', 'secret'])
+  relay.run(['init', '-y', '-n', '127.0.0.1', '--password', 'secret', '--disable-web'])
   const ini = setIniValue(await readFile(relay.ini, 'utf8'), 'TRANSPORT', 'port', String(port))
   await writeFile(relay.ini, setIniValue(ini, 'TRANSPORT', 'listen_host', '127.0.0.1'))
   const setup = await relay.start(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).ended()
@@ -121,7 +121,7 @@ describe('a relay with both addresses', () => {
 
   it('is reached by senders of another relay, which knows it only as .onion', { timeout: 120_000 }, async () => {
     const proxyPort = await freePort()
-    proxy.run(['init', '-y', '-n', '127.0.0.1', '--no-password'])
+    proxy.run(['init', '-y', '-n', '127.0.0.1', '--no-password', '--disable-web'])
     const settings: [string, string, string][] = [
       ['TRANSPORT', 'port', String(proxyPort)],
       ['TRANSPORT', 'listen_host', '127.0.0.1'],

@@ -37,7 +37,7 @@ afterAll(async () => {
 async function install(hosts: string): Promise<Installation> {
   const installation = new Installation()
   installations.push(installation)
-  expect(installation.run(['init', '-y', '-n', 'localhost', '--no-password']).status).toBe(0)
+  expect(installation.run(['init', '-y', '-n', 'localhost', '--no-password', '--disable-web']).status).toBe(0)
   const extra = join(installation.root, 'torrc-extra')
   await writeFile(extra, `${network.joinTorrc.join('\n')}\n`)
   const ini = await readFile(installation.ini, 'utf8')

@@ -42,7 +42,7 @@ test('names the ports of WebSockets behind those of SMP', () => {
 test('says whether the site is served', () => {
   expect(banner([], { site: 'served' }).slice(2, 4)).toEqual([
     'Serving SMP protocol on port 443 (TLS)...',
-    'Serving web clients on port 443 (TLS)...',
+    'Serving static site on port 443 (TLS)...',
   ])
   expect(banner([], { site: 'no certificate' })).toContain(
     `Browsers are not served until ${paths.webCertificate} and ${paths.webKey} exist.`,

@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
+import { resolve, sep } from 'node:path'
+import { AppError } from '../config/app-error.ts'
+import type { Logger } from '../config/log.ts'
+import type { Paths } from '../config/paths.ts'
+import type { Settings } from '../config/settings.ts'
+import type { RequestHandler } from '../transport/web-requests.ts'
+import type { Build } from './server-facts.ts'
+import { siteFiles } from './site-files.ts'
+import { staticFiles } from './static-files.ts'
+import { writeSite } from './write-site.ts'
+
+export interface SiteOptions {
+  readonly settings: Settings
+  readonly paths: Paths
+  readonly build: Build
+  readonly log: Logger
+}
+
+/**
+ * Makes the site in the directory that the INI file names, and what serves it. Without one, or when it cannot be made,
+ * there is none, and the log says why: the relay does not depend on it.
+ */
+export async function prepareSite(options: SiteOptions): Promise<RequestHandler | undefined> {
+  const { settings, log } = options
+  const { staticPath } = settings.web
+  if (staticPath === undefined) {
+    log.warn('No server static path set')
+    return undefined
+  }
+  const root = resolve(staticPath)
+  const location = onionLocation(options)
+  try {
+    await refuseOwnFiles(root, options.paths)
+    await writeSite(root, await siteFiles({ settings, build: options.build, onionLocation: location }))
+    log.info(`Generated static site contents at "${staticPath}"`)
+    return staticFiles({ root: await realpath(root), onionLocation: location, log })
+  } catch (error) {
+    log.warn(failure(root, error))
+    return undefined
+  }
+}
+
+/** Whoever asks for it gets what is in the directory of the site, so the keys of the relay must not be there. */
+async function refuseOwnFiles(root: string, { configDir, stateDir }: Paths): Promise<void> {
+  const real = async (path: string): Promise<string> => await realpath(path).catch(() => path)
+  const site = await real(root)
+  for (const directory of [configDir, stateDir]) {
+    const own = await real(directory)
+    if (own !== site && !own.startsWith(site.endsWith(sep) ? site : `${site}${sep}`)) continue
+    throw new AppError(
+      'SITE_HOLDS_KEYS',
+      `${directory}, where the relay keeps its own files, would be a part of the site.`,
+      'Set [WEB] static_path to a directory for the site alone.',
+    )
+  }
+}
+
+/**
+ * Where Tor Browser finds the server's page. A relay that looks after its onion service itself knows whether port 80 of
+ * it leads to the pages; with one that was set up by hand it is taken for granted.
+ */
+function onionLocation({ settings, paths }: SiteOptions): string | undefined {
+  const { tor, web, transport } = settings
+  const onion = transport.hosts.find((host) => /^[a-z2-7]{56}\.onion$/.test(host))
+  const isOwn = tor.mode !== undefined || existsSync(paths.onionKey)
+  if (onion === undefined || (isOwn && !(tor.web && web.httpPort !== undefined))) return undefined
+  return `http://${onion}`
+}
+
+function failure(root: string, error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error)
+  const usual = 'Set [WEB] static_path to a directory that the user of the relay may write to.'
+  const remedy = error instanceof AppError ? (error.remedy ?? '') : usual
+  return `The static site cannot be made in ${root}, so the relay runs without it: ${reason} ${remedy}`
+}

@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import type { Settings } from '../config/settings.ts'
+import { appleAppSiteAssociation, assetLinks } from './app-association.ts'
+import { LINK_PATHS, linkPage } from './link-page.ts'
+import { configuration, publicInformation, type Build } from './server-facts.ts'
+import { serverPage } from './server-page.ts'
+import type { SiteFiles } from './write-site.ts'
+
+/** Served as they are. */
+const MEDIA = ['icon.svg', 'link-page.js', 'links.js', 'site.css'] as const
+
+export interface SiteFacts {
+  readonly settings: Pick<Settings, 'information' | 'store' | 'auth'>
+  readonly build: Build
+  /** The address of the same page under the onion name. */
+  readonly onionLocation?: string | undefined
+}
+
+/** Everything that the site consists of. */
+export async function siteFiles({ settings, build, onionLocation }: SiteFacts): Promise<SiteFiles> {
+  const link = linkPage()
+  return new Map([
+    [
+      'index.html',
+      serverPage({
+        information: publicInformation(settings.information, build),
+        configuration: configuration(settings),
+        onionLocation,
+      }),
+    ],
+    ...LINK_PATHS.map((path): [string, string] => [`${path}/index.html`, link]),
+    ['well-known/apple-app-site-association', appleAppSiteAssociation],
+    ['well-known/assetlinks.json', assetLinks],
+    ['media/uqr.js', await qrCodeLibrary()],
+    ...(await Promise.all(
+      MEDIA.map(async (name): Promise<[string, string]> => [
+        `media/${name}`,
+        await readFile(new URL(`./media/${name}`, import.meta.url), 'utf8'),
+      ]),
+    )),
+  ])
+}
+
+/** The package as it is for browsers, a module without imports, with its licence. */
+async function qrCodeLibrary(): Promise<string> {
+  const dist = dirname(createRequire(import.meta.url).resolve('uqr'))
+  const [licence, code] = await Promise.all([
+    readFile(join(dist, '../LICENSE'), 'utf8'),
+    readFile(join(dist, 'index.mjs'), 'utf8'),
+  ])
+  return `/*! uqr\n${licence.replaceAll('*/', '* /')}*/\n${code}`
+}

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+/** Paths below the root of the site, with `/`, and what is in these files. */
+export type SiteFiles = ReadonlyMap<string, string>
+
+/**
+ * Writes the files of the site, each of them whole or not at all; files that are the same already keep their times, so
+ * that browsers can go on using what they have. Other files in the directory are left alone.
+ *
+ * @throws the system's error
+ */
+export async function writeSite(root: string, files: SiteFiles): Promise<void> {
+  for (const [path, content] of files) await replaceFile(join(root, path), content)
+}
+
+async function replaceFile(path: string, content: string): Promise<void> {
+  if ((await textOf(path)) === content) return
+  const directory = dirname(path)
+  await mkdir(directory, { recursive: true })
+  // Names that begin with a dot are never served.
+  const temporary = join(directory, `.${randomBytes(6).toString('hex')}.new`)
+  try {
+    await writeFile(temporary, content, { flag: 'wx' })
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw error
+  }
+}
+
+function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch(() => undefined)
+}

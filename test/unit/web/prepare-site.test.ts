@@ -1,0 +1,135 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { setIniValue } from '../../../src/config/ini.ts'
+import { silentLogger, type Logger } from '../../../src/config/log.ts'
+import { resolvePaths, type Paths } from '../../../src/config/paths.ts'
+import { readSettings } from '../../../src/config/settings.ts'
+import { generateIni } from '../../../src/config/template.ts'
+import type { RequestHandler } from '../../../src/transport/web-requests.ts'
+import { prepareSite } from '../../../src/web/prepare-site.ts'
+
+const onion = `${'a'.repeat(56)}.onion`
+let directory: string
+let paths: Paths
+let lines: string[]
+let log: Logger
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'smp-site-'))
+  paths = resolvePaths({ SMP_SERVER_CFG_PATH: join(directory, 'etc'), SMP_SERVER_LOG_PATH: join(directory, 'var') })
+  await mkdir(paths.configDir)
+  await mkdir(paths.stateDir)
+  lines = []
+  log = { ...silentLogger, info: (line) => lines.push(`info ${line}`), warn: (line) => lines.push(`warn ${line}`) }
+})
+afterEach(() => rm(directory, { recursive: true }))
+
+function prepare(...changes: [string, string, string][]): Promise<RequestHandler | undefined> {
+  const generated = generateIni({ paths, storeLog: true, dailyStats: false, web: true, host: `a.example,${onion}` })
+  const ini = changes.reduce((text, [section, key, value]) => setIniValue(text, section, key, value), generated)
+  const { settings } = readSettings(ini, 'smp-server.ini')
+  return prepareSite({ settings, paths, build: { version: '1', commit: '' }, log })
+}
+
+const index = (): Promise<string> => readFile(join(paths.site, 'index.html'), 'utf8')
+
+describe('the directory of the site', () => {
+  test('is made, with its parents', async () => {
+    const path = join(directory, 'new/www')
+    expect(await prepare(['WEB', 'static_path', path])).toBeTypeOf('function')
+    expect(lines).toEqual([`info Generated static site contents at "${path}"`])
+    expect((await readdir(path)).sort()).toEqual(
+      ['a', 'c', 'contact', 'g', 'i', 'index.html', 'invitation', 'media', 'r', 'well-known'].sort(),
+    )
+  })
+
+  test('gets new pages in place of old ones, and keeps what others put there', async () => {
+    await mkdir(join(paths.site, 'media'), { recursive: true })
+    await writeFile(join(paths.site, 'index.html'), 'old')
+    await writeFile(join(paths.site, 'media/own.png'), 'own')
+    await prepare()
+    expect(await index()).toContain('<h1>SimpleX relay</h1>')
+    expect(await readFile(join(paths.site, 'media/own.png'), 'utf8')).toBe('own')
+  })
+
+  test('is not written to where nothing changed', async () => {
+    await prepare()
+    const long = new Date('2020-01-01')
+    for (const name of ['index.html', 'media/site.css']) await utimes(join(paths.site, name), long, long)
+    await prepare(['AUTH', 'new_queues', 'off'])
+    expect((await stat(join(paths.site, 'media/site.css'))).mtime).toEqual(long)
+    expect((await stat(join(paths.site, 'index.html'))).mtime).not.toEqual(long)
+  })
+
+  test('may hold a symbolic link in the place of a page: the link is replaced, not what it leads to', async () => {
+    await mkdir(paths.site)
+    const other = join(directory, 'other')
+    await writeFile(other, 'mine')
+    await symlink(other, join(paths.site, 'index.html'))
+    await prepare()
+    expect(await readFile(other, 'utf8')).toBe('mine')
+    expect(await index()).toContain('<h1>')
+  })
+})
+
+describe('the relay runs without the site, and the log says why,', () => {
+  test('when no directory is set', async () => {
+    expect(await prepare(['WEB', 'static_path', ''])).toBeUndefined()
+    expect(lines).toEqual(['warn No server static path set'])
+  })
+
+  test('when there is a file in its place', async () => {
+    await writeFile(paths.site, 'a file')
+    expect(await prepare()).toBeUndefined()
+    expect(lines).toEqual([
+      expect.stringMatching(
+        /^warn The static site cannot be made in .*www, so .*(ENOTDIR|EEXIST).* Set \[WEB\] static_path/,
+      ),
+    ])
+  })
+
+  test('when a directory stands where a page belongs; nothing half-written stays', async () => {
+    await mkdir(join(paths.site, 'index.html/x'), { recursive: true })
+    expect(await prepare()).toBeUndefined()
+    expect(lines).toHaveLength(1)
+    expect(await readdir(paths.site)).toEqual(['index.html'])
+  })
+
+  test.each(['', 'etc', 'var'])('when it would show the keys of the relay (%j)', async (name) => {
+    expect(await prepare(['WEB', 'static_path', join(directory, name)])).toBeUndefined()
+    expect(lines).toEqual([
+      expect.stringMatching(/would be a part of the site\. Set \[WEB\] static_path to a directory/),
+    ])
+  })
+
+  test('when a symbolic link makes it the directory of the keys', async () => {
+    await symlink(paths.configDir, join(directory, 'www'))
+    expect(await prepare(['WEB', 'static_path', join(directory, 'www')])).toBeUndefined()
+    expect(await readdir(paths.configDir)).toEqual([])
+  })
+})
+
+describe('Tor Browser is told of the onion address', () => {
+  const http: [string, string, string] = ['WEB', 'http', '8000']
+  const web: [string, string, string] = ['TOR', 'web', 'on']
+  const own: [string, string, string] = ['TOR', 'mode', 'own']
+
+  test.each<[string, boolean, [string, string, string][]]>([
+    ['set up by hand', true, []],
+    ['that the relay keeps and that leads to the pages', true, [own, web, http]],
+    ['that the relay keeps, without pages', false, [own, http]],
+    ['that the relay keeps, without HTTP', false, [own, web]],
+    ['of none', false, [['TRANSPORT', 'host', 'a.example']]],
+  ])('with an onion service %s: %s', async (_, isTold, changes) => {
+    await prepare(...changes)
+    expect((await index()).includes(`content="http://${onion}"`)).toBe(isTold)
+  })
+
+  test('not with an onion key and without pages', async () => {
+    await writeFile(paths.onionKey, '')
+    await prepare()
+    expect(await index()).not.toContain(onion)
+  })
+})

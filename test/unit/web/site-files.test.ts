@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { setIniValue } from '../../../src/config/ini.ts'
+import { resolvePaths } from '../../../src/config/paths.ts'
+import { readSettings } from '../../../src/config/settings.ts'
+import { generateIni } from '../../../src/config/template.ts'
+import { siteFiles, type SiteFacts } from '../../../src/web/site-files.ts'
+
+type Change = readonly [section: string, key: string, value: string]
+
+const generated = generateIni({
+  paths: resolvePaths({}),
+  storeLog: true,
+  dailyStats: false,
+  web: true,
+  host: 'relay.example',
+  createPassword: 'the-password',
+})
+const build = { version: '1.2.3', commit: '0123456789abcdef0123456789abcdef01234567' }
+
+function filesOf(changes: readonly Change[], facts: Partial<SiteFacts> = {}): ReturnType<typeof siteFiles> {
+  const ini = changes.reduce((text, [section, key, value]) => setIniValue(text, section, key, value), generated)
+  return siteFiles({ settings: readSettings(ini, 'smp-server.ini').settings, build, ...facts })
+}
+
+/** The rows of the two tables: label and the HTML of the value. */
+async function rows(...changes: Change[]): Promise<Record<string, string>> {
+  const page = (await filesOf(changes)).get('index.html') ?? ''
+  return Object.fromEntries(
+    [...page.matchAll(/<th scope="row">(.*?)<\/th><td>(.*?)<\/td>/gs)].map(([, label = '', value = '']) => [
+      label,
+      value,
+    ]),
+  )
+}
+
+const source: Change = ['INFORMATION', 'source_code', 'https://git.example/relay/']
+
+describe('the page about the server', () => {
+  test('says how a generated relay is set up', async () => {
+    expect(await rows()).toEqual({
+      Version: '1.2.3 / 0123456',
+      'Source code': expect.stringContaining('<code>source_code</code>') as string,
+      Persistence: 'Queues and messages',
+      'Message expiration': '21 days',
+      Statistics: 'No',
+      'New queues allowed': 'Yes',
+      'Password for new queues': 'Yes',
+    })
+  })
+
+  test.each<[string, string, ...Change[]]>([
+    ['Persistence', 'In-memory only', ['STORE_LOG', 'enable', 'off']],
+    ['Persistence', 'Queues', ['STORE_LOG', 'restore_messages', 'off']],
+    ['Message expiration', '1 month', ['STORE_LOG', 'expire_messages_days', '30']],
+    ['Statistics', 'Yes', ['STORE_LOG', 'log_stats', 'on']],
+    ['New queues allowed', 'No', ['AUTH', 'new_queues', 'off']],
+    [
+      'Operator',
+      'People (DE)',
+      source,
+      ['INFORMATION', 'operator', 'People'],
+      ['INFORMATION', 'operator_country', 'de'],
+    ],
+    ['Operator', 'People', source, ['INFORMATION', 'operator', 'People']],
+    ['Hosting provider', 'Hosts', source, ['INFORMATION', 'hosting', 'Hosts']],
+    ['Kind of hosting', 'Virtual', source],
+    ['Country of the server', 'FI', source, ['INFORMATION', 'server_country', 'fi']],
+    ['Website', 'javascript:alert(1)', source, ['INFORMATION', 'website', 'javascript:alert(1)']],
+    ['Operator', '&lt;b onclick=&quot;x&quot;&gt;', source, ['INFORMATION', 'operator', '<b onclick="x">']],
+    [
+      'Version',
+      `1.2.3 / <a href="https://git.example/relay/commit/${build.commit}" rel="noreferrer">0123456</a>`,
+      source,
+    ],
+    [
+      'Administrator',
+      '<div>E-mail: <a href="mailto:a@b.example">a@b.example</a></div>' +
+        '<div>PGP: <a href="https://b.example/k" rel="noreferrer">https://b.example/k</a><br><code>AB CD</code></div>',
+      source,
+      ['INFORMATION', 'admin_email', 'a@b.example'],
+      ['INFORMATION', 'admin_pgp', 'https://b.example/k'],
+      ['INFORMATION', 'admin_pgp_fingerprint', 'AB CD'],
+    ],
+    [
+      'Complaints and feedback',
+      '<div>SimpleX: <a href="simplex:/contact#/?v=1&amp;smp=x" rel="noreferrer">simplex:/contact#/?v=1&amp;smp=x</a></div>',
+      source,
+      ['INFORMATION', 'complaints_simplex', 'simplex:/contact#/?v=1&smp=x'],
+    ],
+  ])('%s: %s', async (label, value, ...changes) => {
+    expect((await rows(...changes))[label]).toBe(value)
+  })
+
+  test('says nothing about the operator without a source code, as the INI file warns', async () => {
+    expect(await rows(['INFORMATION', 'operator', 'People'])).not.toHaveProperty('Operator')
+  })
+
+  test('shows neither the password nor the address', async () => {
+    for (const content of (await filesOf([source])).values()) {
+      expect(content).not.toContain('the-password')
+      expect(content).not.toContain('relay.example')
+      expect(content).not.toContain('smp://')
+    }
+  })
+
+  test('names its onion address when it has one', async () => {
+    const onionLocation = `http://${'a'.repeat(56)}.onion`
+    const page = async (facts: Partial<SiteFacts>): Promise<string> =>
+      (await filesOf([], facts)).get('index.html') ?? ''
+    expect(await page({ onionLocation })).toContain(`<meta http-equiv="onion-location" content="${onionLocation}">`)
+    expect(await page({})).not.toContain('onion-location')
+  })
+})
+
+describe('the other files', () => {
+  test('are there, the page of links seven times', async () => {
+    const files = await filesOf([])
+    expect([...files.keys()].sort()).toEqual([
+      'a/index.html',
+      'c/index.html',
+      'contact/index.html',
+      'g/index.html',
+      'i/index.html',
+      'index.html',
+      'invitation/index.html',
+      'media/icon.svg',
+      'media/link-page.js',
+      'media/links.js',
+      'media/site.css',
+      'media/uqr.js',
+      'r/index.html',
+      'well-known/apple-app-site-association',
+      'well-known/assetlinks.json',
+    ])
+    const links = ['contact', 'invitation', 'a', 'c', 'g', 'r', 'i'].map((path) => files.get(`${path}/index.html`))
+    expect(new Set(links).size).toBe(1)
+  })
+
+  test('take nothing from elsewhere, and have no script or style in a page', async () => {
+    for (const [path, content] of await filesOf([source])) {
+      if (path.endsWith('.html')) {
+        expect(content).not.toMatch(/<style|style="|<script(?! type="module" src="\/media\/)|\son\w+=/)
+        for (const [, url] of content.matchAll(/(?:src|<link[^>]* href)="([^"]*)"/g)) expect(url).toMatch(/^\/media\//)
+      }
+      if (path.endsWith('.css')) expect(content).not.toMatch(/url\(|@import/)
+      if (path.endsWith('.js')) expect(content).not.toMatch(/from ['"](?!\.\/)|\bfetch\(|\beval\(/)
+    }
+  })
+
+  test('have the QR code library with its licence', async () => {
+    const library = (await filesOf([])).get('media/uqr.js') ?? ''
+    expect(library).toMatch(/^\/\*! uqr\nMIT License/)
+    expect(library).toContain(
+      readFileSync(new URL('../../../node_modules/uqr/dist/index.mjs', import.meta.url), 'utf8'),
+    )
+  })
+
+  test('let iOS open the links in the app', async () => {
+    const association = JSON.parse((await filesOf([])).get('well-known/apple-app-site-association') ?? '') as {
+      applinks: { details: [{ appIDs: string[]; components: { '/': string }[] }] }
+    }
+    const [{ appIDs, components }] = association.applinks.details
+    expect(appIDs).toEqual(['5NN7GUYB6T.chat.simplex.app'])
+    expect(components.map(({ '/': path }) => path).sort()).toEqual(
+      ['contact', 'invitation', 'a', 'c', 'g', 'i'].flatMap((path) => [`/${path}`, `/${path}/*`]).sort(),
+    )
+  })
+
+  test('let Android open the links in the app, whoever published it', async () => {
+    const [statement] = JSON.parse((await filesOf([])).get('well-known/assetlinks.json') ?? '') as {
+      relation: string[]
+      target: { package_name: string; sha256_cert_fingerprints: string[] }
+    }[]
+    expect(statement?.relation).toEqual(['delegate_permission/common.handle_all_urls'])
+    expect(statement?.target.package_name).toBe('chat.simplex.app')
+    const fingerprints = statement?.target.sha256_cert_fingerprints ?? []
+    expect(fingerprints.map((fingerprint) => fingerprint.slice(0, 5))).toEqual(['5E:3E', '3C:52', 'AE:C1'])
+    for (const fingerprint of fingerprints) expect(fingerprint).toMatch(/^([0-9A-F]{2}:){31}[0-9A-F]{2}$/)
+  })
+})
