@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import { runCommand } from '../tor/command.ts'
 import type { Finding } from '../tor/judgement.ts'
+import { isRunning } from '../tor/process-mark.ts'
 import { type Proof, type ProofTarget, type ProofWay, proveRelay } from '../tor/proof.ts'
 import type { SetupResult } from '../tor/setup.ts'
+import { readStatusFile } from '../tor/status-file.ts'
+import { instancePaths, processIsMember } from '../tor/system-instance.ts'
 import { createLogger } from '../config/log.ts'
 import { addressParts, addressPort, addressText } from './address-text.ts'
 import { qrCode } from './address.ts'
@@ -58,10 +62,20 @@ export async function reportSetup(result: SetupResult, { form, shape }: SetupWis
     `Server address: ${address}`,
     qrCode(address),
     ...(here ? [] : ['The address answers only when the server runs: smp-server start']),
-    ...(here && !result.relayRuns && form !== 'torrc'
-      ? ['The running server takes the service over within seconds.']
-      : []),
+    ...(here && !result.relayRuns && form !== 'torrc' ? [await howRelayFollows(result, settings, paths)] : []),
   )
+}
+
+/** The relay follows its INI file by itself, but a process gets no new groups. */
+async function howRelayFollows({ joined }: SetupResult, { tor }: Settings, paths: Paths): Promise<string> {
+  const writer = (await readStatusFile(paths.torStatus))?.relay
+  const isMember = (): Promise<boolean | undefined> =>
+    writer && isRunning(writer) ? processIsMember(tor.instance, writer.pid, runCommand) : Promise.resolve(undefined)
+  if (tor.mode !== 'system' || (joined === undefined && (await isMember()) !== false)) {
+    return 'The running server takes the service over within seconds.'
+  }
+  const group = instancePaths(tor.instance).user
+  return `Restart the running server, so that it has the new group ${group} and can look after the service: systemctl restart smp-server`
 }
 
 /** A running relay that brings the service into its own tor needs some seconds for that. */

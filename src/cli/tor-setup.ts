@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { confirm, isCancel } from '@clack/prompts'
 import type { Command } from 'commander'
 import { createLogger } from '../config/log.ts'
@@ -17,6 +18,7 @@ import { planSetup } from '../tor/setup-plan.ts'
 import { setupOwnTor } from '../tor/setup-own.ts'
 import { setupSystemTor } from '../tor/setup-system.ts'
 import type { SetupProgress, SetupResult } from '../tor/setup.ts'
+import { outsider } from '../tor/system-instance.ts'
 import { usualTorrcs } from '../tor/torrc-services.ts'
 import type { Context } from './context.ts'
 import { readFingerprint } from './identity.ts'
@@ -55,7 +57,7 @@ async function setup(options: TorSetupOptions, paths: Paths): Promise<void> {
   if (blocked && !options.dryRun) throw refusal(blocked)
   const installation = wantedInstallation(options, facts)
   print(...meaningLines(wishes))
-  const plan = await planSetup({ ...planned(wishes, paths), installation })
+  const plan = await planSetup({ ...planned(wishes, paths), installation, joins: await userToJoin(wishes, paths) })
   if (options.dryRun) {
     print(...dryRunLines(plan))
     if (blocked) throw refusal(blocked)
@@ -100,6 +102,11 @@ function wantedInstallation({ officialRepo }: TorSetupOptions, facts: MachineFac
 function planned(wishes: SetupWishes, paths: Paths): Omit<Parameters<typeof planSetup>[0], 'installation'> {
   const { ini: iniWishes, ...rest } = wishes
   return { ...rest, wishes: iniWishes, ini: paths.ini, keyFile: paths.onionKey }
+}
+
+/** The relay's user, when the control socket of the system's tor is not open to it yet. */
+async function userToJoin({ form, instance }: SetupWishes, paths: Paths): Promise<string | undefined> {
+  return form === 'system' ? await outsider(instance, (await stat(paths.ini)).uid, runCommand) : undefined
 }
 
 function dryRunLines(plan: Plan): string[] {

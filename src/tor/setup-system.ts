@@ -40,11 +40,9 @@ export async function setupSystemTor(options: SystemSetupOptions, progress: Setu
       await setup.record({ type: 'torrc', name, before: present ?? null })
     })
     if (torrc.changed) setup.changes.push(torrc.torrc)
-    if (setup.uid !== 0) {
-      const record = (user: string): Promise<void> => setup.record({ type: 'member', name, user })
-      const joined = await joinInstanceGroup(name, setup.uid, run, record)
-      if (joined !== undefined) setup.changes.push(`groups of the user ${joined}`)
-    }
+    const record = (user: string): Promise<void> => setup.record({ type: 'member', name, user })
+    const joined = await joinInstanceGroup(name, setup.uid, run, record)
+    if (joined !== undefined) setup.changes.push(`groups of the user ${joined}`)
     progress.update('tor', `${wasActive && torrc.changed ? 'Restarting' : 'Starting'} ${unit}`)
     if (!wasActive) {
       await setup.record({ type: 'unit', name, was: 'stopped' })
@@ -56,7 +54,8 @@ export async function setupSystemTor(options: SystemSetupOptions, progress: Setu
     try {
       await requireTorMode(control, shape.mode)
       progress.done('tor', `${unit} runs tor ${control.version} ${inMode(shape)}`)
-      return await setup.finish(control, { relayRuns: false, mode: 'system', instance: name })
+      const result = await setup.finish(control, { relayRuns: false, mode: 'system', instance: name })
+      return { ...result, joined }
     } finally {
       control.close()
     }

@@ -92,6 +92,8 @@ export interface SetupResult {
   /** Paths of the files and names of the groups that were made or changed; empty when all was as it should be. */
   readonly changes: readonly string[]
   readonly publication: PublicationOutcome
+  /** The user who was let into the control socket of the system's tor, which a process that runs does not notice. */
+  readonly joined?: string | undefined
   /** The tor of a running relay was used, and carries the service on. */
   readonly relayRuns: boolean
 }

@@ -153,6 +153,32 @@ export async function verifyTorrcText(text: string, defaults: string, run: Comma
 }
 
 /**
+ * Who still has to be let into the instance's control socket.
+ *
+ * @param uid of the relay's user
+ * @returns the user's name; `undefined` when the user is in the instance's group, or root, who needs no group
+ */
+export async function outsider(name: string, uid: number, run: CommandRunner): Promise<string | undefined> {
+  if (uid === 0) return undefined
+  const groups = (await run('id', ['-nG', String(uid)])).stdout.trim().split(/\s+/)
+  if (groups.includes(instancePaths(name).user)) return undefined
+  return (await run('id', ['-nu', String(uid)])).stdout.trim()
+}
+
+/**
+ * Whether a running process may use the instance's control socket: the groups of its user count from its start only.
+ *
+ * @returns `undefined` when that cannot be learned
+ */
+export async function processIsMember(name: string, pid: number, run: CommandRunner): Promise<boolean | undefined> {
+  const gid = (await run('getent', ['group', instancePaths(name).user])).stdout.split(':')[2]
+  const status = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '')
+  const groups = /^Groups:\t(.*)$/m.exec(status)?.[1]?.trim().split(' ')
+  if (gid === undefined || groups === undefined) return undefined
+  return groups.includes(gid) || /^Uid:\t0\t/m.test(status)
+}
+
+/**
  * Lets the relay's user into the instance's control socket; it counts from the user's next login or service start.
  *
  * @param uid of the relay's user
@@ -167,9 +193,8 @@ export async function joinInstanceGroup(
   beforeJoin: (user: string) => Promise<void> = () => Promise.resolve(),
 ): Promise<string | undefined> {
   const group = instancePaths(name).user
-  const user = (await run('id', ['-nu', String(uid)])).stdout.trim()
-  const groups = (await run('id', ['-nG', String(uid)])).stdout.trim().split(/\s+/)
-  if (groups.includes(group)) return undefined
+  const user = await outsider(name, uid, run)
+  if (user === undefined) return undefined
   await beforeJoin(user)
   const { status, stderr } = await run('/usr/sbin/usermod', ['-a', '-G', group, user])
   if (status === 0) return user

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { CommandResult, CommandRunner } from '../../../src/tor/command.ts'
 import { noServiceManager, systemd } from '../../../src/tor/service-manager.ts'
-import { createInstance, instancePaths, joinInstanceGroup } from '../../../src/tor/system-instance.ts'
+import { createInstance, instancePaths, joinInstanceGroup, processIsMember } from '../../../src/tor/system-instance.ts'
 
 type Reply = Partial<CommandResult>
 
@@ -45,11 +46,25 @@ describe('a tor instance of the system', () => {
     expect(first.commands.at(-1)).toBe('/usr/sbin/usermod -a -G _tor-smp simplex')
     const again = runner((command) => ({ stdout: command.startsWith('id -nu') ? 'simplex\n' : 'simplex _tor-smp\n' }))
     expect(await joinInstanceGroup('smp', 1001, again.run)).toBeUndefined()
-    expect(again.commands).toHaveLength(2)
+    expect(again.commands).toEqual(['id -nG 1001'])
     const refused = runner((command) =>
       command.includes('usermod') ? { status: 6, stderr: 'no group' } : out(command),
     )
     await expect(joinInstanceGroup('smp', 1001, refused.run)).rejects.toMatchObject({ code: 'TOR_INSTANCE_GROUP' })
+    const root = runner(() => ({}))
+    expect(await joinInstanceGroup('smp', 0, root.run)).toBeUndefined()
+    expect(root.commands).toEqual([])
+  })
+
+  it('knows which process is in its group: what counts is the start of the process', async () => {
+    const group = /^Groups:\t(\d*)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? ''
+    const member = runner(() => ({ stdout: `_tor-smp:x:${group}:\n` }))
+    expect(await processIsMember('smp', process.pid, member.run)).toBe(true)
+    expect(member.commands).toEqual(['getent group _tor-smp'])
+    const other = runner(() => ({ stdout: '_tor-smp:x:4294967000:\n' }))
+    expect(await processIsMember('smp', process.pid, other.run)).toBe(process.geteuid?.() === 0)
+    expect(await processIsMember('smp', 2 ** 30, other.run)).toBeUndefined()
+    expect(await processIsMember('smp', process.pid, runner(() => ({ status: 2 })).run)).toBeUndefined()
   })
 })
 
