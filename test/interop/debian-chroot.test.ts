@@ -1,0 +1,428 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { buildProgram } from './cli-process.ts'
+import { DebianMachine, type Outcome } from './debian/machine.ts'
+
+/*
+ * The relay on a fresh Debian or Ubuntu: installed, set up and run as README.md says, first without an init system, as
+ * in a container, then under a systemd that runs there.
+ */
+
+const isRoot = process.geteuid?.() === 0
+if (!isRoot) console.log('debian-chroot: skipped, because only root can make a system of its own.')
+
+const install = `${DebianMachine.checkout}/scripts/install`
+const configuration = '/etc/opt/simplex'
+const state = '/var/opt/simplex'
+const torNetworkProgram = fileURLToPath(new URL('../tor-network/tor-network', import.meta.url))
+
+/** From the guide to hosting an SMP server. */
+const guideUnit = `[Unit]
+Description=SMP server systemd service
+
+[Service]
+User=smp
+Group=smp
+Type=simple
+ExecStart=/usr/local/bin/smp-server start +RTS -N -RTS
+ExecStopPost=/usr/bin/env sh -c '[ -e "/var/opt/simplex/smp-server-store.log" ] && cp "/var/opt/simplex/smp-server-store.log" "/var/opt/simplex/smp-server-store.log.bak"'
+LimitNOFILE=65535
+KillSignal=SIGINT
+TimeoutStopSec=infinity
+
+[Install]
+WantedBy=multi-user.target
+`
+
+/** As the scripts of current SMP servers install it. */
+const currentUnit = `[Unit]
+Description=SMP server
+
+[Service]
+User=smp
+Group=smp
+Type=simple
+ExecStart=/usr/local/bin/smp-server start +RTS -N -RTS
+ExecStopPost=/usr/local/bin/simplex-servers-stopscript smp-server
+LimitNOFILE=65535
+KillSignal=SIGINT
+TimeoutStartSec=infinity
+TimeoutStopSec=infinity
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+Restart=on-failure
+RestartSec=10s
+StartLimitBurst=3
+StartLimitInterval=60s
+
+[Install]
+WantedBy=multi-user.target
+`
+
+let machine: DebianMachine
+let directory: string
+
+describe.skipIf(!isRoot)('a fresh system', () => {
+  beforeAll(async () => {
+    await buildProgram()
+    directory = await mkdtemp(join(tmpdir(), 'smp-debian-test-'))
+    machine = await DebianMachine.make(['ca-certificates', 'curl', 'gpg', 'systemd'])
+  }, 600_000)
+  afterAll(async () => {
+    await networkDown()
+    await machine.close()
+    await rm(directory, { recursive: true, force: true })
+  }, 60_000)
+
+  describe('scripts/install', () => {
+    it('says what is missing when there is no Node.js, or one that only root can run', async () => {
+      expectRefusal(await machine.run([install]), /^Node\.js is missing: install version 20\.19 or later/)
+      await machine.bind(process.execPath, '/root/node')
+      await machine.succeeds(['ln', '-s', '/root/node', '/usr/local/bin/node'])
+      expectRefusal(await machine.run([install]), /^\/usr\/local\/bin\/node cannot be run by other users/)
+      await machine.succeeds(['rm', '/usr/local/bin/node'])
+      await machine.bindNode()
+      expect(await passwd('smp')).toBeUndefined()
+    })
+
+    it('refuses to be run by anybody but root', async () => {
+      const result = await machine.run(['setpriv', '--reuid=1000', '--clear-groups', install])
+      expectRefusal(result, /^Only root can install a service: run it with sudo\.$/m)
+    })
+
+    it('installs the program, the user, the directories and the unit', async () => {
+      const { stderr } = await installed()
+      expect(stderr).toMatch(
+        /su smp -c "smp-server init -y -n .*"\n {2}smp-server tor setup .*\n {2}systemctl enable --now/,
+      )
+      expect(await passwd('smp')).toMatch(/^smp:x:\d+:\d+::\/var\/opt\/simplex:\/bin\/sh$/)
+      expect(await stat(configuration, state)).toEqual(['smp smp 700', 'smp smp 700'])
+      expect(await stat('/opt/smp-onion', '/opt/smp-onion/dist/cli/main.js')).toEqual([
+        'root root 755',
+        'root root 755',
+      ])
+      expect(await stat('/etc/systemd/system/smp-server.service')).toEqual(['root root 644'])
+      const strange = ['find', '/opt/smp-onion', '!', '-user', 'root', '-o', '!', '-type', 'l', '-perm', '/022']
+      expect(await machine.succeeds(strange)).toBe('')
+      const development = await machine.run(['ls', '-d', '/opt/smp-onion/node_modules/vitest'])
+      expect(development.status).not.toBe(0)
+      expect((await machine.runAsSmp('smp-server --version')).stdout).toMatch(/^SMP server v/)
+    }, 120_000)
+
+    it('keeps what another server left in its place, and an identity', async () => {
+      const made = await machine.runAsSmp('smp-server init -y -n relay.example')
+      expect(made.status).toBe(0)
+      expect(await stat(`${configuration}/ca.key`, `${configuration}/smp-server.ini`)).toEqual([
+        'smp smp 600',
+        'smp smp 600',
+      ])
+      const before = await sums()
+      await machine.succeeds(['rm', '/usr/local/bin/smp-server'])
+      await machine.write('/usr/local/bin/smp-server', 'another program', '755')
+      await machine.write('/etc/systemd/system/smp-server.service', guideUnit)
+      await machine.succeeds(['chmod', '750', state])
+      const { stderr } = await installed()
+      expect(stderr).toContain('/usr/local/bin/smp-server was there already; it is /usr/local/bin/smp-server.before-')
+      expect(stderr).toContain(`${configuration} holds a relay already; it stays as it is.`)
+      expect(await machine.succeeds(['cat', '/etc/systemd/system/smp-server.service.before-smp-onion'])).toBe(guideUnit)
+      expect(await stat(state)).toEqual(['smp smp 750'])
+      expect(await sums()).toBe(before)
+      await machine.succeeds(['chmod', '700', state])
+    }, 120_000)
+
+    it('has started nothing', async () => {
+      expect(await machine.succeeds(['find', '/proc', '-maxdepth', '2', '-name', 'exe', '-lname', '*node*'])).toBe('')
+    })
+  })
+
+  describe('without an init system', () => {
+    it('a tor instance of the system is refused, and nothing is changed', async () => {
+      const before = await sums()
+      const result = await machine.run(['smp-server', 'tor', 'setup', '--system', '-y'])
+      expect(result.stderr).toContain(
+        'This machine was not booted with systemd, so nothing would start a tor instance.',
+      )
+      expect(result.status).toBe(1)
+      expect(await sums()).toBe(before)
+      expect((await machine.run(['tor', '--version'])).status).not.toBe(0)
+    })
+
+    it("tor setup installs the distribution's tor, and leaves the relay's own tor to the relay's user", async () => {
+      await machine.write('/etc/torrc-extra', 'DisableNetwork 1\n')
+      const setup = 'smp-server tor setup --own -y --torrc-extra /etc/torrc-extra'
+      const asRoot = await machine.run(setup.split(' '))
+      expect(asRoot.stdout).toContain('tor is not installed; it will be.')
+      expect(asRoot.stdout).toContain('Run it as that user: sudo -u USER smp-server tor setup --own')
+      expect(await machine.succeeds(['tor', '--version'])).toMatch(/^Tor version 0\.4\./)
+      const asSmp = await machine.runAsSmp(setup)
+      expect(asSmp).toMatchObject({ status: 0, stderr: '' })
+      expect(asSmp.stdout).toMatch(/^Server address: smp:\/\/.*@relay\.example,[a-z2-7]{56}\.onion$/m)
+      expect(await stat(`${configuration}/onion.key`, `${state}/tor`)).toEqual(['smp smp 600', 'smp smp 700'])
+    }, 300_000)
+  })
+
+  describe('under systemd', () => {
+    beforeAll(async () => {
+      await machine.boot()
+    }, 60_000)
+
+    it('the official repository is left alone when it cannot be reached, or its key is not the known one', async () => {
+      const setup = ['smp-server', 'tor', 'setup', '--system', '-y', '--official-repo']
+      const before = await sums()
+      expectRefusal(
+        await machine.run(setup),
+        /^Error: curl failed: .*\nInstall tor by hand, and run the command again\.$/m,
+      )
+      await serveWrongKey()
+      const wrong = /The key of \S+ is not the one of the Tor Project \(A3C4F0F979CAA22CDBA8F512EE8CBC9E886DDD89\)\./
+      expectRefusal(await machine.run(setup), wrong)
+      await machine.succeeds(['systemctl', 'stop', 'key-server'])
+      const files = ['/etc/apt/sources.list.d/tor.list', '/usr/share/keyrings/tor-archive-keyring.gpg']
+      for (const file of files) expect((await machine.run(['test', '-e', file])).status).toBe(1)
+      expect(await sums()).toBe(before)
+    }, 60_000)
+
+    it('the relay runs with its own tor, on ports below 1024, and shut in', async () => {
+      // Only here: it makes directories by which a system counts as booted with systemd.
+      expect(await machine.succeeds(['systemd-analyze', 'verify', '/etc/systemd/system/smp-server.service'])).toBe('')
+      await machine.succeeds(['systemctl', 'start', 'smp-server'])
+      await journalShows('Listening on port 5223, 443')
+      await journalShows('onion service: waiting for the network, which a line of its torrc switches off')
+      expect(await properties('User', 'LimitNOFILE', 'KillSignal')).toEqual({
+        User: 'smp',
+        LimitNOFILE: '65535',
+        KillSignal: '2',
+      })
+      const { MainPID: relay = '' } = await properties('MainPID')
+      const children = (await machine.succeeds(['cat', `/proc/${relay}/task/${relay}/children`])).trim().split(' ')
+      expect(children).toHaveLength(1)
+      for (const pid of [relay, ...children]) {
+        const status = await machine.succeeds(['cat', `/proc/${pid}/status`])
+        expect(status).toMatch(/^NoNewPrivs:\t1$/m)
+        expect(status).toMatch(/^Seccomp:\t2$/m)
+        expect(status).toMatch(/^CapBnd:\t0000000000000400$/m)
+        const mounts = await machine.succeeds(['cat', `/proc/${pid}/mountinfo`])
+        expect(mounts).toMatch(/ \/ ro[, ]/)
+        expect(mounts).toMatch(/ \/var\/opt\/simplex rw[, ]/)
+      }
+    }, 60_000)
+
+    it('a stop is a success, and ends its tor, too', async () => {
+      await machine.succeeds(['systemctl', 'restart', 'smp-server'])
+      await journalShows('Listening on port 5223, 443', 2)
+      await journalShows('onion service: waiting for the network, which a line of its torrc switches off', 2)
+      await machine.succeeds(['systemctl', 'stop', 'smp-server'])
+      expect(await properties('Result', 'ExecMainStatus', 'ActiveState', 'NRestarts')).toEqual({
+        Result: 'success',
+        ExecMainStatus: '0',
+        ActiveState: 'inactive',
+        NRestarts: '0',
+      })
+      await journalShows('Server stopped', 2)
+      expect(
+        await machine.succeeds(['find', '/proc', '-maxdepth', '2', '-name', 'exe', '-lname', '/usr/bin/tor']),
+      ).toBe('')
+    }, 60_000)
+
+    it('the unit of the guide works unchanged', async () => {
+      await machine.write('/etc/systemd/system/smp-server.service', guideUnit)
+      await machine.succeeds(['systemctl', 'daemon-reload'])
+      await machine.write(`${state}/smp-server-store.log.bak`, 'of another server')
+      await machine.succeeds(['systemctl', 'start', 'smp-server'])
+      await journalShows('Listening on port 5223\n')
+      await journalShows('this user may not use ports below 1024')
+      await machine.succeeds(['systemctl', 'stop', 'smp-server'])
+      await journalShows('Server stopped', 3)
+      // The unit itself counts it as a failure when there is no store log to copy.
+      expect(await properties('ExecMainCode', 'ExecMainStatus', 'Result')).toEqual({
+        ExecMainCode: '1',
+        ExecMainStatus: '0',
+        Result: 'exit-code',
+      })
+      expect(await machine.succeeds(['cat', `${state}/smp-server-store.log.bak`])).toBe('of another server')
+      await machine.succeeds(['rm', `${state}/smp-server-store.log.bak`])
+      await machine.succeeds(['systemctl', 'reset-failed', 'smp-server'])
+    }, 60_000)
+
+    it('so does that of current SMP servers, whose stop script asks how the server ended', async () => {
+      const stop = '#!/bin/sh\necho "$1 $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS"\n'
+      await machine.write('/usr/local/bin/simplex-servers-stopscript', stop, '755')
+      await machine.write('/etc/systemd/system/smp-server.service', currentUnit)
+      await machine.succeeds(['systemctl', 'daemon-reload'])
+      await machine.succeeds(['systemctl', 'start', 'smp-server'])
+      await journalShows('Listening on port 5223, 443', 3)
+      await machine.succeeds(['systemctl', 'stop', 'smp-server'])
+      await journalShows('smp-server success exited 0')
+      expect(await properties('Result')).toEqual({ Result: 'success' })
+      await installed()
+    }, 60_000)
+
+    describe('with a tor instance of the system', () => {
+      const setup = ['smp-server', 'tor', 'setup', '--system', '-y', '--torrc-extra', '/etc/torrc-extra']
+
+      beforeAll(async () => {
+        expect((await machine.run(['smp-server', 'tor', 'remove', '-y'])).status).toBe(0)
+        const network = await machine.inItsNetwork([process.execPath, ...networkUp()])
+        const { joinTorrc } = JSON.parse(network) as { joinTorrc: string[] }
+        await machine.write('/etc/torrc-extra', `${joinTorrc.join('\n')}\n`)
+        await machine.succeeds(['systemctl', 'start', 'smp-server'])
+        await journalShows('Listening on port 5223, 443', 4)
+      }, 120_000)
+
+      it('is published, and a relay that runs already is said to need a restart, because of its new group', async () => {
+        const { status, stdout } = await machine.run(setup)
+        expect(stdout).toContain('$ usermod -a -G _tor-smp smp\n')
+        expect(stdout).toContain('tor@smp runs tor 0.4.')
+        expect(stdout).toContain('The Tor network has the descriptor')
+        const restart =
+          'Restart the running server, so that it has the new group _tor-smp and can look after the service: systemctl restart smp-server'
+        expect(stdout).toContain(restart)
+        expect(stdout).not.toContain('within seconds')
+        expect(status).toBe(0)
+        expect(await machine.succeeds(['systemctl', 'is-enabled', 'tor@smp'])).toMatch(/^enabled/)
+        expect(await stat(`${configuration}/onion.key`)).toEqual(['smp smp 600'])
+        const again = await machine.run(setup)
+        expect(again.stdout).toContain(restart)
+        expect(again.stdout).toContain('Everything was set up already, nothing was changed.')
+      }, 120_000)
+
+      it('is looked after by the relay from then on, which loses nothing when tor is restarted', async () => {
+        await machine.succeeds(['systemctl', 'restart', 'smp-server'])
+        await journalShows('onion service: published')
+        await machine.succeeds(['systemctl', 'restart', 'tor@smp'])
+        await journalShows('onion service: published', 2)
+        const status = await machine.runAsSmp('smp-server tor status')
+        expect(status.stdout).toMatch(/^Onion service: healthy$/m)
+        const again = await machine.run(setup)
+        expect(again.stdout).toContain('The running server takes the service over within seconds.')
+      }, 120_000)
+
+      it('goes with tor remove as if it had never been', async () => {
+        expect((await machine.run(['smp-server', 'tor', 'remove', '-y'])).status).toBe(0)
+        expect((await machine.run(['systemctl', 'is-active', 'tor@smp'])).stdout).toBe('inactive\n')
+        expect(await machine.succeeds(['id', '-nG', 'smp'])).toBe('smp\n')
+        expect((await machine.run(['test', '-e', '/etc/tor/instances'])).status).toBe(1)
+      }, 60_000)
+    })
+
+    it('uninstalling keeps the identity and the messages, and brings back what was there before', async () => {
+      const before = await sums()
+      const { stderr, status } = await machine.run([install, '--uninstall'])
+      expect(stderr).toContain(`smp-server is uninstalled. ${configuration} and ${state} stay.`)
+      expect(status).toBe(0)
+      expect(await sums()).toBe(before)
+      expect(await machine.succeeds(['cat', '/usr/local/bin/smp-server'])).toBe('another program')
+      expect(await machine.succeeds(['cat', '/etc/systemd/system/smp-server.service'])).toBe(guideUnit)
+      expect((await machine.run(['test', '-e', '/opt/smp-onion'])).status).toBe(1)
+    }, 60_000)
+
+    it('deletes everything only when that was asked for and agreed to', async () => {
+      expectRefusal(await machine.run([install, '--purge']), /^Usage: /m)
+      expectRefusal(await machine.run([install, '--uninstall', '--purge']), /Nothing was changed\./)
+      expectRefusal(await machine.run([install, '--uninstall', '--purge'], 'y\n'), /Nothing was changed\./)
+      expect(await passwd('smp')).toBeDefined()
+      const { status } = await machine.run([install, '--uninstall', '--purge'], 'Y\n')
+      expect(status).toBe(0)
+      expect(await passwd('smp')).toBeUndefined()
+      for (const path of [configuration, state]) expect((await machine.run(['test', '-e', path])).status).toBe(1)
+    }, 60_000)
+  })
+})
+
+async function installed(): Promise<Outcome> {
+  const result = await machine.run([install])
+  expect(result.status, result.stderr).toBe(0)
+  return result
+}
+
+function expectRefusal({ status, stdout, stderr }: Outcome, words: RegExp): void {
+  expect(stdout + stderr).toMatch(words)
+  expect(status).toBe(1)
+}
+
+async function passwd(user: string): Promise<string | undefined> {
+  const { status, stdout } = await machine.run(['getent', 'passwd', user])
+  return status === 0 ? stdout.trim() : undefined
+}
+
+async function stat(...paths: string[]): Promise<string[]> {
+  return (await machine.succeeds(['stat', '-L', '-c', '%U %G %a', ...paths])).trim().split('\n')
+}
+
+/** Of every file of the configuration. */
+async function sums(): Promise<string> {
+  return await machine.succeeds(['sh', '-c', `find ${configuration} /etc/tor -type f | sort | xargs sha256sum`])
+}
+
+async function properties(...names: string[]): Promise<Record<string, string>> {
+  const shown = await machine.succeeds([
+    'systemctl',
+    'show',
+    ...names.map((name) => `--property=${name}`),
+    'smp-server',
+  ])
+  const result: Record<string, string> = {}
+  for (const line of shown.trim().split('\n')) {
+    const [name = '', value = ''] = line.split('=', 2)
+    result[name] = value
+  }
+  return result
+}
+
+function networkUp(): string[] {
+  return [torNetworkProgram, 'up', join(directory, 'network'), '--owner', String(process.pid)]
+}
+
+async function networkDown(): Promise<void> {
+  const place = join(directory, 'network')
+  if (existsSync(place)) await promisify(execFile)(process.execPath, [torNetworkProgram, 'down', place])
+}
+
+/** Makes the Tor Project's host this machine, with a certificate that is believed here, and another key on it. */
+async function serveWrongKey(): Promise<void> {
+  const openssl = 'openssl req -x509 -newkey ed25519 -nodes -keyout /root/key.pem -days 2 -subj /CN=deb.torproject.org'
+  const certificate = '/usr/local/share/ca-certificates/test.crt'
+  await machine.succeeds([
+    ...openssl.split(' '),
+    '-addext',
+    'subjectAltName=DNS:deb.torproject.org',
+    '-out',
+    certificate,
+  ])
+  await machine.succeeds(['update-ca-certificates'])
+  await machine.succeeds(['sh', '-c', 'cat /usr/share/keyrings/*-archive-keyring.gpg | gpg --enarmor >/root/key.asc'])
+  await machine.write('/etc/hosts', '127.0.0.1 localhost deb.torproject.org\n')
+  const serve = `import { readFileSync } from 'node:fs'; import { createServer } from 'node:https'
+    const key = readFileSync('/root/key.pem'), cert = readFileSync('${certificate}')
+    createServer({ key, cert }, (_, response) => response.end(readFileSync('/root/key.asc'))).listen(443, '127.0.0.1')`
+  await machine.write('/root/serve.mjs', serve)
+  await machine.succeeds(['systemd-run', '--quiet', '--unit=key-server', 'node', '/root/serve.mjs'])
+  const fetched = [
+    'curl',
+    '-sSf',
+    '--retry',
+    '50',
+    '--retry-delay',
+    '1',
+    '--retry-connrefused',
+    'https://deb.torproject.org',
+  ]
+  expect(await machine.succeeds(fetched)).toContain('BEGIN PGP')
+}
+
+/** Waits until the journal of the relay has some words so many times at least. */
+async function journalShows(words: string, times = 1): Promise<void> {
+  const journal = async (): Promise<number> =>
+    (await machine.succeeds(['journalctl', '-u', 'smp-server', '-o', 'cat'])).split(words).length - 1
+  const givenUpAt = Date.now() + 30_000
+  while ((await journal()) < times) {
+    if (Date.now() > givenUpAt) throw new Error(`the journal does not show: ${words}`)
+    await sleep(200)
+  }
+}
