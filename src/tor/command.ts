@@ -20,13 +20,21 @@ export const runLongCommand: CommandRunner = (program, args) => run(program, arg
 
 function run(program: string, args: readonly string[], timeout: number): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], timeout })
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    // Not spawn's own: that one goes on, and keeps this process alive, when the program cannot be started.
+    const timer = timeout === 0 ? undefined : setTimeout(() => child.kill(), timeout)
     const output = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8')
       child[name].on('data', (text: string) => (output[name] = (output[name] + text).slice(-maxOutput)))
     }
-    child.on('error', reject)
-    child.on('close', (status) => resolve({ status: status ?? undefined, ...output }))
+    child.on('error', (error) => {
+      clearTimeout(timer)
+      reject(error)
+    })
+    child.on('close', (status) => {
+      clearTimeout(timer)
+      resolve({ status: status ?? undefined, ...output })
+    })
   })
 }
