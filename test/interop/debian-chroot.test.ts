@@ -189,7 +189,6 @@ describe.skipIf(!isRoot)('a fresh system', () => {
     }, 60_000)
 
     it('the relay runs with its own tor, on ports below 1024, and shut in', async () => {
-      // Only here: it makes directories by which a system counts as booted with systemd.
       expect(await machine.succeeds(['systemd-analyze', 'verify', '/etc/systemd/system/smp-server.service'])).toBe('')
       await machine.succeeds(['systemctl', 'start', 'smp-server'])
       await journalShows('Listening on port 5223, 443')
