@@ -1,0 +1,24 @@
+import type { StoreCounts } from '../store.ts'
+import { NOTHING_COUNTED } from './codecs.ts'
+import type { Table } from './table.ts'
+
+const COUNTS = 'counts'
+
+/** How many of each there are, kept with the effects that change it. */
+export class Counts {
+  readonly #table: Table<StoreCounts>
+
+  constructor(table: Table<StoreCounts>) {
+    this.#table = table
+  }
+
+  all(): StoreCounts {
+    return this.#table.get(COUNTS) ?? NOTHING_COUNTED
+  }
+
+  add(name: keyof StoreCounts, change: number): void {
+    if (change === 0) return
+    const counts = this.all()
+    this.#table.put(COUNTS, { ...counts, [name]: counts[name] + change })
+  }
+}
