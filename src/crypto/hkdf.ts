@@ -1,4 +1,4 @@
-import type { CryptoBackend } from './backend.ts'
+import type { CryptoBackend } from './primitives.ts'
 
 // HKDF with SHA-512 (RFC 5869) over HMAC (RFC 2104) by plain hash calls: Node's hkdfSync spends most of its 10 µs on
 // setting up, and a block needs one derivation in each direction.

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
-import type { KeyAlg } from './keys.ts'
+
+export type KeyAlg = 'ed25519' | 'ed448' | 'x25519' | 'x448'
 
 // From JWK, not from DER: Node imports a raw curve point about ten times faster that way.
 const curveNames = { ed25519: 'Ed25519', ed448: 'Ed448', x25519: 'X25519', x448: 'X448' } as const

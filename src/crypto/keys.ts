@@ -1,11 +1,11 @@
 import { createPrivateKey, generateKeyPairSync, sign as signBytes, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { backend, type CryptoBackend } from './backend.ts'
-import { privateKeyObject, rawPublicKey } from './key-objects.ts'
+import { privateKeyObject, rawPublicKey, type KeyAlg } from './key-objects.ts'
 import { pooledRandom } from './random.ts'
 
 const random = pooledRandom()
 
-export type KeyAlg = 'ed25519' | 'ed448' | 'x25519' | 'x448'
+export type { KeyAlg }
 export type SigningAlg = 'ed25519' | 'ed448'
 
 /** A raw public key: 32 bytes (Ed25519, X25519), 57 (Ed448) or 56 (X448). */

@@ -1,7 +1,7 @@
 import { xsalsa20poly1305 } from '@noble/ciphers/salsa.js'
 import { createPublicKey, diffieHellman, hash, verify, type KeyObject } from 'node:crypto'
-import type { CryptoBackend } from './backend.ts'
 import { privateKeyObject, publicKeyObject, rawPublicKey } from './key-objects.ts'
+import type { CryptoBackend } from './primitives.ts'
 
 /** The back end for machines without libsodium: @noble/ciphers for boxes, Node's OpenSSL for the rest. */
 export const portableBackend: CryptoBackend = {

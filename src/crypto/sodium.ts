@@ -1,4 +1,4 @@
-import type { CryptoBackend } from './backend.ts'
+import type { CryptoBackend } from './primitives.ts'
 
 /** Loads libsodium; undefined when the optional package is missing or has no binary for this machine. */
 export async function loadSodium(): Promise<CryptoBackend | undefined> {
