@@ -25,8 +25,8 @@ import { changeIni, SetupJournal } from './setup-journal.ts'
 import { editIni, type IniWishes } from './setup-ini.ts'
 import { takeServiceOut } from './take-service-out.ts'
 import { findTorrcService, usualTorrcs } from './torrc-services.ts'
-import type { UndoTools } from './undo.ts'
 import { undoChanges } from './undo.ts'
+import type { UndoTools } from './undo-tools.ts'
 
 /*
  * What all forms of `smp-server tor setup` have in common. It leads from a relay without an onion name to one that has

@@ -8,7 +8,7 @@ import type { Change } from './setup-journal.ts'
 import { instanceDefaults, verifyTorrcText } from './system-instance.ts'
 import { managedMark, torrcRefused } from './torrc.ts'
 import { usualTorrcs } from './torrc-services.ts'
-import type { UndoTools } from './undo.ts'
+import type { UndoTools } from './undo-tools.ts'
 
 /*
  * The moment at which an adopted service leaves the tor that had it: its lines in the torrc become comments, and that

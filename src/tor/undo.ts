@@ -8,28 +8,11 @@ import { undoIniChange } from './ini-edit.ts'
 import { readIni, replaceIni } from './ini-text.ts'
 import { recordFile } from './onion-record.ts'
 import { ownTorPaths } from './own-tor.ts'
-import type { ServiceManager } from './service-manager.ts'
 import type { Change, SetupJournal } from './setup-journal.ts'
 import { instancePaths, isPristine } from './system-instance.ts'
 import { giveServiceBack, undoIncluded } from './take-service-out.ts'
 import { managedMark } from './torrc.ts'
-
-/** Where the things are that a journal names. */
-export interface Places {
-  readonly ini: string
-  readonly keyFile: string
-  readonly portsFile: string
-  /** Data directory of the own tor. */
-  readonly torDirectory?: string | undefined
-  /** `usualTorrcs` when absent. */
-  readonly torrcs?: readonly string[] | undefined
-}
-
-export interface UndoTools {
-  readonly places: Places
-  readonly run: CommandRunner
-  readonly services: ServiceManager
-}
+import type { Places, UndoTools } from './undo-tools.ts'
 
 export interface Undone {
   /** Sentences about what the operator has changed since, and that stays therefore. */
