@@ -1,11 +1,16 @@
 import type { ConnectFailure } from '../transport/failure.ts'
 import type { RequestFailure } from '../transport/relay-client.ts'
 import { isOnion } from '../transport/route.ts'
-import type { ProofStepName, ProofWay } from './proof.ts'
 
 /*
  * What a proof that failed means for the operator: in one sentence what is wrong, in another what to do.
  */
+
+/** tor: a client that is connected to the Tor network. reach: to the host and port, through tor or not. */
+export type ProofStepName = 'tor' | 'reach' | 'tls' | 'certificate' | 'hello' | 'ping'
+
+/** client: a tor client of our own. socks: somebody's SOCKS port. direct: without tor. */
+export type ProofVia = 'client' | 'socks' | 'direct'
 
 export interface ProofFault {
   readonly step: ProofStepName
@@ -15,13 +20,12 @@ export interface ProofFault {
   readonly remedy: string
 }
 
-type Via = ProofWay['type']
 type Explained = Omit<ProofFault, 'step'>
 
 interface Place {
   readonly host: string
   readonly port: number
-  readonly via: Via
+  readonly via: ProofVia
   /** What the transport saw, one sentence. */
   readonly detail: string
 }
@@ -30,7 +34,7 @@ const again = 'This often passes by itself: try again in a minute.'
 const startRelay = 'Start the relay (`smp-server start`, or `systemctl start smp-server`)'
 
 /** Explains why a connection did not come about. */
-export function explainConnect(failure: ConnectFailure, host: string, port: number, via: Via): ProofFault {
+export function explainConnect(failure: ConnectFailure, host: string, port: number, via: ProofVia): ProofFault {
   const { reason, detail } = failure
   const place = { host, port, via, detail }
   const explained = isOnion(host)

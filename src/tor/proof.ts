@@ -7,15 +7,12 @@ import type { RelayClient } from '../transport/relay-client.ts'
 import type { Routing, SocksServer } from '../transport/route.ts'
 import type { ClientTor, ClientTorOptions } from './client-tor.ts'
 import { withClientTor } from './client-tor.ts'
-import type { ProofFault } from './proof-faults.ts'
+import type { ProofFault, ProofStepName, ProofVia } from './proof-faults.ts'
 import { explainConnect, explainPing } from './proof-faults.ts'
 
 /*
  * The outside proof: a connection to the relay as its users make it, up to its certificate and an answer of SMP.
  */
-
-/** tor: a client that is connected to the Tor network. reach: to the host and port, through tor or not. */
-export type ProofStepName = 'tor' | 'reach' | 'tls' | 'certificate' | 'hello' | 'ping'
 
 export interface ProofStep {
   readonly name: ProofStepName
@@ -30,7 +27,7 @@ export interface ProofTarget {
   readonly keyHash: Buffer
 }
 
-/** client: a tor client of our own. socks: somebody's SOCKS port. direct: without tor. */
+/** How the relay is reached, with what it takes. */
 export type ProofWay =
   | { readonly type: 'client'; readonly client: ClientTorOptions }
   | { readonly type: 'socks'; readonly server: SocksServer }
@@ -40,7 +37,7 @@ export interface Proof {
   readonly at: Date
   readonly host: string
   readonly port: number
-  readonly via: ProofWay['type']
+  readonly via: ProofVia
   /** Those that succeeded, in their order. */
   readonly steps: readonly ProofStep[]
   /** From the first packet to the relay to its last answer, without the start of a tor client. */
