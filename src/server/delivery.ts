@@ -5,8 +5,8 @@ import { messagePlaintext, quotaPlaintext } from '../protocol/message-body.ts'
 import type { Reply } from '../protocol/reply.ts'
 import type { Message, QueueRec } from '../store/store.ts'
 import type { Core } from './core.ts'
-import type { Session } from './session.ts'
-import type { Subscription } from './subscriptions.ts'
+import type { Subscriber } from './subscriber.ts'
+import type { Subscription } from './subscriber.ts'
 
 /** Encrypts a stored message for its recipient: the same bytes at every delivery, because its id is the nonce. */
 export function messageReply(queue: QueueRec, message: Message): Reply {
@@ -32,7 +32,7 @@ export function pushTarget(core: Core, queue: QueueRec): Subscription | undefine
 }
 
 /** The delivery state of one queue in the connection of its service. */
-export function serviceSubscription(session: Session, rcvId: RcvId): Subscription {
+export function serviceSubscription(session: Subscriber, rcvId: RcvId): Subscription {
   const known = session.subscriptions.get(rcvId)
   if (known !== undefined) return known
   const subscription: Subscription = { session, rcvId, mode: 'subscribed', delivered: undefined, pending: false }
@@ -72,7 +72,7 @@ function holdsBack(subscription: Subscription): boolean {
 }
 
 /** Offers again what was held back while the client did not read. */
-export function pushHeldBack(core: Core, session: Session): void {
+export function pushHeldBack(core: Core, session: Subscriber): void {
   const { subscriptions } = session.heldBack
   for (const subscription of subscriptions) {
     if (!session.canPush) return

@@ -4,7 +4,7 @@ import { NONCE_SIZE, NOTIFICATION_PADDED_SIZE } from '../protocol/limits.ts'
 import { encodeNotificationMeta } from '../protocol/message-body.ts'
 import type { NotifierRec, OrdinaryMessage, QueueRec } from '../store/store.ts'
 import type { Core } from './core.ts'
-import type { Session } from './session.ts'
+import type { Subscriber } from './subscriber.ts'
 
 /** Notifications of one notifier that are sent in one go; the others follow when those have left. */
 const BATCH = 80
@@ -20,7 +20,7 @@ export function notify(core: Core, notifier: NotifierRec, message: OrdinaryMessa
 }
 
 /** The connection that receives the notifications of this notifier. */
-export function notifierSession(core: Core, { notifierId, serviceId }: NotifierRec): Session | undefined {
+export function notifierSession(core: Core, { notifierId, serviceId }: NotifierRec): Subscriber | undefined {
   return serviceId === undefined ? core.subscriptions.notifier(notifierId) : core.subscriptions.service('N', serviceId)
 }
 
@@ -28,7 +28,7 @@ export function notifierSession(core: Core, { notifierId, serviceId }: NotifierR
  * Sends pending notifications of a notifier, oldest first. What the client does not take now stays stored, and of many
  * the next ones leave when these have.
  */
-export function deliverNotifications(core: Core, session: Session, notifierId: NotifierId): void {
+export function deliverNotifications(core: Core, session: Subscriber, notifierId: NotifierId): void {
   const { heldBack } = session
   if (!session.canPush) {
     heldBack.notifiers.add(notifierId)
@@ -48,7 +48,7 @@ export function deliverNotifications(core: Core, session: Session, notifierId: N
 }
 
 /** Offers again what was held back while the client did not read. */
-export function notifyHeldBack(core: Core, session: Session): void {
+export function notifyHeldBack(core: Core, session: Subscriber): void {
   const { notifiers } = session.heldBack
   for (const notifierId of [...notifiers]) {
     if (!session.canPush) return
@@ -63,7 +63,7 @@ export function notifyHeldBack(core: Core, session: Session): void {
  * Ends the subscription to a queue's notifier that is gone, if there is one. The subscriber is told, unless it is `by`,
  * the connection that asked for it.
  */
-export function endNotifier(core: Core, { notifier }: QueueRec, by?: Session): void {
+export function endNotifier(core: Core, { notifier }: QueueRec, by?: Subscriber): void {
   if (notifier === undefined) return
   const subscriber = notifierSession(core, notifier)
   if (subscriber === undefined) return
@@ -74,7 +74,7 @@ export function endNotifier(core: Core, { notifier }: QueueRec, by?: Session): v
 /** Tells a connection that a notifier it was subscribed to was taken over or is gone. */
 export function endNotifierSubscription(
   core: Core,
-  session: Session,
+  session: Subscriber,
   notifierId: NotifierId,
   event: 'END' | 'DELD',
 ): void {
@@ -83,7 +83,7 @@ export function endNotifierSubscription(
 }
 
 /** Ends the subscription of a connection to a notifier without a word. */
-export function forgetNotifier(core: Core, session: Session, notifierId: NotifierId): void {
+export function forgetNotifier(core: Core, session: Subscriber, notifierId: NotifierId): void {
   core.subscriptions.unsubscribeNotifier(notifierId, session)
   session.notifiers.delete(notifierId)
   session.heldBack.notifiers.delete(notifierId)

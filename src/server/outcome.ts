@@ -3,13 +3,13 @@ import type { EntityId } from '../protocol/ids.ts'
 import type { Reply } from '../protocol/reply.ts'
 import type { BlockedStatus } from '../store/store.ts'
 import type { Core } from './core.ts'
-import type { Session } from './session.ts'
+import type { Subscriber } from './subscriber.ts'
 import type { ReceivedBatch } from './statistics/blocks.ts'
 
 /** Who asks, in which version; `forwarded` when another relay passed the command on for a client that we do not see. */
 export interface Request {
   readonly core: Core
-  readonly session: Session
+  readonly session: Subscriber
   readonly version: number
   readonly forwarded: boolean
   /** The block that the command came in; absent in one that was forwarded. */

@@ -4,7 +4,7 @@ import type { Core } from './core.ts'
 import { endSubscription, pushFirst, serviceSubscription } from './delivery.ts'
 import { deliverNotifications, endNotifierSubscription, notifierSession } from './notifications.ts'
 import { blockedError, type Context } from './outcome.ts'
-import type { Session } from './session.ts'
+import type { Subscriber } from './subscriber.ts'
 
 /** Milliseconds that a background delivery may take before others get their turn. */
 const SLICE_MS = 2
@@ -13,7 +13,7 @@ const SLICE_MS = 2
  * Makes this connection the only one of its service; the previous one is told with the number and the hash of the
  * service's subscriptions, and receives nothing more.
  */
-export function takeService(core: Core, session: Session, party: ServiceParty): void {
+export function takeService(core: Core, session: Subscriber, party: ServiceParty): void {
   const service = session.link.service
   if (service === undefined) return
   const replaced = core.subscriptions.subscribeService(party, service.serviceId, session)
@@ -85,7 +85,7 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
 }
 
 /** Pushes the first message of every queue of the session's service that has none handed out, then ALLS. */
-export async function deliverServiceMessages(core: Core, session: Session): Promise<void> {
+export async function deliverServiceMessages(core: Core, session: Subscriber): Promise<void> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return
   const receives = (): boolean => core.subscriptions.service('R', serviceId) === session
@@ -103,7 +103,7 @@ export async function deliverServiceMessages(core: Core, session: Session): Prom
 }
 
 /** Sends the pending notifications of every notifier of the session's service. */
-export async function deliverServiceNotifications(core: Core, session: Session): Promise<void> {
+export async function deliverServiceNotifications(core: Core, session: Subscriber): Promise<void> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return
   const receives = (): boolean => core.subscriptions.service('N', serviceId) === session
@@ -114,7 +114,7 @@ export async function deliverServiceNotifications(core: Core, session: Session):
 
 /** Goes through ids in slices, waiting while the client does not read, until another connection takes over. */
 async function forEachQueue<T>(
-  session: Session,
+  session: Subscriber,
   receives: () => boolean,
   ids: Iterable<T>,
   each: (id: T) => void,

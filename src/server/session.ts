@@ -12,7 +12,7 @@ import { notifyHeldBack } from './notifications.ts'
 import type { Outcome } from './outcome.ts'
 import type { Scheduler, Worker } from './scheduler.ts'
 import { countEvents, ReceivedBatch } from './statistics/blocks.ts'
-import type { Subscription } from './subscriptions.ts'
+import type { Subscriber, Subscription } from './subscriber.ts'
 
 /** One reply or event on its way out. */
 interface Item {
@@ -46,7 +46,7 @@ const NO_CORR_ID = Buffer.alloc(0)
  * commands, after the effects that they promise are durable, and only those of commands for other relays come when they
  * come; a client that does not read is not read from either.
  */
-export class Session implements Worker {
+export class Session implements Worker, Subscriber {
   readonly core: Core
   /** A number of its own since the relay started, for operators. */
   readonly id: number

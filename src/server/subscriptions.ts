@@ -1,18 +1,6 @@
-import type { MsgId, NotifierId, RcvId, ServiceId } from '../protocol/ids.ts'
+import type { NotifierId, RcvId, ServiceId } from '../protocol/ids.ts'
 import type { ServiceParty } from '../store/store.ts'
-import type { Session } from './session.ts'
-
-/** How one connection receives from one queue; it ends with the connection. */
-export interface Subscription {
-  readonly session: Session
-  readonly rcvId: RcvId
-  /** `get`: the connection polls with GET and is never pushed to. */
-  readonly mode: 'subscribed' | 'get'
-  /** Message that was handed out and is not acknowledged yet, with the time in milliseconds. */
-  delivered: { readonly msgId: MsgId; readonly at: number } | undefined
-  /** A message waits until the connection can take it. */
-  pending: boolean
-}
+import type { Subscriber, Subscription } from './subscriber.ts'
 
 /**
  * Who receives what: at most one connection per queue, per notifier and per service.
@@ -20,8 +8,8 @@ export interface Subscription {
  */
 export class Subscriptions {
   private readonly recipients = new Map<RcvId, Subscription>()
-  private readonly notifiers = new Map<NotifierId, Session>()
-  private readonly services = { R: new Map<ServiceId, Session>(), N: new Map<ServiceId, Session>() }
+  private readonly notifiers = new Map<NotifierId, Subscriber>()
+  private readonly services = { R: new Map<ServiceId, Subscriber>(), N: new Map<ServiceId, Subscriber>() }
 
   recipient(rcvId: RcvId): Subscription | undefined {
     return this.recipients.get(rcvId)
@@ -39,34 +27,34 @@ export class Subscriptions {
     if (this.recipients.get(subscription.rcvId) === subscription) this.recipients.delete(subscription.rcvId)
   }
 
-  notifier(notifierId: NotifierId): Session | undefined {
+  notifier(notifierId: NotifierId): Subscriber | undefined {
     return this.notifiers.get(notifierId)
   }
 
   /** Makes `session` the notifier's only subscriber; the one that it replaces, if that is another connection. */
-  subscribeNotifier(notifierId: NotifierId, session: Session): Session | undefined {
+  subscribeNotifier(notifierId: NotifierId, session: Subscriber): Subscriber | undefined {
     const previous = this.notifiers.get(notifierId)
     this.notifiers.set(notifierId, session)
     return previous === session ? undefined : previous
   }
 
-  unsubscribeNotifier(notifierId: NotifierId, session: Session): void {
+  unsubscribeNotifier(notifierId: NotifierId, session: Subscriber): void {
     if (this.notifiers.get(notifierId) === session) this.notifiers.delete(notifierId)
   }
 
   /** The connection of a service, for messages ('R') or notifications ('N'). */
-  service(party: ServiceParty, serviceId: ServiceId): Session | undefined {
+  service(party: ServiceParty, serviceId: ServiceId): Subscriber | undefined {
     return this.services[party].get(serviceId)
   }
 
   /** Makes `session` the service's only connection; the one that it replaces, if that is another one. */
-  subscribeService(party: ServiceParty, serviceId: ServiceId, session: Session): Session | undefined {
+  subscribeService(party: ServiceParty, serviceId: ServiceId, session: Subscriber): Subscriber | undefined {
     const previous = this.services[party].get(serviceId)
     this.services[party].set(serviceId, session)
     return previous === session ? undefined : previous
   }
 
-  unsubscribeService(party: ServiceParty, serviceId: ServiceId, session: Session): void {
+  unsubscribeService(party: ServiceParty, serviceId: ServiceId, session: Subscriber): void {
     if (this.services[party].get(serviceId) === session) this.services[party].delete(serviceId)
   }
 
@@ -77,14 +65,14 @@ export class Subscriptions {
   }
 
   /** Connections that messages are pushed to. */
-  recipientSessions(): Set<Session> {
+  recipientSessions(): Set<Subscriber> {
     const sessions = new Set(this.services.R.values())
     for (const { session, mode } of this.recipients.values()) if (mode === 'subscribed') sessions.add(session)
     return sessions
   }
 
   /** Connections that notifications are sent to. */
-  notifierSessions(): Set<Session> {
+  notifierSessions(): Set<Subscriber> {
     return new Set([...this.notifiers.values(), ...this.services.N.values()])
   }
 

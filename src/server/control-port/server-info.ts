@@ -79,6 +79,6 @@ function sum(sessions: readonly Session[], count: (session: Session) => number):
   return sessions.reduce((total, session) => total + count(session), 0)
 }
 
-function idsOf(sessions: Iterable<Session>): string {
+function idsOf(sessions: Iterable<Pick<Session, 'id'>>): string {
   return `[${[...sessions].map(({ id }) => id).join(',')}]`
 }

@@ -2,7 +2,7 @@ import type { Command } from '../../protocol/command.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { markDelivered, messageReply } from '../delivery.ts'
 import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
-import type { Subscription } from '../subscriptions.ts'
+import type { Subscription } from '../subscriber.ts'
 
 /** GET: returns the first message without subscribing; from then on this connection may not SUB to the queue. */
 export function getMessage(context: Context, queue: QueueRec): Outcome {

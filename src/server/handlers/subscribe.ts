@@ -2,7 +2,7 @@ import type { QueueRec } from '../../store/store.ts'
 import { endSubscription, pushFirst } from '../delivery.ts'
 import { fail, kept, type Context, type Outcome } from '../outcome.ts'
 import { associateQueue } from '../services.ts'
-import type { Subscription } from '../subscriptions.ts'
+import type { Subscription } from '../subscriber.ts'
 
 /**
  * SUB: makes this connection the queue's only recipient, before the reply leaves. The first message follows the reply

@@ -4,7 +4,7 @@ import type { Listener } from '../../transport/listener.ts'
 import { threadsOf } from '../control-port/process-facts.ts'
 import type { Core } from '../core.ts'
 import type { Session } from '../session.ts'
-import type { Subscription } from '../subscriptions.ts'
+import type { Subscriber, Subscription } from '../subscriber.ts'
 import { countAck, noAcks, type AckPeriods } from './ack-times.ts'
 
 /** The relay that the statistics are about. */
@@ -88,8 +88,8 @@ async function readSubscriptions(
 ): Promise<Pick<Live, 'subscribedClients' | 'deliveries'>> {
   const now = core.now()
   const waiting = noAcks()
-  const subscribed = new Set<Session>()
-  const clients = new Set<Session>()
+  const subscribed = new Set<Subscriber>()
+  const clients = new Set<Subscriber>()
   let count = 0
   let longest = 0
   await inSlices(subscriptionsOf(sessions), ({ session, mode, delivered }) => {
