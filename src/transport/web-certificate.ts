@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { lstat, readFile, stat } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Logger } from '../config/log.ts'
 import { WEB_TLS_PARAMETERS } from './tls-parameters.ts'
@@ -11,10 +11,12 @@ export interface WebCertificateFiles {
 
 const CHECK_INTERVAL_MS = 60_000
 
+const notThereYet = 'not there yet'
+
 /**
  * The certificate that browsers trust, of whatever kind they accept. The files may come later, and be renewed, while
  * the relay runs: they are looked at again when a connection needs them, at most once a minute. What cannot be used is
- * said once in the log, and the pair before it stays in use.
+ * said once in the log, and the pair before it stays in use. As long as neither file was ever there nothing is wrong.
  */
 export class WebCertificate {
   private readonly files: WebCertificateFiles
@@ -53,14 +55,19 @@ export class WebCertificate {
       this.loaded = version
       this.fault = undefined
     } catch (error) {
-      this.report(error)
+      await this.report(error)
     }
   }
 
-  private report(error: unknown): void {
-    const fault = error instanceof Error ? error.message : String(error)
+  private async report(error: unknown): Promise<void> {
+    const isAwaited = this.loaded === undefined && (await isNowhere(this.files))
+    const fault = isAwaited ? notThereYet : error instanceof Error ? error.message : String(error)
     if (fault === this.fault) return
     this.fault = fault
+    if (isAwaited) {
+      this.log.info('The web certificate is not there yet.')
+      return
+    }
     const meanwhile = this.loaded === undefined ? 'browsers cannot connect' : 'the one before it stays in use'
     this.log.warn(`The web certificate cannot be used, ${meanwhile}: ${fault}`)
   }
@@ -69,4 +76,14 @@ export class WebCertificate {
 async function versionOf(path: string): Promise<string> {
   const { ino, size, mtimeMs } = await stat(path)
   return `${ino}:${size}:${mtimeMs}`
+}
+
+/** Neither file is there. A link that leads nowhere is: somebody made it. */
+async function isNowhere({ certificate, key }: WebCertificateFiles): Promise<boolean> {
+  const missing = (path: string): Promise<boolean> =>
+    lstat(path).then(
+      () => false,
+      (error: unknown) => error instanceof Error && 'code' in error && error.code === 'ENOENT',
+    )
+  return (await missing(certificate)) && (await missing(key))
 }

@@ -70,6 +70,7 @@ describe('start', () => {
     ])
     expect(lines).toContain(`Serving SMP protocol on port ${port} (TLS)...`)
     expect(stdout).toContain(`Browsers are not served until ${join(relay.config, 'web.crt')}`)
+    expect(stderr).not.toMatch(/WARN.*web certificate/)
     expect(lines.at(-2)).toBe('creating new queues requires password')
     expect(stderr).toMatch(/Received SIGINT, stopping server\.\.\.\n.*Saving server state\.\.\.\n.*Server stopped\n$/)
   })

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -37,6 +37,17 @@ const put = async (name: string, as = 'web'): Promise<void> => {
   await rename(inDirectory(`${name}.key`), inDirectory(`${as}.key`))
 }
 
+async function linksToNowhere(): Promise<void> {
+  await rm(inDirectory('web.crt'))
+  await rm(inDirectory('web.key'))
+  await symlink(inDirectory('nothing'), inDirectory('web.crt'))
+}
+
+async function isDirectory(): Promise<void> {
+  await rm(inDirectory('web.crt'))
+  await mkdir(inDirectory('web.crt'))
+}
+
 const certificate = (): WebCertificate =>
   new WebCertificate({ certificate: inDirectory('web.crt'), key: inDirectory('web.key') }, log, () => minutes * 60_000)
 
@@ -47,14 +58,30 @@ describe('the web certificate', () => {
     expect(lines).toEqual([])
   })
 
-  it('may come while the relay runs; that it is missing is said once, and that it came', async () => {
+  it('may come while the relay runs; nothing is wrong before, and that it came is said', async () => {
     const web = certificate()
     for (minutes = 0; minutes < 3; minutes++) expect(await web.context()).toBeUndefined()
-    expect(lines).toEqual([expect.stringMatching(/^warn .*browsers cannot connect: .*no such file.*web\.crt/)])
+    expect(lines).toEqual([])
     make('web')
     expect(await web.context()).toBeDefined()
-    expect(lines[1]).toMatch(/^note /)
-    expect(lines).toHaveLength(2)
+    expect(lines).toEqual([expect.stringMatching(/^note /)])
+  })
+
+  it.each<[string, string, () => Promise<void>]>([
+    ['only its key is there', 'no such file.*web\\.crt', () => rm(inDirectory('web.crt'))],
+    ['only its chain is there', 'no such file.*web\\.key', () => rm(inDirectory('web.key'))],
+    ['a link leads nowhere', 'no such file.*web\\.crt', () => linksToNowhere()],
+    ['it cannot be read', 'EISDIR', () => isDirectory()],
+    ['it is damaged', '', () => writeFile(inDirectory('web.crt'), '-----BEGIN CERTIFICATE-----\nAAAA\n')],
+    ['it is that of another key', 'mismatch', () => rename(inDirectory('next.crt'), inDirectory('web.crt'))],
+  ])('is warned of once when %s, also after both files were missing', async (_, why, damage) => {
+    const web = certificate()
+    expect(await web.context()).toBeUndefined()
+    make('web')
+    make('next')
+    await damage()
+    for (minutes = 1; minutes < 3; minutes++) expect(await web.context()).toBeUndefined()
+    expect(lines).toEqual([expect.stringMatching(new RegExp(`^warn .*browsers cannot connect: .*${why}`))])
   })
 
   it('is looked at again after a minute, and taken when the files have changed', async () => {
