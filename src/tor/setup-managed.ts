@@ -28,6 +28,7 @@ import {
 } from './system-instance.ts'
 import { includeLines, instanceOf } from './take-service-out.ts'
 import { managedMark, readTorrcExtra, torrcRefused } from './torrc.ts'
+import { withIncluded } from './torrc-lines.ts'
 
 /*
  * The form in which the service stands in a torrc and tor keeps its key: the relay's user gets no access to that tor,
@@ -148,10 +149,12 @@ async function writeManaged(
   const main = place.mainTorrc === undefined ? undefined : await readFile(place.mainTorrc, 'utf8').catch(() => '')
   const mainWanted = main === undefined ? undefined : withInclude(main, place.torrc)
   const placed = importKey ? await placeManagedKey(place.directory, importKey, place.dataDirectory) : false
-  if (present === wanted && main === mainWanted) return placed
-  const candidate = main === undefined ? wanted : `${main}\n${wanted}`
+  const isSame = present === wanted && main === mainWanted
+  if (isSame && wasActive) return placed
+  const candidate = main === undefined ? wanted : await withIncluded(main, resolve(place.torrc), wanted)
   const reason = await verifyTorrcText(candidate, options.defaults ?? (await instanceDefaults(name)), run)
   if (reason !== undefined) throw torrcRefused(`the torrc for ${name}`, reason, remedyFor(reason, place))
+  if (isSame) return placed
   if (wasActive) await setup.record({ type: 'unit', name, was: 'running' })
   await setup.record({ type: 'included', torrc: place.mainTorrc ?? null, file: place.torrc, before: present ?? null })
   await mkdir(dirname(place.torrc), { recursive: true })

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
+import { torrcValue } from './torrc.ts'
 
 /*
  * Lines of a torrc and of what it includes (tor.1, "The configuration file format").
@@ -57,6 +58,24 @@ export function parseTorrc(text: string, file: string): TorrcLine[] {
     first = last
   }
   return lines
+}
+
+/**
+ * The text of a torrc as it will be once an included file has other text, so that tor can check it before anything is
+ * written: the new text stands where the file was included, and the files beside it are included one by one. At the end
+ * where nothing includes that file yet.
+ */
+export async function withIncluded(torrc: string, file: string, text: string): Promise<string> {
+  const rows = torrc.split('\n')
+  let isIncluded = false
+  for (const { name, value, first, last } of parseTorrc(torrc, '').reverse()) {
+    const files = name === '%include' ? (await includedFiles(value)).map((path) => resolve(path)) : []
+    if (!files.includes(file)) continue
+    isIncluded = true
+    const stand = files.map((path) => (path === file ? text : `%include ${torrcValue(path)}`))
+    rows.splice(first, last - first + 1, ...stand)
+  }
+  return isIncluded ? rows.join('\n') : `${torrc}\n${text}`
 }
 
 /** A file, all files of a directory, or those of a directory whose names fit a pattern with `*` and `?`. */

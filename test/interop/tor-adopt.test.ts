@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -219,27 +219,74 @@ function describeManaged(): void {
       expect(await files.read()).toBe(relayIni)
     }, 30_000)
 
-    it('whose torrc was broken by hand is refused with the reason, and goes on under its name when it is right', async () => {
+    it.each([
+      ['by one line', (text: string) => `${text}Bogus 1\n`],
+      ['by a missing one', (text: string) => text.replace(/^HiddenServiceDir .*\n/m, '')],
+    ])(
+      'whose file was broken by hand %s gets it back, and goes on under its name',
+      async (_, spoil) => {
+        const { player, options } = await managed()
+        try {
+          const { hostname } = await setupManagedTor(options(), files.progress)
+          const included = join(files.directory, 'torrc.d', 'smp-server.conf')
+          const neighbour = join(files.directory, 'torrc.d', 'neighbour.conf')
+          const before = readFileSync(included, 'utf8')
+          await writeFile(neighbour, 'MaxCircuitDirtiness 700\n')
+          await writeFile(included, spoil(before))
+          await player.restart('tor@default')
+          expect(await setupManagedTor(options(), files.progress)).toMatchObject({ hostname, changes: [included] })
+          expect(readFileSync(included, 'utf8')).toBe(before)
+          expect(await setupManagedTor(options(), files.progress)).toMatchObject({ hostname, changes: [] })
+        } finally {
+          await player.stop()
+        }
+      },
+      60_000,
+    )
+
+    it("gets other settings in a second run, which are checked in the place of the first's", async () => {
       const { player, options } = await managed()
       try {
         const { hostname } = await setupManagedTor(options(), files.progress)
+        const shape = { mode: 'single-hop', pow: false, maxStreams: 7 } as const
         const included = join(files.directory, 'torrc.d', 'smp-server.conf')
-        const before = readFileSync(included, 'utf8')
-        await writeFile(included, `${before}Bogus 1\n`)
-        await player.restart('tor@default')
-        await expect(setupManagedTor(options(), files.progress)).rejects.toMatchObject({
-          code: 'TORRC_REFUSED',
-          message: "tor does not accept the torrc for default: Unknown option 'Bogus'.",
-          remedy: expect.stringContaining('Correct the torrc') as string,
-        })
-        expect(readFileSync(included, 'utf8')).toBe(`${before}Bogus 1\n`)
-        await writeFile(included, before)
-        await player.restart('tor@default')
-        expect(await setupManagedTor(options(), files.progress)).toMatchObject({ hostname, changes: [] })
+        const again = await setupManagedTor({ ...options(), shape }, files.progress)
+        expect(again).toMatchObject({ hostname, changes: [included, files.ini] })
+        expect(readFileSync(included, 'utf8')).toContain('HiddenServiceMaxStreams 7\n')
       } finally {
         await player.stop()
       }
     }, 60_000)
+
+    it.each([
+      ['torrc', 'with its own file as it was', (text: string) => text],
+      ['torrc', 'with its own file broken, too', (text: string) => `${text}Bogus 1\n`],
+      ['torrc.d/neighbour.conf', 'with its own file broken, too', (text: string) => `${text}Bogus 1\n`],
+    ])(
+      'is told in one sentence what is wrong in the operator’s %s, %s',
+      async (name, _, spoil) => {
+        const { player, options } = await managed()
+        try {
+          await setupManagedTor(options(), files.progress)
+          await player.stop()
+          const [theirs, included] = [name, 'torrc.d/smp-server.conf'].map((path) => join(files.directory, path))
+          if (theirs === undefined || included === undefined) throw new Error('there are two files')
+          const own = spoil(readFileSync(included, 'utf8'))
+          await writeFile(included, own)
+          await writeFile(theirs, `${existsSync(theirs) ? readFileSync(theirs, 'utf8') : ''}Wrong 1\n`)
+          const before = readFileSync(theirs, 'utf8')
+          await expect(setupManagedTor(options(), files.progress)).rejects.toMatchObject({
+            code: 'TORRC_REFUSED',
+            message: "tor does not accept the torrc for default: Unknown option 'Wrong'.",
+            remedy: expect.stringContaining('Correct the torrc') as string,
+          })
+          expect([readFileSync(included, 'utf8'), readFileSync(theirs, 'utf8')]).toEqual([own, before])
+        } finally {
+          await player.stop()
+        }
+      },
+      60_000,
+    )
 
     it('has its hostname checked against its key', async () => {
       const { player, options } = await managed()
