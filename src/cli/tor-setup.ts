@@ -8,6 +8,7 @@ import { clockFacts } from '../tor/clock-facts.ts'
 import { judgeClock } from '../tor/clock-judgement.ts'
 import { runCommand, runLongCommand } from '../tor/command.ts'
 import { type Finding, judge } from '../tor/judgement.ts'
+import { readOnionKey } from '../tor/onion-key.ts'
 import { changesNothing, planDiff, planLines, type Plan } from '../tor/plan.ts'
 import { judgePorts } from '../tor/port-judgement.ts'
 import { type MachineFacts, preflight } from '../tor/preflight.ts'
@@ -40,14 +41,14 @@ export function addTorSetup(tor: Command, { paths }: Pick<Context, 'paths'>): vo
 async function setup(options: TorSetupOptions, paths: Paths): Promise<void> {
   const { settings } = await loadSettings(paths)
   const services = detectServiceManager(runCommand)
-  const facts = await preflight({ run: runCommand, services, torrcs: await usualTorrcs() })
+  const facts = await preflight({ run: runCommand, services, torrcs: await usualTorrcs(), ini: paths.ini })
   const wishes = await setupWishes(options, settings, paths, facts.socks.value)
   const now = new Date()
   const clock = await clockFacts({ run: runCommand, services, torDirectories: [paths.tor, paths.torClient], now })
   const relayPorts = settings.transport.ports
   const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
   const findings = [
-    ...judge(facts, { ...judged(options, wishes), form: wishes.form === 'own' ? 'own' : 'system' }),
+    ...judge(facts, await judged(options, wishes, paths)),
     ...judgeClock(clock),
     ...judgePorts(await lookAtPorts({ ports: wishes.ports, relayPorts, keyHash }), paths.ini),
   ]
@@ -80,17 +81,20 @@ function refusal({ text, remedy }: Finding): Refusal {
   return new Refusal(`Error: ${text}`, ...(remedy === undefined ? [] : [remedy]))
 }
 
-function judged(
+async function judged(
   options: TorSetupOptions,
-  { shape, form, instance, adoption }: SetupWishes,
-): Omit<Parameters<typeof judge>[1], 'form'> {
+  { shape, form, instance, adoption, importKey }: SetupWishes,
+  { onionKey }: Paths,
+): Promise<Parameters<typeof judge>[1]> {
   return {
+    form: form === 'own' ? 'own' : 'system',
     anonymous: shape.mode === 'anonymous',
     torrcManaged: form === 'torrc',
     officialRepository: options.officialRepo ?? false,
     adopts: adoption !== undefined,
     ownTorrc: form === 'torrc' ? managedPlace(instance).torrc : undefined,
     pow: shape.pow ?? false,
+    hasKey: (adoption?.key ?? importKey ?? (await readOnionKey(onionKey))) !== undefined,
   }
 }
 

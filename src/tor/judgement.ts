@@ -14,6 +14,8 @@ export interface Wishes {
   /** Where smp-server itself writes a service. */
   readonly ownTorrc?: string | undefined
   readonly pow: boolean
+  /** The relay has an onion key, or gets one that is adopted or imported. */
+  readonly hasKey: boolean
 }
 
 /** `stop`: it cannot go on like this. `note`: it goes on, and this should be known. */
@@ -39,7 +41,24 @@ export function judge(facts: MachineFacts, wishes: Wishes): Finding[] {
   ]
 }
 
-function judgeUser({ isRoot }: MachineFacts, { form, adopts }: Wishes): Finding[] {
+/**
+ * Whether root works for the relay of another user. Its own tor has to run as that user, so all that root can do is to
+ * put a key in its place; the tor starts with the relay.
+ */
+export function isForAnother(isRoot: boolean, relayUid: number | undefined): boolean {
+  return isRoot && relayUid !== undefined && relayUid !== 0
+}
+
+/** What root is told who would have to run that tor, since there is no key yet. */
+export function ownAsRoot(ini: string): Finding & { readonly remedy: string } {
+  const text = `${ini} belongs to another user, whose tor root should not run.`
+  const remedy = 'Run it as that user: sudo -u USER smp-server tor setup --own'
+  return { level: 'stop', code: 'OWN_AS_ROOT', text, remedy }
+}
+
+function judgeUser({ isRoot, relayUid }: MachineFacts, { form, adopts, hasKey }: Wishes): Finding[] {
+  const needsTheirTor = form === 'own' && !hasKey && isForAnother(isRoot.value, relayUid.value)
+  if (needsTheirTor) return [ownAsRoot(relayUid.source)]
   if (isRoot.value) return []
   const remedy = 'Run it with sudo, or let the relay run its own tor, which needs no root.'
   if (form === 'system') {

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { AppError } from '../config/app-error.ts'
 import type { CommandRunner } from './command.ts'
 import { errorCode } from './error-code.ts'
@@ -27,6 +27,8 @@ export interface SystemRelease {
 
 export interface MachineFacts {
   readonly isRoot: Fact<boolean>
+  /** Who owns the relay's INI file; the relay runs as this user. */
+  readonly relayUid: Fact<number | undefined>
   readonly release: Fact<SystemRelease | undefined>
   /** `undefined`: no tor. */
   readonly torVersion: Fact<string | undefined>
@@ -42,6 +44,8 @@ export interface PreflightOptions {
   readonly run: CommandRunner
   readonly services: ServiceManager
   readonly torrcs: readonly string[]
+  /** The relay's INI file. */
+  readonly ini: string
   readonly binary?: string | undefined
   readonly osRelease?: string
   readonly appArmorProfiles?: string
@@ -50,9 +54,10 @@ export interface PreflightOptions {
 
 /** Gathers the facts; what cannot be learned counts as absent. */
 export async function preflight(options: PreflightOptions): Promise<MachineFacts> {
-  const { run, services, torrcs, binary = 'tor', osRelease = '/etc/os-release', socksPort = 9050 } = options
+  const { run, services, torrcs, ini, binary = 'tor', osRelease = '/etc/os-release', socksPort = 9050 } = options
   const { appArmorProfiles = '/sys/kernel/security/apparmor/profiles' } = options
-  const [release, profiles, torVersion, socks, found] = await Promise.all([
+  const [owner, release, profiles, torVersion, socks, found] = await Promise.all([
+    stat(ini).catch(() => undefined),
     readFile(osRelease, 'utf8').catch(() => ''),
     readFile(appArmorProfiles, 'utf8').catch(() => ''),
     installedTor(run, binary),
@@ -61,6 +66,7 @@ export async function preflight(options: PreflightOptions): Promise<MachineFacts
   ])
   return {
     isRoot: { value: process.geteuid?.() === 0, source: 'effective user' },
+    relayUid: { value: owner?.uid, source: ini },
     release: { value: parseRelease(release), source: osRelease },
     torVersion: { value: torVersion, source: `${binary} --version` },
     serviceManager: { value: services.type, source: '/run/systemd/system' },

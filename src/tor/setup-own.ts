@@ -1,4 +1,5 @@
 import { runCommand } from './command.ts'
+import { isForAnother } from './judgement.ts'
 import { requireTorMode } from './onion-service.ts'
 import { connectOwnTor } from './own-tor.ts'
 import { noServiceManager } from './service-manager.ts'
@@ -19,7 +20,8 @@ export async function setupOwnTor(options: OwnSetupOptions, progress: SetupProgr
   const { torrcExtra, shape } = setup
   const socksPort = options.wishes?.socksPort
   if (torrcExtra !== undefined) await readTorrcExtra(torrcExtra)
-  if (process.geteuid?.() === 0 && setup.uid !== 0) return await setup.orTakeBack(() => setup.finishWithoutTor())
+  const isRoot = process.geteuid?.() === 0
+  if (isForAnother(isRoot, setup.uid)) return await setup.orTakeBack(() => setup.finishWithoutTor())
   progress.begin('tor', 'Starting tor')
   const running = await connectOwnTor(directory)
   if (running) {

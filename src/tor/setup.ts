@@ -13,6 +13,7 @@ import { TorControl } from './control/tor-control.ts'
 import { iniHosts, isOnion, requireSameOnion } from './ini-hosts.ts'
 import type { IniFile } from './ini-text.ts'
 import { readIni } from './ini-text.ts'
+import { ownAsRoot } from './judgement.ts'
 import { bringUpOnion } from './kept-onion.ts'
 import type { OnionHostname } from './onion-address.ts'
 import { keepOnionKey, type OnionKey, readOnionKey } from './onion-key.ts'
@@ -222,8 +223,8 @@ export class Setup {
   async finishWithoutTor(): Promise<SetupResult> {
     const key = await this.#takeOver()
     if (!key) {
-      const message = `${this.#options.ini} belongs to another user, whose tor root should not run.`
-      throw new AppError('OWN_AS_ROOT', message, 'Run it as that user: sudo -u USER smp-server tor setup --own')
+      const { code, text, remedy } = ownAsRoot(this.#options.ini)
+      throw new AppError(code, text, remedy)
     }
     const hosts = await this.writeIni(key.hostname, { mode: 'own' })
     const publication = { published: false, why: 'tor starts with the relay' } as const

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { buildProgram, Installation } from './cli-process.ts'
+import { tree } from './tree.ts'
 
 /*
  * A relay of an unprivileged user, in directories that root made for it and whose parent it cannot write to; and what a
@@ -36,6 +37,33 @@ describe.skipIf(process.getuid?.() !== 0)('a user of its own (needs root)', () =
   test('can start what root initialised in its directories', () => {
     relay.run(['init', '-y'])
     expect(relay.run(['start', '-m'], '', nobody).status).toBe(0)
+  })
+
+  test('has its own tor set up by nobody else: root is refused before anything is planned or installed', async () => {
+    const programs = join(relay.root, 'programs')
+    mkdirSync(programs)
+    // No tor, and an installer that leaves a trace.
+    symlinkSync('/usr/bin/env', join(programs, 'env'))
+    writeFileSync(join(programs, 'apt-get'), '#!/bin/sh\n: >"${0%/*}/was-run"\n', { mode: 0o755 })
+    const withoutTor = new Installation({ path: programs })
+    try {
+      for (const directory of [withoutTor.root, withoutTor.config, withoutTor.state]) {
+        mkdirSync(directory, { recursive: true })
+        chmodSync(directory, 0o755)
+        chownSync(directory, nobody, nobody)
+      }
+      expect(withoutTor.run(['init', '-y', '-n', 'a.example'], '', nobody).status).toBe(0)
+      const before = tree(withoutTor.root, programs)
+      const { status, stdout } = withoutTor.run(['tor', 'setup', '--own', '-y'])
+      expect(stdout).toMatch(
+        /^Error: .*smp-server\.ini belongs to another user, whose tor root should not run\.\nRun it as that user: sudo -u USER smp-server tor setup --own\n$/m,
+      )
+      expect(status).toBe(1)
+      expect(stdout).not.toContain(' 1. ')
+      expect(tree(withoutTor.root, programs)).toEqual(before)
+    } finally {
+      await withoutTor.remove()
+    }
   })
 
   test('cannot initialise a relay in directories of root, and leaves no half of one', () => {

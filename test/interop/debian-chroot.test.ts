@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -142,6 +143,8 @@ describe.skipIf(!isRoot)('a fresh system', () => {
   })
 
   describe('without an init system', () => {
+    const setup = 'smp-server tor setup --own -y --torrc-extra /etc/torrc-extra'
+
     it('a tor instance of the system is refused, and nothing is changed', async () => {
       const before = await sums()
       const result = await machine.run(['smp-server', 'tor', 'setup', '--system', '-y'])
@@ -153,12 +156,26 @@ describe.skipIf(!isRoot)('a fresh system', () => {
       expect((await machine.run(['tor', '--version'])).status).not.toBe(0)
     })
 
-    it("tor setup installs the distribution's tor, and leaves the relay's own tor to the relay's user", async () => {
+    it("the relay's own tor is left to the relay's user: root is refused, and nothing is installed or changed", async () => {
       await machine.write('/etc/torrc-extra', 'DisableNetwork 1\n')
-      const setup = 'smp-server tor setup --own -y --torrc-extra /etc/torrc-extra'
-      const asRoot = await machine.run(setup.split(' '))
+      const before = await sums()
+      expectRefusal(
+        await machine.run(setup.split(' ')),
+        /^Error: .*smp-server\.ini belongs to another user, whose tor root should not run\.\nRun it as that user: sudo -u USER smp-server tor setup --own$/m,
+      )
+      expect(await sums()).toBe(before)
+      expect((await machine.run(['tor', '--version'])).status).not.toBe(0)
+    })
+
+    it("with a key of its own root gets the distribution's tor installed, and the relay's user goes on", async () => {
+      const secret = createHash('sha512').update(randomBytes(32)).digest()
+      secret.writeUInt8(secret.readUInt8(0) & 248, 0)
+      secret.writeUInt8((secret.readUInt8(31) & 127) | 64, 31)
+      await machine.write('/root/key', `ED25519-V3:${secret.toString('base64')}\n`, '600')
+      const asRoot = await machine.run([...setup.split(' '), '--import-key', '/root/key'])
       expect(asRoot.stdout).toContain('tor is not installed; it will be.')
-      expect(asRoot.stdout).toContain('Run it as that user: sudo -u USER smp-server tor setup --own')
+      expect(asRoot.stdout).toMatch(/^Server address: smp:\/\/.*@relay\.example,[a-z2-7]{56}\.onion$/m)
+      expect(asRoot.status).toBe(0)
       expect(await machine.succeeds(['tor', '--version'])).toMatch(/^Tor version 0\.4\./)
       const asSmp = await machine.runAsSmp(setup)
       expect(asSmp).toMatchObject({ status: 0, stderr: '' })

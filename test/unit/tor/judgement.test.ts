@@ -6,6 +6,7 @@ const debian: SystemRelease = { id: 'debian', like: [], codename: 'bookworm', na
 
 interface Values {
   isRoot: boolean
+  relayUid: number | undefined
   release: SystemRelease | undefined
   torVersion: string | undefined
   serviceManager: 'systemd' | 'none'
@@ -16,6 +17,7 @@ interface Values {
 function facts(change: Partial<Values> = {}): MachineFacts {
   const values: Values = {
     isRoot: true,
+    relayUid: 0,
     release: debian,
     torVersion: '0.4.9.11',
     serviceManager: 'systemd',
@@ -26,6 +28,7 @@ function facts(change: Partial<Values> = {}): MachineFacts {
   const fact = <T>(value: T): { value: T; source: string } => ({ value, source: 'test' })
   return {
     isRoot: fact(values.isRoot),
+    relayUid: { value: values.relayUid, source: '/etc/relay.ini' },
     release: fact(values.release),
     torVersion: fact(values.torVersion),
     serviceManager: fact(values.serviceManager),
@@ -42,6 +45,7 @@ const own: Wishes = {
   officialRepository: false,
   adopts: false,
   pow: false,
+  hasKey: false,
 }
 
 function codes(change: Partial<Values>, wishes: Partial<Wishes>, level: string): string[] {
@@ -55,6 +59,10 @@ const service = { torrc: '/etc/tor/torrc', directory: '/var/lib/tor/x', mode: 's
 describe('the judgement of a machine', () => {
   it.each<[string, Partial<Values>, Partial<Wishes>, string[]]>([
     ['an own tor needs no root', { isRoot: false }, {}, []],
+    ['root does not run the own tor of another user', { relayUid: 1000 }, {}, ['OWN_AS_ROOT']],
+    ['root may put a key in its place', { relayUid: 1000 }, { hasKey: true }, []],
+    ['that user may run it', { relayUid: 1000, isRoot: false }, {}, []],
+    ['root may make an instance for another user', { relayUid: 1000 }, { form: 'system' }, []],
     ['an instance needs root', { isRoot: false }, { form: 'system' }, ['NEEDS_ROOT']],
     ['taking a service over needs root', { isRoot: false }, { adopts: true }, ['NEEDS_ROOT']],
     ['an own tor needs no systemd, and no Debian', { serviceManager: 'none', release: undefined }, {}, []],
@@ -73,6 +81,14 @@ describe('the judgement of a machine', () => {
     ['the repository is for Debian', { release: undefined }, { officialRepository: true }, ['NO_REPOSITORY']],
   ])('%s', (_, change, wishes, expected) => {
     expect(codes(change, wishes, 'stop')).toEqual(expected)
+  })
+
+  it('says whose INI file it is, and what to do, before it speaks of installing tor', () => {
+    const [first] = judge(facts({ relayUid: 1000, torVersion: undefined }), own)
+    expect(first).toMatchObject({
+      text: '/etc/relay.ini belongs to another user, whose tor root should not run.',
+      remedy: 'Run it as that user: sudo -u USER smp-server tor setup --own',
+    })
   })
 
   it('every reason to stop has a remedy', () => {
