@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
 import { clockSkew } from './clock.ts'
 import type { TorEvent } from './control/events.ts'
@@ -49,6 +50,8 @@ export class ServedOnion {
   #next: OnionKey | undefined
   /** Answers in a row that the network does not have the descriptor. */
   #misses = 0
+  /** How often the service was given to this tor anew since the network last had its descriptor. */
+  #renewals = 0
   #renewing: Promise<void> | undefined
 
   constructor(tor: TorSession, options: ServedOnionOptions) {
@@ -93,9 +96,25 @@ export class ServedOnion {
       this.#misses += 1
       this.#log.warn('onion service: the Tor network does not have the descriptor')
       // One answer can come from a directory that has only just become responsible.
-      if (this.#misses > 1) await this.renew()
+      if (this.#misses > 1) await this.#publishAgain()
     }
     return result
+  }
+
+  /**
+   * @throws AppError `ONION_UNPUBLISHED` when that has not helped before, or cannot: a tor that chose its relays by a
+   * wrong clock may have none left after the correction. An own tor makes way for another one then.
+   */
+  async #publishAgain(): Promise<void> {
+    const isOwn = this.#tor.pid !== undefined
+    if (isOwn && (this.#renewals > 0 || this.#state.value.clockSkew !== undefined)) {
+      throw new AppError(
+        'ONION_UNPUBLISHED',
+        'This tor does not get the descriptor into the network: another is started.',
+      )
+    }
+    await this.renew()
+    this.#renewals += 1
   }
 
   /** Gives the service to its tor anew, which publishes it again. */
@@ -113,6 +132,7 @@ export class ServedOnion {
     if (!publishedAt) this.#log.info('onion service: published')
     // A clock with which that works is right enough.
     this.#state.set({ publishedAt: publishedAt ?? now, confirmedAt: now, clockSkew: undefined })
+    this.#renewals = 0
     this.#progress()
     this.#options.notice.isThere()
     this.#options.proofs?.published()

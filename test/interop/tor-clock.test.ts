@@ -102,10 +102,10 @@ function describeClock(preload: string): void {
     })
   }, 40_000)
 
-  it('and within 120 s after the clock was corrected it is published, without a restart', async () => {
+  it('and within 180 s after the clock was corrected it is published, by the same tor or another', async () => {
     await writeFile(clock, '+0\n')
-    await running?.shows(/onion service: published/, 120_000)
+    await running?.shows(/onion service: published/, 180_000)
     running?.kill('SIGTERM')
     expect((await running?.ended())?.status).toBe(0)
-  }, 150_000)
+  }, 210_000)
 }
