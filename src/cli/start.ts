@@ -115,30 +115,23 @@ async function run(
     log.note('Server stopped')
     if (end instanceof Error) throw end
   } finally {
-    stopping.forget()
+    stopping.forgetErrors()
   }
 }
 
 /**
- * Resolves at the first signal to stop, or with an error that nobody caught; later ones are ignored, so that nothing
- * interrupts the saving.
+ * Resolves at the first signal to stop, or with an error that nobody caught. Later signals are ignored up to the end of
+ * the process, so that nothing interrupts the saving.
  */
-function stopSignal(): { received: Promise<NodeJS.Signals | Error>; forget(): void } {
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+function stopSignal(): { received: Promise<NodeJS.Signals | Error>; forgetErrors(): void } {
   let resolveReceived: (reason: NodeJS.Signals | Error) => void
   const received = new Promise<NodeJS.Signals | Error>((resolve) => {
     resolveReceived = resolve
   })
   const listener = (reason: NodeJS.Signals | Error): void => resolveReceived(reason)
-  for (const signal of signals) process.on(signal, listener)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, listener)
   process.on('uncaughtException', listener)
-  return {
-    received,
-    forget: () => {
-      for (const signal of signals) process.off(signal, listener)
-      process.off('uncaughtException', listener)
-    },
-  }
+  return { received, forgetErrors: () => process.off('uncaughtException', listener) }
 }
 
 type Ports = Pick<Settings['transport'], 'ports' | 'webSocketPorts' | 'controlPort'>
