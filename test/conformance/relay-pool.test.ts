@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { idFromBytes } from '../../src/protocol/ids.ts'
 import { commands } from '../client/commands.ts'
 import { startFakeRelay, type FakeRelay, type FakeRelayOptions, type FakeRequest } from './fake-relay.ts'
+import { nameRecord } from './name-record.ts'
 import { auth, err, ok, pong } from './setting.ts'
 import { anySend, forwardRaw, prxy, relayOf, through } from './through-proxy.ts'
 import { until, withTunedRelay } from './tuned.ts'
@@ -176,7 +177,7 @@ describe('the commands of one client that wait for other relays', () => {
     most = Math.max(most, ++asking)
     setTimeout(() => {
       asking--
-      response.end('{"name":"a.simplex"}')
+      response.end(JSON.stringify(nameRecord('a.simplex')))
     }, 10)
   })
   beforeAll(async () => {

@@ -119,7 +119,7 @@ describe('tor remove', () => {
     expect((await running.ended()).status).toBe(0)
     // What the relay has written about its state until then.
     relay.run(['tor', 'remove', '-y'])
-    expect(readdirSync(relay.state)).toEqual(['smp-server-store', 'smp-server-store.log'])
+    expect(readdirSync(relay.state)).toEqual(['smp-server-store', 'smp-server-store.log', 'www'])
   })
 })
 
