@@ -49,12 +49,12 @@ function negotiated(): Promise<string | false | null> {
 }
 
 describe('start', () => {
-  test('runs a fresh relay, tells its address, and ends with 0 at SIGINT although more signals come', async () => {
+  test('runs a fresh relay, tells its address, and ends with 0 at SIGINT although another signal comes', async () => {
     initialize()
     const running = relay.start(['start', '+RTS', '-N', '-RTS'])
     await running.shows(/Listening on port/)
     expect(await negotiated()).toBe('smp/1')
-    running.kill('SIGINT')
+    // At the same moment, so that the second one comes while the first is heeded; the system chooses which is which.
     running.kill('SIGINT')
     running.kill('SIGTERM')
     const { status, stdout, stderr } = await running.ended()
@@ -72,7 +72,9 @@ describe('start', () => {
     expect(stdout).toContain(`Browsers are not served until ${join(relay.config, 'web.crt')}`)
     expect(stderr).not.toMatch(/WARN.*web certificate/)
     expect(lines.at(-2)).toBe('creating new queues requires password')
-    expect(stderr).toMatch(/Received SIGINT, stopping server\.\.\.\n.*Saving server state\.\.\.\n.*Server stopped\n$/)
+    expect(stderr).toMatch(
+      /Received SIG(?:INT|TERM), stopping server\.\.\.\n.*Saving server state\.\.\.\n.*Server stopped\n$/,
+    )
   })
 
   test('ends with 0 at SIGTERM too', async () => {

@@ -148,7 +148,7 @@ describe.skipIf(!isRoot)('a fresh system', () => {
     it('a tor instance of the system is refused, and nothing is changed', async () => {
       const before = await sums()
       const result = await machine.run(['smp-server', 'tor', 'setup', '--system', '-y'])
-      expect(result.stderr).toContain(
+      expect(result.stdout).toContain(
         'This machine was not booted with systemd, so nothing would start a tor instance.',
       )
       expect(result.status).toBe(1)
@@ -254,11 +254,7 @@ describe.skipIf(!isRoot)('a fresh system', () => {
       await journalShows('this user may not use ports below 1024')
       await machine.succeeds(['systemctl', 'stop', 'smp-server'])
       await journalShows('Server stopped', 3)
-      expect(await properties('ExecMainCode', 'ExecMainStatus', 'Result')).toEqual({
-        ExecMainCode: '1',
-        ExecMainStatus: '0',
-        Result: 'success',
-      })
+      expect(await properties('ExecMainStatus', 'Result')).toEqual({ ExecMainStatus: '0', Result: 'success' })
       // What the unit copied after the stop says where the queues are.
       const copied = await machine.succeeds(['cat', `${state}/smp-server-store.log.bak`])
       expect(copied).toContain('smp-server-store beside this file')
