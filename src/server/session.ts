@@ -39,6 +39,8 @@ const MAX_WAITING = 64
 const MAX_WAITING_ITEMS = 512
 /** Commands for other relays that wait for their turn before the socket is paused; each may hold its block. */
 const MAX_POSTPONED = 64
+/** Messages that leave in one turn of the loop before further ones are held back: each fills its block. */
+const MAX_LEAVING_MESSAGES = 16
 const NO_CORR_ID = Buffer.alloc(0)
 
 /**
@@ -81,6 +83,7 @@ export class Session implements Worker, Subscriber {
   private readonly inbox: Buffer[] = []
   private readonly waiting: Group[] = []
   private outgoing: Item[] = []
+  private leavingMessages = 0
   /** Encoded, block by block. */
   private readonly batches: Buffer[][] = []
   private executing: Item[] | undefined
@@ -117,7 +120,7 @@ export class Session implements Worker, Subscriber {
 
   /** Whether an event may be pushed now. What may not must be held back and offered again when the client reads. */
   get canPush(): boolean {
-    return !this.closed && !this.congested
+    return !this.closed && !this.congested && this.leavingMessages < MAX_LEAVING_MESSAGES
   }
 
   /** What is kept in memory for this connection: received blocks, and replies and events on their way out. */
@@ -149,7 +152,7 @@ export class Session implements Worker, Subscriber {
 
   /** Resolves when events may be pushed, or the connection has ended. */
   writable(): Promise<void> | undefined {
-    if (!this.congested || this.closed) return undefined
+    if (this.canPush || this.closed) return undefined
     return new Promise((resolve) => this.writers.push(resolve))
   }
 
@@ -280,7 +283,10 @@ export class Session implements Worker, Subscriber {
 
   private leave(items: Item[]): void {
     if (this.closed) return
-    for (const item of items) this.outgoing.push(item)
+    for (const item of items) {
+      this.outgoing.push(item)
+      if (item.reply.type === 'MSG') this.leavingMessages++
+    }
     if (this.flushScheduled) return
     this.flushScheduled = true
     process.nextTick(this.flush)
@@ -294,6 +300,7 @@ export class Session implements Worker, Subscriber {
     const { transmissionContext } = this.link
     const items = this.outgoing
     this.outgoing = []
+    this.leavingMessages = 0
     countEvents(this.core.stats, items)
     let together: Buffer[] = []
     const pack = (): void => {
@@ -308,6 +315,7 @@ export class Session implements Worker, Subscriber {
     pack()
     this.writeBatches()
     this.scheduler.charge(this, performance.now() - beganMs)
+    this.offerAgain()
   }
 
   private writeBatches(): void {
@@ -327,11 +335,17 @@ export class Session implements Worker, Subscriber {
     this.congested = false
     this.stalledAt = undefined
     this.writeBatches()
+    this.offerAgain()
+    if (!this.mustWait() && this.inbox.length > 0) this.scheduler.wake(this)
+  }
+
+  /** Offers what was held back while the client did not read, or while as much was leaving already. */
+  private offerAgain(): void {
     if (!this.canPush) return
-    pushHeldBack(this.core, this)
-    notifyHeldBack(this.core, this)
+    const { subscriptions, notifiers } = this.heldBack
+    if (subscriptions.size > 0) pushHeldBack(this.core, this)
+    if (notifiers.size > 0) notifyHeldBack(this.core, this)
     this.wakeWriters()
-    if (this.inbox.length > 0) this.scheduler.wake(this)
   }
 
   private wakeWriters(): void {
