@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { Spread } from './test/sequence.ts'
 
 export default defineConfig({
   test: {
@@ -6,7 +7,9 @@ export default defineConfig({
     globalSetup: ['test/tor-network/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // One more than CI has processors: about one of them waits for another program at any time.
+    maxWorkers: 3,
+    sequence: { sequencer: Spread },
     reporters: ['default'],
   },
 })
