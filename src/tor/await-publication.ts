@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { clockSkew, skewText } from './clock.ts'
+import { type ClockSkew, clockSkew, skewText } from './clock.ts'
 import type { BootstrapPhase } from './control/events.ts'
 import { eventNames } from './control/events.ts'
 import type { TorControl } from './control/tor-control.ts'
@@ -26,7 +26,7 @@ export class PublicationWatch {
   #listeners: PublicationListeners = {}
   readonly #publication = new Publication()
   #phase: BootstrapPhase | undefined
-  #skew: number | undefined
+  #skew: ClockSkew | undefined
   #progressAt = performance.now()
 
   private constructor(control: TorControl) {
@@ -37,7 +37,7 @@ export class PublicationWatch {
   static async open(control: TorControl): Promise<PublicationWatch> {
     const watch = new PublicationWatch(control)
     control.onEvent((event) => {
-      watch.#skew = clockSkew(event) ?? watch.#skew
+      watch.#skew = clockSkew(event, watch.#phase) ?? watch.#skew
       if (event.type === 'bootstrap') watch.#bootstrap(event)
       else if (event.type === 'hsDesc') {
         watch.#publication.take(event)

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
 import type { Patience } from './await-publication.ts'
-import { clockRemedy, clockSkew, skewClause } from './clock.ts'
+import { type ClockSkew, clockRemedy, clockSkew, skewClause } from './clock.ts'
 import type { BootstrapPhase, StreamEvent } from './control/events.ts'
 import { OwnTor, ownTorPaths } from './own-tor.ts'
 import { clientExtra, readTorrcExtra } from './torrc.ts'
@@ -74,16 +74,16 @@ async function runClient<T>(
   const { control } = tor
   try {
     let phase = await control.bootstrapPhase()
-    let skew: number | undefined
+    let skew: ClockSkew | undefined
     let refused = false
     control.onEvent((event) => {
-      skew = clockSkew(event) ?? skew
+      skew = clockSkew(event, phase) ?? skew
       if (event.type === 'stream') refused ||= isRefusal(event)
       if (event.type !== 'bootstrap') return
       phase = event
       options.onBootstrap?.(event)
     })
-    await control.setEvents(['STATUS_CLIENT', 'STATUS_GENERAL', 'STREAM'])
+    await control.setEvents(['STATUS_CLIENT', 'STATUS_GENERAL', 'STREAM', 'WARN'])
     await tor.enableNetwork()
     const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
     if (isOff) throw switchedOff()
@@ -107,7 +107,7 @@ async function runClient<T>(
   }
 }
 
-type Phase = BootstrapPhase & { readonly skew: number | undefined }
+type Phase = BootstrapPhase & { readonly skew: ClockSkew | undefined }
 
 /** Waits for the end of the bootstrap, as long as it goes on. */
 async function connected(phase: () => Phase, tor: OwnTor, options: ClientTorOptions): Promise<void> {

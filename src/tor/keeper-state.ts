@@ -1,3 +1,4 @@
+import type { ClockSkew } from './clock.ts'
 import type { BootstrapPhase } from './control/events.ts'
 import type { OnionHostname } from './onion-address.ts'
 import type { Proof } from './proof.ts'
@@ -21,8 +22,8 @@ interface TorState {
   readonly torPid?: number | undefined
   readonly bootstrap?: BootstrapPhase
   readonly networkUp?: boolean
-  /** Seconds by which this machine's clock is ahead, as far as tor has said so. */
-  readonly clockSkew?: number | undefined
+  /** As far as tor has said that this machine's clock is wrong. */
+  readonly clockSkew?: ClockSkew | undefined
   readonly publication?: PublicationState
   /** When the present publication was first seen. */
   readonly publishedAt?: Date | undefined

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../config/app-error.ts'
 import type { Logger } from '../config/log.ts'
-import { clockSkew } from './clock.ts'
-import type { TorEvent } from './control/events.ts'
+import { clockRemedy, clockSkew, skewClause } from './clock.ts'
+import type { BootstrapPhase, TorEvent } from './control/events.ts'
 import { eventNames } from './control/events.ts'
 import { followKeys, readKeptKeys } from './follow-keys.ts'
 import type { PresentState } from './keeper-state.ts'
@@ -39,6 +39,9 @@ export interface ServedOnionOptions {
 /** How long an upload may take before the network is asked for its result. */
 const firstCheckMs = 30_000
 
+/** How long an own tor with a wrong clock may make no headway before another one takes its place. */
+const wrongClockMs = 45_000
+
 export class ServedOnion {
   readonly #tor: TorSession
   readonly #options: ServedOnionOptions
@@ -53,6 +56,7 @@ export class ServedOnion {
   /** How often the service was given to this tor anew since the network last had its descriptor. */
   #renewals = 0
   #renewing: Promise<void> | undefined
+  #headwayAt = performance.now()
 
   constructor(tor: TorSession, options: ServedOnionOptions) {
     this.#tor = tor
@@ -102,12 +106,10 @@ export class ServedOnion {
   }
 
   /**
-   * @throws AppError `ONION_UNPUBLISHED` when that has not helped before, or cannot: a tor that chose its relays by a
-   * wrong clock may have none left after the correction. An own tor makes way for another one then.
+   * @throws AppError `ONION_UNPUBLISHED` when that has not helped before: an own tor makes way for another one then
    */
   async #publishAgain(): Promise<void> {
-    const isOwn = this.#tor.pid !== undefined
-    if (isOwn && (this.#renewals > 0 || this.#state.value.clockSkew !== undefined)) {
+    if (this.#tor.pid !== undefined && this.#renewals > 0) {
       throw new AppError(
         'ONION_UNPUBLISHED',
         'This tor does not get the descriptor into the network: another is started.',
@@ -157,6 +159,7 @@ export class ServedOnion {
       const mended = await this.#tor.mendControl()
       if (mended) this.#log.note("onion service: tor's control socket or its cookie was changed, and was made anew")
       await this.#follow()
+      this.#requireHeadway()
       if (this.#state.value.bootstrap?.progress === 100 && performance.now() >= checkAt) {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
         const interval = this.#state.value.publishedAt ? checkIntervalMs : soonMs
@@ -165,6 +168,23 @@ export class ServedOnion {
       }
       await sleep(heartbeatMs, undefined, { signal: over, ref: false })
     }
+  }
+
+  /**
+   * A tor that had a wrong clock can be stuck after the correction: what it has learned of the network until then is
+   * no good, and it asks for it anew late or never. Another one begins with what is true now.
+   *
+   * @throws AppError `TOR_CLOCK_WRONG`
+   */
+  #requireHeadway(): void {
+    const { clockSkew: skew, publishedAt } = this.#state.value
+    if (this.#tor.pid === undefined || skew === undefined || publishedAt) return
+    if (performance.now() - this.#headwayAt < wrongClockMs) return
+    throw new AppError(
+      'TOR_CLOCK_WRONG',
+      `tor makes no headway, because ${skewClause(skew)}: another tor is started.`,
+      `Correct the clock: ${clockRemedy}`,
+    )
   }
 
   /** Looks whether the keys are still those that this tor has the services of. */
@@ -189,9 +209,9 @@ export class ServedOnion {
   }
 
   #take(event: TorEvent): void {
-    const skew = clockSkew(event)
+    const skew = clockSkew(event, this.#state.value.bootstrap)
     if (skew !== undefined) this.#state.set({ clockSkew: skew })
-    if (event.type === 'bootstrap') this.#state.set({ bootstrap: event })
+    if (event.type === 'bootstrap') this.#takeBootstrap(event)
     else if (event.type === 'networkLiveness') {
       this.#state.set({ networkUp: event.up })
       if (!event.up) this.#options.notice.waitFor('which does not answer any more')
@@ -201,6 +221,11 @@ export class ServedOnion {
       if (isOurs && event.action === 'UPLOADED') this.#takeUpload()
     } else return
     this.#progress()
+  }
+
+  #takeBootstrap(phase: BootstrapPhase): void {
+    if (phase.progress > (this.#state.value.bootstrap?.progress ?? -1)) this.#headwayAt = performance.now()
+    this.#state.set({ bootstrap: phase })
   }
 
   /** An upload can end before tor has answered everything that comes before the service counts as added. */

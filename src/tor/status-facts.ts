@@ -1,5 +1,5 @@
 import { AppError } from '../config/app-error.ts'
-import { clockRemedy, skewClause } from './clock.ts'
+import { type ClockSkew, clockRemedy, skewClause } from './clock.ts'
 import { endpointText } from './control/endpoint.ts'
 import type { KeeperState } from './keeper-state.ts'
 import { ownTorPaths } from './own-tor.ts'
@@ -164,8 +164,8 @@ function torFacts({ tor, relay }: Observed, form: TorForm): Fact[] {
   return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, form, skew)]
 }
 
-/** @param skew seconds, as far as the relay has heard of it from tor */
-function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm, skew: number | undefined): Fact[] {
+/** @param skew as far as the relay has heard of it from tor */
+function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm, skew: ClockSkew | undefined): Fact[] {
   const { version, pid, singleHop, bootstrap, hasService } = tor
   const { progress, summary } = bootstrap
   const warning = skew === undefined ? bootstrap.warning : skewClause(skew)

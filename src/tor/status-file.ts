@@ -75,7 +75,7 @@ const state = v.object({
     }),
   ),
   networkUp: optional(v.boolean()),
-  clockSkew: optional(v.pipe(v.number(), v.integer())),
+  clockSkew: optional(v.union([v.pipe(v.number(), v.integer()), v.literal('ahead')])),
   publication: optional(v.object({ uploads: count, uploaded: count, failure: optional(v.string()) })),
   publishedAt: optional(time),
   uploadedAt: optional(time),

@@ -21,8 +21,8 @@ export function parseTorLog(line: string): TorLogLine | undefined {
 
 /**
  * How warnings begin that need nobody's attention: those of every single-hop tor with a service of its control port,
- * which say nothing new to who chose it, and those about running everything as root, about a network for tests, and about a bootstrap or a clock
- * that the log of the relay tells of in words of its own.
+ * which say nothing new to who chose it, and those about running everything as root, about a network for tests, and
+ * about a bootstrap or a clock that the log of the relay tells of in words of its own.
  */
 const harmless = [
   'HiddenServiceNonAnonymousMode is set.',
@@ -37,8 +37,11 @@ const harmless = [
   'Received NETINFO cell with skewed time',
   'Received directory with skewed time',
   'Received microdesc flavor consensus with skewed time',
+  'Received a bad CERTS cell: At least one certificate expired',
 ]
+/** Come with every problem of the bootstrap, with other numbers each time. */
+const failedConnections = /^ ?\d+ connections (have failed|died in state)/
 
 export function isHarmlessWarning(text: string): boolean {
-  return harmless.some((start) => text.startsWith(start))
+  return harmless.some((start) => text.startsWith(start)) || failedConnections.test(text)
 }

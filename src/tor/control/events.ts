@@ -6,7 +6,7 @@ import type { ControlMessage } from './reply.ts'
  * of their own.
  */
 
-export const eventNames = ['STATUS_CLIENT', 'STATUS_GENERAL', 'NETWORK_LIVENESS', 'HS_DESC'] as const
+export const eventNames = ['STATUS_CLIENT', 'STATUS_GENERAL', 'NETWORK_LIVENESS', 'HS_DESC', 'WARN'] as const
 export type EventName = (typeof eventNames)[number] | 'STREAM'
 
 export interface BootstrapPhase {
@@ -32,6 +32,8 @@ export type TorEvent =
   | HsDescEvent
   | { readonly type: 'networkLiveness'; readonly up: boolean }
   | StreamEvent
+  /** A line of tor's log, at level warn. */
+  | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'other'; readonly name: string; readonly text: string }
 
 export interface HsDescEvent {
@@ -90,6 +92,8 @@ export function parseEvent(message: ControlMessage): TorEvent {
         ...(remoteReason !== undefined && { remoteReason }),
       }
     }
+    case 'WARN':
+      return { type: 'warning', text: rest }
     case 'NETWORK_LIVENESS':
       if (first === 'UP' || first === 'DOWN') return { type: 'networkLiveness', up: first === 'UP' }
   }

@@ -44,6 +44,9 @@ it.each([
     'SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren’t any hidden services.',
     true,
   ],
+  ['Received a bad CERTS cell: At least one certificate expired.', true],
+  ['22 connections have failed:', true],
+  [' 22 connections died in state handshaking (Tor, v3 handshake) with SSL state SSL negotiation finished', true],
   ['Your system clock just jumped 3600 seconds forward; assuming established circuits no longer work.', false],
   ['Failing because we have 4063 connections already. Please read doc/TUNING for guidance.', false],
 ])('the warning %j is harmless: %s', (text, expected) => {
