@@ -16,7 +16,7 @@ beforeEach(() => {
   relay = new Installation()
   extra = join(relay.root, 'torrc-extra')
   writeFileSync(extra, 'DisableNetwork 1\n')
-  relay.run(['init', '-y', '-n', 'a.example', '--no-password'])
+  relay.run(['init', '-y', '-n', 'a.example', '--no-password', '--disable-web'])
 })
 afterEach(() => relay.remove())
 

@@ -19,7 +19,7 @@ let adminPassword: string
 beforeEach(async () => {
   relay = new Installation()
   controlPort = await freePort()
-  relay.run(['init', '-y', '--no-password', '--ip', '127.0.0.1', `--control-port=${controlPort}`])
+  relay.run(['init', '-y', '--no-password', '--disable-web', '--ip', '127.0.0.1', `--control-port=${controlPort}`])
   const port = await freePort()
   let ini = readFileSync(relay.ini, 'utf8')
   ini = setIniValue(ini, 'TRANSPORT', 'port', String(port))

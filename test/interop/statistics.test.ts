@@ -21,7 +21,7 @@ const set = (section: string, key: string, value: string): void =>
 beforeEach(async () => {
   relay = new Installation()
   ;[port, metricsPort] = [await freePort(), await freePort()]
-  relay.run(['init', '-y', '--daily-stats', '--no-password', '--ip', '127.0.0.1'])
+  relay.run(['init', '-y', '--daily-stats', '--no-password', '--disable-web', '--ip', '127.0.0.1'])
   set('TRANSPORT', 'port', String(port))
   set('TRANSPORT', 'listen_host', '127.0.0.1')
   set('STORE_LOG', 'prometheus_interval', '1')

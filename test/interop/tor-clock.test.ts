@@ -48,7 +48,7 @@ function describeClock(preload: string): void {
     await writeFile(join(programs, 'tor'), script.join('\n'))
     await chmod(join(programs, 'tor'), 0o755)
     relay = new Installation({ path: `${programs}:${process.env.PATH ?? ''}` })
-    expect(relay.run(['init', '-y', '-n', 'localhost', '--no-password']).status).toBe(0)
+    expect(relay.run(['init', '-y', '-n', 'localhost', '--no-password', '--disable-web']).status).toBe(0)
     extra = join(relay.root, 'torrc-extra')
     await writeFile(extra, `${network.joinTorrc.join('\n')}\n`)
     const settings: [string, string, string][] = [

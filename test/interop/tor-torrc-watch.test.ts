@@ -53,7 +53,7 @@ async function torWithService(directory: string, port: number): Promise<PlayedUn
 }
 
 async function install(port: number): Promise<void> {
-  expect(relay.run(['init', '-y', '-n', 'localhost', '--no-password']).status).toBe(0)
+  expect(relay.run(['init', '-y', '-n', 'localhost', '--no-password', '--disable-web']).status).toBe(0)
   const extra = join(relay.root, 'torrc-extra')
   await writeFile(extra, `${network.joinTorrc.join('\n')}\n`)
   const settings: [string, string, string][] = [
