@@ -7,12 +7,21 @@ import { UsageError } from './output.ts'
  * line and the usage.
  */
 
-/** @param args the arguments as typed, to name an option by the spelling that was used */
-export function parseFailure(error: CommanderError, program: Command, args: readonly string[]): UsageError {
+/**
+ * @param program that has parsed the arguments
+ * @param args the arguments as typed, to name an option by the spelling that was used
+ * @param complete the same with every command
+ */
+export function parseFailure(
+  error: CommanderError,
+  program: Command,
+  args: readonly string[],
+  complete: Command,
+): UsageError {
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
   const command = program.commands.find((sub) => sub.name() === args[0]) ?? program
   const own = usageText(command)
-  const general = usageText(program)
+  const general = usageText(complete)
   switch (error.code) {
     case 'commander.unknownOption':
       return usageError(`Invalid option \`${quoted}'`, general, candidates(error.message))

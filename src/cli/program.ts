@@ -1,20 +1,12 @@
 import { Command, CommanderError } from 'commander'
-import { addAddress } from './address.ts'
-import { addCert } from './cert.ts'
 import type { Context } from './context.ts'
-import { addDatabase } from './database.ts'
-import { addDelete } from './delete.ts'
 import { helpText } from './help-layout.ts'
-import { addInit } from './init.ts'
-import { addJournal } from './journal.ts'
+import { loadCommands } from './load-commands.ts'
 import { parseFailure } from './parse-failure.ts'
-import { addStart } from './start.ts'
-import { addStore } from './store.ts'
-import { addTor } from './tor.ts'
 
 /** The command line: parses, runs the command that was asked for, and throws what went wrong. */
 export async function runProgram(context: Context): Promise<number> {
-  const program = createProgram(context)
+  const program = await createProgram(context)
   try {
     await program.parseAsync(withBareForms(program, context.args), { from: 'user' })
     return 0
@@ -22,12 +14,28 @@ export async function runProgram(context: Context): Promise<number> {
     if (!(error instanceof CommanderError)) throw error
     const shownAlready = /^commander\.(help|helpDisplayed|version)$/.test(error.code)
     if (shownAlready) return error.exitCode
-    throw parseFailure(error, program, context.args)
+    throw parseFailure(error, program, context.args, await createProgram({ ...context, args: [] }))
   }
 }
 
-/** All commands, in the order of the help. */
-export function createProgram(context: Context): Command {
+/** Adds a command with its options. */
+type Add = (program: Command, context: Context) => void | Promise<void>
+
+/** In the order of the help. */
+const commands: Readonly<Record<string, () => Promise<Add>>> = {
+  init: async () => (await import('./init.ts')).addInit,
+  cert: async () => (await import('./cert.ts')).addCert,
+  start: async () => (await import('./start.ts')).addStart,
+  delete: async () => (await import('./delete.ts')).addDelete,
+  journal: async () => (await import('./journal.ts')).addJournal,
+  database: async () => (await import('./database.ts')).addDatabase,
+  address: async () => (await import('./address.ts')).addAddress,
+  store: async () => (await import('./store.ts')).addStore,
+  tor: async () => (await import('./tor.ts')).addTor,
+}
+
+/** The command that the arguments begin with, or all of them. */
+export async function createProgram(context: Context): Promise<Command> {
   const program = new Command('smp-server')
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
@@ -35,9 +43,7 @@ export function createProgram(context: Context): Command {
     .helpOption('-h, --help', 'Show this help text')
     .helpCommand(false)
     .version(context.version, '-v, --version', 'Show version')
-  for (const add of [addInit, addCert, addStart, addDelete, addJournal, addDatabase, addAddress, addStore, addTor]) {
-    add(program, context)
-  }
+  for (const add of await loadCommands(commands, context.args[0])) await add(program, context)
   return program
 }
 

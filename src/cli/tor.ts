@@ -1,18 +1,18 @@
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
-import { addTorCheck } from './tor-check.ts'
-import { addTorKey } from './tor-key.ts'
-import { addTorRemove } from './tor-remove.ts'
-import { addTorRotate } from './tor-rotate.ts'
-import { addTorSetup } from './tor-setup.ts'
-import { addTorStatus } from './tor-status.ts'
+import { loadCommands } from './load-commands.ts'
 
-export function addTor(program: Command, { paths }: Context): void {
+/** In the order of the help. */
+const commands = {
+  setup: async () => (await import('./tor-setup.ts')).addTorSetup,
+  status: async () => (await import('./tor-status.ts')).addTorStatus,
+  check: async () => (await import('./tor-check.ts')).addTorCheck,
+  key: async () => (await import('./tor-key.ts')).addTorKey,
+  rotate: async () => (await import('./tor-rotate.ts')).addTorRotate,
+  remove: async () => (await import('./tor-remove.ts')).addTorRemove,
+}
+
+export async function addTor(program: Command, { paths, args }: Context): Promise<void> {
   const tor = program.command('tor').description('Give this server an onion address')
-  addTorSetup(tor, { paths })
-  addTorStatus(tor, { paths })
-  addTorCheck(tor, { paths })
-  addTorKey(tor, { paths })
-  addTorRotate(tor, { paths })
-  addTorRemove(tor, { paths })
+  for (const add of await loadCommands(commands, args[1])) add(tor, { paths })
 }

@@ -6,7 +6,7 @@ import { createProgram } from '../../../src/cli/program.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
 
 const context = { paths: resolvePaths({}), version: 'SMP server v1.2.3 / abcdef0', sourceCode: undefined, args: [] }
-const program = createProgram(context)
+const program = await createProgram(context)
 
 function command(...path: readonly string[]): Command {
   return path.reduce<Command>((parent, name) => {
