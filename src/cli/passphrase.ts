@@ -1,6 +1,9 @@
+import { resolve } from 'node:path'
 import { isCancel, password } from '@clack/prompts'
+import type { Option } from 'commander'
 import { AppError } from '../config/app-error.ts'
 import { readSmallFile } from '../tor/small-file.ts'
+import { valueOption } from './options.ts'
 import { Refusal } from './output.ts'
 
 /** Where a passphrase comes from: a file, else the environment, else the terminal. Never an argument, which others see. */
@@ -8,6 +11,24 @@ export interface PassphraseSource {
   readonly file: string | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly onTerminal: boolean
+}
+
+export interface PassphraseOptions {
+  readonly passphraseFile?: string
+}
+
+/** The option of every command that encrypts or decrypts something. */
+export function passphraseFile(): Option {
+  const path = (file: string): string => resolve(file)
+  return valueOption('--passphrase-file <FILE>', 'A file whose only line is the passphrase', path)
+}
+
+export function passphraseSource({ passphraseFile: file }: PassphraseOptions): PassphraseSource {
+  return { file, environment: process.env, onTerminal: isOnTerminal() }
+}
+
+export function isOnTerminal(): boolean {
+  return process.stdin.isTTY && process.stdout.isTTY
 }
 
 const variable = 'SMP_ONION_PASSPHRASE'

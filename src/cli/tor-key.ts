@@ -17,11 +17,14 @@ import type { Context } from './context.ts'
 import { requireIni } from './ini-file.ts'
 import { addOptions, checked, valueOption } from './options.ts'
 import { print, Refusal } from './output.ts'
-import { newPassphrase, type PassphraseSource, presentPassphrase } from './passphrase.ts'
-
-interface PassphraseOptions {
-  readonly passphraseFile?: string
-}
+import {
+  isOnTerminal,
+  newPassphrase,
+  passphraseFile,
+  type PassphraseOptions,
+  passphraseSource,
+  presentPassphrase,
+} from './passphrase.ts'
 
 interface BackupOptions extends PassphraseOptions {
   readonly next?: true
@@ -41,8 +44,6 @@ interface ImportOptions extends PlaceOptions {
 export function addTorKey(tor: Command, { paths }: Pick<Context, 'paths'>): void {
   const key = tor.command('key').description('Keep the key of the onion address safe, or take over another one')
   const path = (file: string): string => resolve(file)
-  const passphraseFile = (): Option =>
-    valueOption('--passphrase-file <FILE>', 'A file whose only line is the passphrase', path)
   const force = (): Option => new Option('--force', 'Put the key that is there aside')
 
   const backup = key
@@ -90,7 +91,7 @@ async function backUp(file: string, options: BackupOptions, paths: Paths): Promi
   }
   // Loading it takes longer than most commands do.
   const { sealKeyBackup, openKeyBackup } = await import('../tor/key-backup.ts')
-  const passphrase = await newPassphrase(sourceOf(options))
+  const passphrase = await newPassphrase(passphraseSource(options))
   await writeNew(file, await sealKeyBackup(key, passphrase))
   const written = await openKeyBackup(await readSmallFile(file, 'Name another file.'), passphrase, file)
   if (written.serviceId !== key.serviceId) throw new Error('the backup holds another key than the one backed up')
@@ -117,7 +118,7 @@ async function restoreKey(file: string, options: PassphraseOptions & PlaceOption
   requireIni(paths)
   const bytes = await readSmallFile(file, 'Name a file that `smp-server tor key backup` has written.')
   const { openKeyBackup } = await import('../tor/key-backup.ts')
-  const key = await openKeyBackup(bytes, await presentPassphrase(sourceOf(options)), file)
+  const key = await openKeyBackup(bytes, await presentPassphrase(passphraseSource(options)), file)
   // A backup does not say what its key was used for, but this machine may.
   const service = await findTorrcService(key, file, await usualTorrcs())
   requireMode(service?.mode, modeOfIni((await readIni(paths.ini)).text), file)
@@ -187,12 +188,4 @@ function adoptedLines(key: OnionKey, adopted: Adopted, paths: Paths, service: To
       ? 'A running server takes it over by itself within a minute.'
       : 'Run `smp-server tor setup`, which adds its name to the address.',
   ]
-}
-
-function sourceOf({ passphraseFile: file }: PassphraseOptions): PassphraseSource {
-  return { file, environment: process.env, onTerminal: isOnTerminal() }
-}
-
-function isOnTerminal(): boolean {
-  return process.stdin.isTTY && process.stdout.isTTY
 }

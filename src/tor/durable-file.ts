@@ -16,7 +16,11 @@ export interface WriteOptions {
  *
  * @throws the system's error; `EEXIST` with `ifExists: 'fail'`
  */
-export async function writeDurably(path: string, content: string | Uint8Array, options: WriteOptions): Promise<void> {
+export async function writeDurably(
+  path: string,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+  options: WriteOptions,
+): Promise<void> {
   const target = options.ifExists === 'replace' ? await followLink(path) : path
   const directory = dirname(target)
   const owner = (await statIfThere(target)) ?? { ...(await ownerOf(directory)), mode: options.mode }
@@ -24,7 +28,8 @@ export async function writeDurably(path: string, content: string | Uint8Array, o
   const file = await open(temporary, 'wx', options.mode & 0o600)
   try {
     try {
-      await file.writeFile(content)
+      if (typeof content === 'string' || content instanceof Uint8Array) await file.writeFile(content)
+      else for await (const chunk of content) await file.appendFile(chunk)
       if (process.geteuid?.() === 0) await file.chown(owner.uid, owner.gid)
       await file.chmod(owner.mode & 0o7777)
       await file.sync()
@@ -32,7 +37,7 @@ export async function writeDurably(path: string, content: string | Uint8Array, o
       await file.close()
     }
     if (options.ifExists === 'replace') await rename(temporary, target)
-    else await link(temporary, target)
+    else await putNew(temporary, target)
   } catch (error) {
     // A write to an open file fails without saying which.
     if (error instanceof Error && !('path' in error)) Object.assign(error, { path: target })
@@ -41,6 +46,17 @@ export async function writeDurably(path: string, content: string | Uint8Array, o
     await unlink(temporary).catch(() => undefined)
   }
   await syncDirectory(directory)
+}
+
+/** Gives a file its name unless that is taken; file systems of memory cards and shares may know no second names. */
+async function putNew(temporary: string, target: string): Promise<void> {
+  try {
+    await link(temporary, target)
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error
+    await (await open(target, 'wx', 0o600)).close()
+    await rename(temporary, target)
+  }
 }
 
 /** Puts a file in the place of another one, durably. */
@@ -73,7 +89,8 @@ async function ownerOf(directory: string): Promise<{ uid: number; gid: number }>
   return { uid, gid }
 }
 
-async function syncDirectory(directory: string): Promise<void> {
+/** Makes durable which files a directory has. */
+export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r')
   try {
     await handle.sync()
