@@ -9,3 +9,5 @@ import type { Store, StoreOptions } from './store.ts'
 export function openLmdbStore(path: string, options: StoreOptions): Store {
   return new LmdbStore(path, options)
 }
+
+export { copyStore as copyLmdbStore, type StoreCopy } from './lmdb/copy-store.ts'

@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { AppError } from '../../config/app-error.ts'
+import { copyingProcess, removeCopy } from './copy-mark.ts'
 
 /** Of the layout and of all records; a store of a newer format is refused. */
 export const STORE_FORMAT = 1
@@ -37,7 +38,7 @@ const openHere = new Set<string>()
 /**
  * An LMDB environment in a directory (0700, its files 0600) that is created when it does not exist.
  * One process at a time: whoever opens it takes a slot in LMDB's table of readers, which the kernel's record locks keep
- * honest even after `kill -9`; a second one sees the slot and leaves.
+ * honest even after `kill -9`; a second one sees the slot and leaves. Only who makes a copy may be there as well.
  */
 export class Environment {
   readonly root: RootDatabase<Buffer, string>
@@ -68,6 +69,7 @@ export class Environment {
   claim(): void {
     try {
       requireAlone(this.root, this.#path)
+      removeStaleCopy(this.root, this.#path)
     } catch (error) {
       void this.close()
       throw error
@@ -109,7 +111,7 @@ function prepareDirectory(path: string): void {
  * LMDB takes the process down when it meets a file that is not its own, or a disk too full for an empty environment:
  * so both are looked at first. Its file begins with a page header of 24 bytes, a magic number and a version.
  */
-function requireUsable(path: string): void {
+export function requireUsable(path: string): void {
   const data = join(path, 'data.mdb')
   const { size } = statSync(data)
   if (size === 0) {
@@ -127,10 +129,12 @@ function requireUsable(path: string): void {
   }
 }
 
-function openRoot(path: string): RootDatabase<Buffer, string> {
+/** @throws AppError */
+export function openRoot(path: string, { readOnly = false } = {}): RootDatabase<Buffer, string> {
   try {
     return open<Buffer, string>({
       path,
+      readOnly,
       noSubdir: false,
       maxDbs: 24,
       // A commit is then synced to disk before it counts as done, and fails as a whole or not at all.
@@ -152,8 +156,22 @@ function requireAlone(root: RootDatabase<Buffer, string>, path: string): void {
     // The same process id in another container: the kernel refuses the record lock on the slot.
     throw inUse(path)
   }
+  const copier = copyingProcess(path)
+  if (readerProcesses(root).some((pid) => pid !== process.pid && pid !== copier)) throw inUse(path)
+}
+
+/** Removes a copy that was cut off: another process may get the id of the one that made it. */
+function removeStaleCopy(root: RootDatabase<Buffer, string>, path: string): void {
+  const copier = copyingProcess(path)
+  if (copier === undefined) return
+  if (copier === process.pid || !readerProcesses(root).includes(copier)) removeCopy(path)
+}
+
+/** The processes that have the environment open, and have read from it. */
+export function readerProcesses(root: RootDatabase<Buffer, string>): number[] {
+  root.readerCheck()
   const [, ...slots] = root.readerList().trim().split('\n')
-  if (slots.some((slot) => Number.parseInt(slot.trim(), 10) !== process.pid)) throw inUse(path)
+  return slots.map((slot) => Number.parseInt(slot.trim(), 10))
 }
 
 function requireFormat(meta: Database<Buffer, string>, path: string): void {
@@ -188,7 +206,7 @@ function inUse(path: string): AppError {
   )
 }
 
-function cannotOpen(path: string, cause: unknown): AppError {
+export function cannotOpen(path: string, cause: unknown): AppError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   const [code, remedy] =
     errorCode(cause) === 'EACCES' || errorCode(cause) === 'EROFS' || errorCode(cause) === 'EPERM'

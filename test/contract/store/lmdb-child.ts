@@ -1,14 +1,20 @@
-import { openLmdbStore } from '../../../src/store/lmdb.ts'
+import { copyLmdbStore, openLmdbStore } from '../../../src/store/lmdb.ts'
 import { aMessage, aQueue, msgId, rcvId } from './fixtures.ts'
 
 // Run by durability tests as a process of its own.
 //   burst DIR START: adds queues START, START+1, … with two messages each, of which one is deleted again, and prints
 //     the number of each one whose effects were promised to be durable, until it is killed.
+//   copy DIR: makes a copy and keeps it until it is killed; prints where it is, or the fault of the operator.
 //   open DIR: opens the store and keeps it open until it is killed; prints the fault of the operator, if any.
 
 const [command, directory = '', start = '0'] = process.argv.slice(2)
 
 try {
+  if (command === 'copy') {
+    process.stdout.write(`${(await copyLmdbStore(directory)).path}\n`)
+    process.stdin.resume()
+    await new Promise(() => undefined)
+  }
   const store = openLmdbStore(directory, { quota: 128 })
   process.stdout.write('open\n')
   if (command === 'burst') {
