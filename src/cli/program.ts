@@ -31,6 +31,8 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   database: async () => (await import('./database.ts')).addDatabase,
   address: async () => (await import('./address.ts')).addAddress,
   store: async () => (await import('./store.ts')).addStore,
+  backup: async () => (await import('./backup.ts')).addBackup,
+  restore: async () => (await import('./backup.ts')).addRestore,
   tor: async () => (await import('./tor.ts')).addTor,
 }
 

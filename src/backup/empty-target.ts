@@ -1,0 +1,122 @@
+import { chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { AppError } from '../config/app-error.ts'
+import { syncDirectory } from '../tor/durable-file.ts'
+import { errorCode } from '../tor/error-code.ts'
+
+/*
+ * A directory that a relay is restored into. Everything is unpacked within it, in a directory that nobody looks into,
+ * because its parent may belong to another user and it may be a file system of its own.
+ */
+
+export interface TargetNames {
+  readonly directory: string
+  /** The directory to unpack into, within the other one. */
+  readonly staging: string
+  /** What may be there all the same. */
+  readonly others: readonly string[]
+}
+
+export class EmptyTarget {
+  readonly staging: string
+  readonly #directory: string
+  /** The first of the directories that were not there. */
+  readonly #made: string | undefined
+  readonly #moved: string[] = []
+
+  private constructor(directory: string, staging: string, made: string | undefined) {
+    this.#directory = directory
+    this.staging = staging
+    this.#made = made
+  }
+
+  /**
+   * Makes sure that a directory is empty, and makes one that is missing (0700, of the user that its parent belongs to).
+   * What a restore that was killed has left goes first.
+   *
+   * @throws AppError `RESTORE_NOT_EMPTY`; the system's error with the path
+   */
+  static async open({ directory, staging: name, others }: TargetNames): Promise<EmptyTarget> {
+    const allowed = [name, 'lost+found', ...others.filter((other) => other.startsWith(`${directory}/`)).map(first)]
+    function first(other: string): string {
+      return other.slice(directory.length + 1).split('/')[0] ?? ''
+    }
+    const found = (await namesIn(directory)).filter((entry) => !allowed.includes(entry))
+    if (found.length > 0) throw notEmpty(directory, found)
+    const made = await makeDirectory(directory)
+    const target = new EmptyTarget(directory, join(directory, name), made)
+    try {
+      await rm(target.staging, { recursive: true, force: true })
+      await mkdir(target.staging, { mode: 0o700 })
+      await giveTo(target.staging, directory)
+    } catch (error) {
+      await target.undo()
+      throw error
+    }
+    return target
+  }
+
+  /** Moves what was unpacked into its place; `last` is what makes it count. */
+  async moveIn(last?: string): Promise<void> {
+    const names = (await readdir(this.staging)).toSorted((a, b) => Number(a === last) - Number(b === last))
+    for (const name of names) {
+      await rename(join(this.staging, name), join(this.#directory, name))
+      this.#moved.push(name)
+    }
+    await rm(this.staging, { recursive: true })
+    await syncDirectory(this.#directory)
+  }
+
+  /** Everything as it was before. */
+  async undo(): Promise<void> {
+    for (const name of this.#moved) await rm(join(this.#directory, name), { recursive: true, force: true })
+    await rm(this.staging, { recursive: true, force: true })
+    if (this.#made !== undefined) await rm(this.#made, { recursive: true, force: true })
+  }
+}
+
+/** What root makes for another user belongs to that user. */
+export async function giveTo(path: string, like: string): Promise<void> {
+  if (process.geteuid?.() !== 0) return
+  const { uid, gid } = await stat(like)
+  await chown(path, uid, gid)
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** The first directory that had to be made. */
+async function makeDirectory(path: string): Promise<string | undefined> {
+  try {
+    await stat(path)
+    return undefined
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+  const above = await makeDirectory(dirname(path))
+  try {
+    await mkdir(path, { mode: 0o700 })
+    await giveTo(path, dirname(path))
+    await syncDirectory(dirname(path))
+  } catch (error) {
+    if (above !== undefined) await rm(above, { recursive: true, force: true })
+    throw error
+  }
+  return above ?? path
+}
+
+function notEmpty(directory: string, found: readonly string[]): AppError {
+  const shown = found.slice(0, 3).join(', ')
+  const more = found.length > 3 ? ` and ${found.length - 3} more` : ''
+  return new AppError(
+    'RESTORE_NOT_EMPTY',
+    `${directory} is not empty: ${shown}${more}.`,
+    'A relay is restored only where none is. Move what is there away first, for example with mv.',
+  )
+}

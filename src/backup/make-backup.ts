@@ -1,0 +1,124 @@
+import { createReadStream } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { AppError } from '../config/app-error.ts'
+import type { Paths } from '../config/paths.ts'
+import { sealStream } from '../crypto/age-file.ts'
+import { copyLmdbStore, openLmdbStore, type StoreCopy } from '../store/lmdb.ts'
+import { DEFAULT_QUOTA, type StoreCounts } from '../store/store.ts'
+import { exists } from '../store/upstream/files.ts'
+import { holdsNothing } from '../store/upstream/notice.ts'
+import { writeDurably } from '../tor/durable-file.ts'
+import { errorCode } from '../tor/error-code.ts'
+import { encodeLabel, labelName, relayFiles, storeName } from './contents.ts'
+import { type TarFile, writeTar } from './tar.ts'
+
+export interface BackupOptions {
+  readonly paths: Paths
+  readonly file: string
+  readonly passphrase: string
+  readonly now: Date
+  /** `[STORE_LOG] enable`: queues and messages are kept on the disk. */
+  readonly persistent: boolean
+}
+
+export interface Backup {
+  /** What the store holds; undefined when there is none. */
+  readonly counts: StoreCounts | undefined
+  /** Names in the backup. */
+  readonly names: readonly string[]
+  /** Bytes of the file. */
+  readonly size: number
+}
+
+/**
+ * Writes everything that makes a relay into a new file (0600) that only a passphrase opens. The relay may run
+ * meanwhile. The file appears when it is whole and durable, or not at all.
+ *
+ * @throws AppError `FILE_EXISTS`, `FILE_MISSING`, `BACKUP_TAKE_OVER`, `BACKUP_LIMIT`, and as of `copyLmdbStore`; the
+ *   system's error with the path
+ */
+export async function makeBackup({ paths, file, passphrase, now, persistent }: BackupOptions): Promise<Backup> {
+  await requireNew(file)
+  if (persistent) await refuseUntaken(paths)
+  const copy = persistent && (await exists(paths.store)) ? await copyLmdbStore(paths.store) : undefined
+  try {
+    const counts = copy && (await countsOf(copy))
+    const names: string[] = []
+    const files = tarFiles(paths, copy, now, (name) => names.push(name))
+    await write(file, await sealStream(writeTar(files), passphrase))
+    return { counts, names, size: (await stat(file)).size }
+  } finally {
+    await copy?.remove()
+  }
+}
+
+/** @throws AppError `FILE_EXISTS`, `FILE_MISSING` without a directory for it */
+export async function requireNew(file: string): Promise<void> {
+  if (await exists(file)) throw taken(file)
+  if (await exists(dirname(file))) return
+  throw new AppError('FILE_MISSING', `The directory for ${file} does not exist.`, 'Make it, or name another file.')
+}
+
+async function* tarFiles(
+  paths: Paths,
+  copy: StoreCopy | undefined,
+  now: Date,
+  onFile: (name: string) => void,
+): AsyncGenerator<TarFile, void, undefined> {
+  const { configDir, stateDir } = paths
+  const label = encodeLabel({ format: 1, madeAt: now.toISOString(), configDir, stateDir })
+  yield { name: labelName, mode: 0o600, modifiedAt: now, size: label.length, content: [label] }
+  for (const { name, path, mode, isNeeded, limit } of relayFiles(paths)) {
+    if (name === storeName) continue
+    // Read as a whole, so that a relay that writes it meanwhile does not change its size.
+    const found = await stat(path).catch((error: unknown) => {
+      if (errorCode(error) === 'ENOENT' && !isNeeded) return undefined
+      throw error
+    })
+    if (!found) continue
+    if (!found.isFile() || found.size > limit) {
+      const message = `${path} is not what a relay has under this name: no file, or one of ${found.size} bytes.`
+      throw new AppError('BACKUP_LIMIT', message, 'Move it away and run the command again.')
+    }
+    const content = await readFile(path)
+    yield { name, mode, modifiedAt: found.mtime, size: content.length, content: [content] }
+    onFile(name)
+  }
+  if (!copy) return
+  const { size } = await stat(copy.file)
+  yield { name: storeName, mode: 0o600, modifiedAt: now, size, content: createReadStream(copy.file) }
+  onFile(storeName)
+}
+
+/** Opens the copy, too: what cannot be opened is no backup. */
+async function countsOf(copy: StoreCopy): Promise<StoreCounts> {
+  const store = openLmdbStore(copy.path, { quota: DEFAULT_QUOTA })
+  try {
+    return store.counts()
+  } finally {
+    await store.close()
+  }
+}
+
+/** Queues that another SMP server has left are no part of the store until a start takes them over. */
+async function refuseUntaken({ storeLog, messagesLog, notificationsLog, journal }: Paths): Promise<void> {
+  for (const path of [storeLog, `${storeLog}.start`, messagesLog, notificationsLog, journal]) {
+    if (!(await exists(path)) || (path !== journal && (await holdsNothing(path)))) continue
+    const remedy = 'Run `smp-server start --maintenance` first, which takes over what is in it.'
+    throw new AppError('BACKUP_TAKE_OVER', `${path} is still to be taken over from another SMP server.`, remedy)
+  }
+}
+
+async function write(file: string, content: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    await writeDurably(file, content, { mode: 0o600, ifExists: 'fail' })
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') throw taken(file)
+    throw error
+  }
+}
+
+function taken(file: string): AppError {
+  return new AppError('FILE_EXISTS', `${file} exists already.`, 'Name another file.')
+}
