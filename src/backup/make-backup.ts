@@ -12,6 +12,7 @@ import { writeDurably } from '../tor/durable-file.ts'
 import { errorCode } from '../tor/error-code.ts'
 import { encodeLabel, labelName, relayFiles, storeName } from './contents.ts'
 import { type TarFile, writeTar } from './tar.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export interface BackupOptions {
   readonly paths: Paths
@@ -20,6 +21,8 @@ export interface BackupOptions {
   readonly now: Date
   /** `[STORE_LOG] enable`: queues and messages are kept on the disk. */
   readonly persistent: boolean
+  /** Ends it with its reason. */
+  readonly signal: AbortSignal
 }
 
 export interface Backup {
@@ -38,7 +41,7 @@ export interface Backup {
  * @throws AppError `FILE_EXISTS`, `FILE_MISSING`, `BACKUP_TAKE_OVER`, `BACKUP_LIMIT`, and as of `copyLmdbStore`; the
  *   system's error with the path
  */
-export async function makeBackup({ paths, file, passphrase, now, persistent }: BackupOptions): Promise<Backup> {
+export async function makeBackup({ paths, file, passphrase, now, persistent, signal }: BackupOptions): Promise<Backup> {
   await requireNew(file)
   if (persistent) await refuseUntaken(paths)
   const copy = persistent && (await exists(paths.store)) ? await copyLmdbStore(paths.store) : undefined
@@ -46,7 +49,7 @@ export async function makeBackup({ paths, file, passphrase, now, persistent }: B
     const counts = copy && (await countsOf(copy))
     const names: string[] = []
     const files = tarFiles(paths, copy, now, (name) => names.push(name))
-    await write(file, await sealStream(writeTar(files), passphrase))
+    await write(file, untilAborted(await sealStream(writeTar(files), passphrase), signal))
     return { counts, names, size: (await stat(file)).size }
   } finally {
     await copy?.remove()

@@ -14,12 +14,15 @@ import { checkRelay, type CheckedRelay } from './check-relay.ts'
 import { decodeLabel, type Label, labelName, type RelayFile, relayFiles } from './contents.ts'
 import { EmptyTarget, giveTo } from './empty-target.ts'
 import { readTar, TarError, type TarEntry } from './tar.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export interface RestoreOptions {
   readonly paths: Paths
   readonly file: string
   /** Asked for when the rest is known to be possible. */
   readonly passphrase: () => Promise<string>
+  /** Ends it with its reason. */
+  readonly signal: AbortSignal
 }
 
 export interface Restored extends CheckedRelay {
@@ -35,7 +38,7 @@ export interface Restored extends CheckedRelay {
  * @throws AppError `RESTORE_NOT_EMPTY`, `BACKUP_CONTENT`, `DISK_FULL`, and as of `openStream`, `withRegularFile`,
  *   `checkRelay`, `readSettings` and `openLmdbStore`; the system's error with the path
  */
-export async function restoreBackup({ paths, file, passphrase }: RestoreOptions): Promise<Restored> {
+export async function restoreBackup({ paths, file, passphrase, signal }: RestoreOptions): Promise<Restored> {
   return await withRegularFile(file, 'Name a file that `smp-server backup` has made.', async (opened) => {
     const { configDir, stateDir } = paths
     const others = [configDir, stateDir]
@@ -49,9 +52,10 @@ export async function restoreBackup({ paths, file, passphrase }: RestoreOptions)
           madeBy: 'smp-server backup',
           otherRecipient: 'Encrypt it anew with age -p.',
         })
-        const label = await unpack(archive, relayFiles(staged), file)
+        const label = await unpack(untilAborted(archive, signal), relayFiles(staged), file)
         await moveIniPaths(staged.ini, label, paths)
         const checked = await check(staged, paths, file)
+        signal.throwIfAborted()
         await state.moveIn()
         await config.moveIn('smp-server.ini')
         return { ...checked, madeAt: new Date(label.madeAt) }

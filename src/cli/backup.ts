@@ -9,6 +9,7 @@ import { addressParts, addressText } from './address-text.ts'
 import type { Context } from './context.ts'
 import { loadSettings } from './ini-file.ts'
 import { readFingerprint } from './identity.ts'
+import { interruptible } from './interruption.ts'
 import { addOptions } from './options.ts'
 import { print } from './output.ts'
 import {
@@ -52,7 +53,9 @@ async function backUp(file: string, options: PassphraseOptions, paths: Paths): P
   const passphrase = await newPassphrase(passphraseSource(options))
   const now = new Date()
   const { persistent } = settings.store
-  const { counts, names, size } = await makeBackup({ paths, file, passphrase, now, persistent })
+  const { counts, names, size } = await interruptible((signal) =>
+    makeBackup({ paths, file, passphrase, now, persistent, signal }),
+  )
   const held = counts ? `${counts.queues} queues and ${counts.messages} messages` : 'no queues'
   print(
     `The relay is in ${file}, encrypted (${size} bytes): identity, configuration${onion ? `, the key of ${onion.hostname}` : ''}, and ${held} as of ${now.toISOString()}.`,
@@ -79,7 +82,9 @@ function absentLines({ tor, transport, web }: Settings, paths: Paths, names: rea
 async function restoreRelay(file: string, options: PassphraseOptions, paths: Paths): Promise<void> {
   const { restoreBackup } = await import('../backup/restore-backup.ts')
   const passphrase = (): Promise<string> => presentPassphrase(passphraseSource(options))
-  const { settings, fingerprint, onion, madeAt, counts } = await restoreBackup({ paths, file, passphrase })
+  const { settings, fingerprint, onion, madeAt, counts } = await interruptible((signal) =>
+    restoreBackup({ paths, file, passphrase, signal }),
+  )
   const held = counts ? `${counts.queues} queues and ${counts.messages} messages` : 'no queues'
   print(
     `The relay is as it was at ${madeAt.toISOString()}: ${held}.`,

@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Encrypter } from 'age-encryption'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { iniValue, setIniValue } from '../../src/config/ini.ts'
@@ -97,9 +98,12 @@ afterEach(() => relay.remove())
 /** Without a process of its own, where many are to be refused. */
 async function refusal(from: string, pass = passphrase): Promise<string> {
   const paths = resolvePaths({ SMP_SERVER_CFG_PATH: relay.config, SMP_SERVER_LOG_PATH: relay.state })
-  const error = await restoreBackup({ paths, file: from, passphrase: () => Promise.resolve(pass) }).catch(
-    (fault: unknown) => fault,
-  )
+  const error = await restoreBackup({
+    paths,
+    file: from,
+    passphrase: () => Promise.resolve(pass),
+    signal: new AbortController().signal,
+  }).catch((fault: unknown) => fault)
   if (error instanceof AppError) return error.message
   throw new Error('it was not refused with a sentence', { cause: error })
 }
@@ -166,6 +170,27 @@ describe('a backup of a running relay', () => {
     )
     running.kill('SIGTERM')
     expect((await running.ended()).status).toBe(0)
+  })
+})
+
+describe('a command that is interrupted', () => {
+  test('leaves nothing, be it a backup or a restore', async () => {
+    const target = join(relay.root, 'relay.age')
+    for (const [from, command] of [
+      [old, ['backup', target]],
+      [relay, ['restore', file]],
+    ] as const) {
+      const running = from.start([...command, '--passphrase-file', words])
+      const begun = (): boolean =>
+        from === old
+          ? existsSync(join(old.state, 'smp-server-store/copying'))
+          : existsSync(join(relay.state, 'restore-unfinished-state'))
+      while (!begun()) await sleep(5)
+      running.kill('SIGINT')
+      expect(await running.ended()).toEqual({ status: 1, stdout: 'Interrupted; nothing was written.\n', stderr: '' })
+      expect(readdirSync(relay.root)).toEqual([])
+    }
+    expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual(['data.mdb', 'lock.mdb'])
   })
 })
 
