@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { Option } from 'commander'
 import * as v from 'valibot'
 import { addressPassword, choice, country, integer, port, socksProxy } from '../config/key-values.ts'
@@ -16,6 +17,8 @@ export interface InitOptions {
   readonly fqdn?: string | undefined
   /** `false` for --no-password; `undefined` for a random one. */
   readonly password?: string | false | undefined
+  /** Its first line is the password. */
+  readonly passwordFile?: string
   readonly controlPort?: number
   readonly socksProxy?: string
   readonly ownDomains?: string
@@ -107,5 +110,9 @@ export function initOptions(sourceCode: string | undefined): Option[] {
     valueOption('--web-path <PATH>', 'Directory for the pages about this server', checked(anyText)),
     new Option('--disable-web', 'Do not serve the pages about this server'),
     new Option('-y, --yes', 'Ask nothing, take the options as they are'),
+    // What other SMP servers do not have comes after what they have.
+    valueOption('--password-file <FILE>', 'A file whose first line is the password', (file) => resolve(file)).conflicts(
+      'password',
+    ),
   ]
 }

@@ -13,7 +13,7 @@ export async function askQuestions(prompt: Prompt, flags: InitOptions, context: 
     true,
   )
   const dailyStats = await prompt.yesOrNo('Enable logging daily statistics (yN): ', false)
-  const password = await askPassword(prompt)
+  const password = flags.passwordFile === undefined ? await askPassword(prompt) : flags.password
   const fqdn = await prompt.ask(`Enter server FQDN or IP address for certificate (${flags.fqdn ?? flags.ip}): `)
   const sourceCode = await askSourceCode(prompt, knownSourceCode(flags) ?? context.sourceCode)
   const usualPath = flags.webPath ?? context.paths.site

@@ -15,6 +15,7 @@ import { defaultIp, initOptions, type InitOptions, knownSourceCode } from './ini
 import { askQuestions } from './init-questions.ts'
 import { addOptions } from './options.ts'
 import { print, Refusal } from './output.ts'
+import { readPasswordFile } from './password-file.ts'
 import { withPrompt } from './prompt.ts'
 import { caKeyReminder, identityLines, sourceCodeLines } from './summary-lines.ts'
 
@@ -29,11 +30,12 @@ export function addInit(program: Command, context: Context): void {
   command.setOptionValue('password', undefined)
 }
 
-async function init(flags: InitOptions, context: Context): Promise<void> {
+async function init(given: InitOptions, context: Context): Promise<void> {
   const { paths, version } = context
   refuseInitialized(paths)
-  if (!flags.yes) print('Use `smp-server init -h` for available options.')
-  refuseIncompleteInformation(flags)
+  if (!given.yes) print('Use `smp-server init -h` for available options.')
+  refuseIncompleteInformation(given)
+  const flags = await withPasswordOfFile(given)
   const options = flags.yes ? flags : await withPrompt((prompt) => askQuestions(prompt, flags, context))
   const host = options.fqdn ?? (options.ip === defaultIp ? undefined : options.ip)
   const createPassword = options.password === false ? undefined : (options.password ?? randomPassword())
@@ -59,6 +61,13 @@ async function init(flags: InitOptions, context: Context): Promise<void> {
     ),
     ...sourceCodeLines(knownSourceCode(options)),
   )
+}
+
+async function withPasswordOfFile(flags: InitOptions): Promise<InitOptions> {
+  if (flags.passwordFile === undefined) return flags
+  const { password, warning } = await readPasswordFile(flags.passwordFile)
+  if (warning !== undefined) process.stderr.write(`${warning}\n`)
+  return { ...flags, password }
 }
 
 function iniText(

@@ -127,6 +127,51 @@ describe('init -y', () => {
     expect(value('AUTH', 'create_password')).toMatch(/^[A-Za-z0-9_-]{43}=$/)
   })
 
+  describe('with a password in a file', () => {
+    let file: string
+    beforeEach(() => (file = join(relay.root, 'password')))
+
+    test('takes its first line, which no list of processes shows', () => {
+      writeFileSync(file, 'in.a-file\r\na second line\n', { mode: 0o600 })
+      const { status, stdout, stderr } = relay.run(['init', '-y', '-n', 'a.example', '--password-file', file])
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+      expect(stdout).toMatch(/^Server address: smp:\/\/[\w-]{43}=:in\.a-file@a\.example$/m)
+      expect(value('AUTH', 'create_password')).toBe('in.a-file')
+    })
+
+    test('does not ask for it then', () => {
+      writeFileSync(file, 'in.a-file', { mode: 0o600 })
+      const { status, stdout } = relay.run(['init', '--password-file', file], '\n\n\n\n\n\n')
+      expect(status).toBe(0)
+      expect(stdout).not.toContain('Require a password')
+      expect(value('AUTH', 'create_password')).toBe('in.a-file')
+    })
+
+    test('warns when every user can read it, and goes on', () => {
+      writeFileSync(file, 'in.a-file\n', { mode: 0o644 })
+      const { status, stderr } = relay.run(['init', '-y', '--password-file', file])
+      expect([status, stderr]).toEqual([
+        0,
+        `Warning: every user of this machine can read the password in ${file}. Keep it to yourself: chmod 600 ${file}\n`,
+      ])
+    })
+
+    test.each([
+      ['\nsecond', 'The first line of FILE is empty.'],
+      ['a@b\n', 'The password in FILE must be free of @, : and /.'],
+      ['a b\n', 'The password in FILE must be latin letters, digits and symbols without blanks.'],
+      ['', 'FILE is empty.'],
+      [undefined, 'FILE does not exist.'],
+    ])('refuses %j, and makes nothing', (text, sentence) => {
+      if (text !== undefined) writeFileSync(file, text, { mode: 0o600 })
+      const { status, stdout, stderr } = relay.run(['init', '-y', '--password-file', file])
+      expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
+      expect(stdout.split('\n')[0]).toBe(`Error: ${sentence.replace('FILE', file)}`)
+      expect(stdout).not.toContain('a@b')
+      expect(existsSync(relay.config)).toBe(false)
+    })
+  })
+
   test('makes two passwords for the control port', () => {
     relay.run(['init', '-y', '--control-port=7000'])
     const passwords = [value('AUTH', 'control_port_admin_password'), value('AUTH', 'control_port_user_password')]
@@ -382,6 +427,16 @@ describe('the command line', () => {
       ['init', '--no-password', '--password', 'x'],
       "Invalid option `--password'",
       'Usage: smp-server [-v|--version] COMMAND',
+    ],
+    [
+      ['init', '--password', 'x', '--password-file', 'x'],
+      "option '--password-file <FILE>' cannot be used with option '--password <PASSWORD>'",
+      'Usage: smp-server init ',
+    ],
+    [
+      ['init', '--no-password', '--password-file', 'x'],
+      "option '--password-file <FILE>' cannot be used with option '--no-password'",
+      'Usage: smp-server init ',
     ],
     [['init', '--control-port', '1234'], "Invalid argument `1234'", 'Usage: smp-server [-v|--version] COMMAND'],
     [['init', '--password'], 'The option `--password` expects an argument.', 'Usage: smp-server init '],

@@ -31,17 +31,20 @@ function names(text: string): string[] {
   )
 }
 
-describe.each(['init', 'cert', 'start', 'delete', 'journal', 'database'])('the help of %s', (name) => {
+describe.each([
+  { name: 'init', ownOptions: ['--password-file FILE'] },
+  ...['cert', 'start', 'delete', 'journal', 'database'].map((name) => ({ name, ownOptions: [] })),
+])('the help of $name', ({ name, ownOptions }) => {
   const own = helpText(command(name), context)
   const other = recorded(`smp-server-${name}-help.txt`)
 
-  test('has the usage of other SMP servers, to the byte', () => {
-    expect(usage(own)).toBe(usage(other))
+  test('has the usage of other SMP servers, to the byte, and then its own', () => {
+    expect(usage(own)).toBe([usage(other), ...ownOptions.map((option) => `[${option}]`)].join(' '))
   })
 
-  test('lists the same options, in the same order', () => {
+  test('lists the same options, in the same order, and then its own', () => {
     const options = (text: string): string[] => names(text).filter((entry) => entry.startsWith('-'))
-    expect(options(own)).toEqual(options(other))
+    expect(options(own)).toEqual([...options(other).slice(0, -1), ...ownOptions, '-h,--help'])
     expect(options(own).length).toBeGreaterThan(0)
   })
 })
