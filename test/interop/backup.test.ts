@@ -328,7 +328,7 @@ describe('a restore', () => {
     )
     const another = new Installation()
     try {
-      another.run(['init', '-y', '-n', 'b.example'])
+      expect(another.run(['init', '-y', '-n', 'b.example']).status).toBe(0)
       const theirs = (name: string): Buffer => readFileSync(join(another.config, name))
       expect(await refused(changed(replace('config/server.crt', theirs('server.crt'))))).toContain('was not signed by')
       expect(await refused(changed(replace('config/server.key', theirs('server.key'))))).toContain('is not the key of')
