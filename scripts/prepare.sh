@@ -13,9 +13,9 @@ fail() {
 }
 
 require_node() {
-  command -v node >/dev/null || fail 'Node.js is missing: install version 20.19 or later (https://nodejs.org).'
-  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
-    fail "Node.js $(node --version) is too old: install version 20.19 or later (https://nodejs.org)."
+  command -v node >/dev/null || fail 'Node.js is missing: install version 22.12 or later (https://nodejs.org).'
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) ? 0 : 1)' ||
+    fail "Node.js $(node --version) is too old: install version 22.12 or later (https://nodejs.org)."
 }
 
 # npm ci, when the lockfile is newer than what is installed.

@@ -83,7 +83,7 @@ describe.skipIf(!isRoot)('a fresh system', () => {
 
   describe('scripts/install', () => {
     it('says what is missing when there is no Node.js, or one that only root can run', async () => {
-      expectRefusal(await machine.run([install]), /^Node\.js is missing: install version 20\.19 or later/)
+      expectRefusal(await machine.run([install]), /^Node\.js is missing: install version 22\.12 or later/)
       await machine.bind(process.execPath, '/root/node')
       await machine.succeeds(['ln', '-s', '/root/node', '/usr/local/bin/node'])
       expectRefusal(await machine.run([install]), /^\/usr\/local\/bin\/node cannot be run by other users/)
