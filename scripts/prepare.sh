@@ -12,10 +12,35 @@ fail() {
   exit 1
 }
 
+# shellcheck source=scripts/runtime.sh
+source scripts/runtime.sh
+
+# Debian packages that the machine lacks; all of them are installed, or asked for, at once.
+missing=()
+
+# need PROGRAM PACKAGE
+need() {
+  command -v "$1" >/dev/null || [[ " ${missing[*]} " == *" $2 "* ]] || missing+=("$2")
+}
+
+# What it takes to bring along Node.js, unless it is there.
+need_runtime() {
+  if has_runtime || has_npm; then return; fi
+  need curl curl
+  [[ -e /etc/ssl/certs/ca-certificates.crt || -e /etc/pki/tls/certs/ca-bundle.crt ]] || missing+=(ca-certificates)
+}
+
+need_node() {
+  has_node || need_runtime
+}
+
+install_missing() {
+  [[ ${#missing[@]} -eq 0 ]] || apt_install "${missing[@]}"
+}
+
+# The Node.js of this machine where that is new enough, otherwise the one that is brought along.
 require_node() {
-  command -v node >/dev/null || fail 'Node.js is missing: install version 22.12 or later (https://nodejs.org).'
-  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 22 || (a === 22 && b >= 12) ? 0 : 1)' ||
-    fail "Node.js $(node --version) is too old: install version 22.12 or later (https://nodejs.org)."
+  has_node || bring_runtime
 }
 
 # npm ci, when the lockfile is newer than what is installed.
@@ -38,10 +63,9 @@ build() {
 
 # apt_install PACKAGE…: never starts a service that comes with one of them, now or at the next boot.
 apt_install() {
-  local command="apt-get install --no-install-recommends $*"
-  if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
-    fail "Missing: $*. Install it as root, on Debian and Ubuntu with: $command"
-  fi
+  local command="apt-get update && apt-get install --no-install-recommends -y $*"
+  command -v apt-get >/dev/null || fail "Missing: $*. Install what Debian calls so, and run the same command again."
+  [[ $(id -u) -eq 0 ]] || fail "Missing: $*. Root installs it with: $command"
   say "Installing $* …"
   local policy=/usr/sbin/policy-rc.d made_policy=''
   if [[ ! -e $policy ]]; then
@@ -52,7 +76,8 @@ apt_install() {
     fail "Missing: $*. $policy lets packages start services, so install it yourself: $command"
   fi
   local status=0
-  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"; } >&2 || status=$?
+  { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -q -y \
+    --no-install-recommends "$@"; } >&2 || status=$?
   [[ -z $made_policy ]] || rm -f "$policy"
   [[ $status -eq 0 ]] || fail "apt-get could not install $*."
   if [[ " $* " == *' tor '* && -d /run/systemd/system ]]; then

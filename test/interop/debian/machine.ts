@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -83,14 +83,6 @@ export class DebianMachine {
     await this.outside(['mkdir', '-p', join(root, DebianMachine.checkout), written, work])
     const options = `lowerdir=${checkout},upperdir=${written},workdir=${work}`
     await this.outside(['mount', '-t', 'overlay', '-o', options, 'checkout', join(root, DebianMachine.checkout)])
-  }
-
-  /** Makes node and npm of this machine known in it. */
-  async bindNode(): Promise<void> {
-    const npm = resolve(realpathSync(await programPath('npm')), '../..')
-    await this.bind(realpathSync(process.execPath), '/usr/bin/node')
-    await this.bind(npm, '/usr/lib/node_modules/npm')
-    await this.succeeds(['ln', '-s', '/usr/lib/node_modules/npm/bin/npm-cli.js', '/usr/bin/npm'])
   }
 
   /** Shows a file or directory of this machine in it, read-only. */
@@ -184,10 +176,6 @@ async function aptSources(): Promise<{ codename: string; sources: { uri: string;
     return row?.[0] === undefined ? [] : [{ uri: row[0], release }]
   })
   return { codename, sources }
-}
-
-async function programPath(name: string): Promise<string> {
-  return (await succeed('sh', ['-c', `command -v ${name}`])).trim()
 }
 
 /** The cgroup hierarchies that systemd wants. */
