@@ -1,5 +1,63 @@
 import eslint from '@eslint/js'
+import { importX } from 'eslint-plugin-import-x'
 import tseslint from 'typescript-eslint'
+
+/** The folders of src, lowest first: a file imports from its own folder and from those before it. */
+const LAYERS = [
+  ['errors'],
+  ['system'],
+  ['crypto'],
+  ['protocol'],
+  ['config'],
+  ['store'],
+  ['transport'],
+  ['server', 'web', 'tor'],
+  ['backup'],
+  ['app'],
+  ['cli'],
+]
+
+/** The same for the folders of src/tor. */
+const TOR_LAYERS = [['control'], ['onion'], ['process'], ['check'], ['supervisor'], ['setup']]
+
+/** One zone per folder, closed to the folders beside and above it. */
+function zones(layers, base) {
+  return layers.flatMap((layer, height) =>
+    layer
+      .filter((folder) => folder !== layers.at(-1)?.at(-1))
+      .map((folder) => ({
+        target: `${base}/${folder}`,
+        from: layers
+          .slice(height)
+          .flat()
+          .filter((other) => other !== folder)
+          .map((other) => `${base}/${other}`),
+        message: `${base}/${folder} may not import from here: see the layers in docs/architecture.md.`,
+      })),
+  )
+}
+
+const importRules = {
+  'import-x/no-cycle': 'warn',
+  'import-x/no-restricted-paths': [
+    'error',
+    {
+      basePath: import.meta.dirname,
+      zones: [
+        ...zones(LAYERS, 'src'),
+        ...zones(TOR_LAYERS, 'src/tor'),
+        {
+          target: LAYERS.flat()
+            .filter((folder) => folder !== 'tor')
+            .map((folder) => `src/${folder}`),
+          from: 'src/tor',
+          except: ['./index.ts'],
+          message: 'Other layers enter src/tor through its index.ts.',
+        },
+      ],
+    },
+  ],
+}
 
 export default tseslint.config(
   { ignores: ['dist', 'dist-bench', 'node_modules', 'coverage', 'data', 'test/tor-network/tor-network'] },
@@ -14,6 +72,15 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-definitions': ['error', 'interface'],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
     },
+  },
+  {
+    files: ['src/**/*.ts'],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/resolver': { typescript: true },
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+    },
+    rules: importRules,
   },
   { files: ['**/*.{js,mjs}'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
   {

@@ -1,15 +1,15 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { AppError } from '../config/app-error.ts'
+import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { certificateFingerprint, fingerprintText } from '../crypto/fingerprint.ts'
 import { samePublicKey, signingKeyFromPem } from '../crypto/keys.ts'
 import { certificatesFromPem } from '../crypto/pem.ts'
 import { certificateKey } from '../crypto/x509.ts'
-import { isOnion } from '../tor/ini-hosts.ts'
-import { nextKeyFile, type OnionKey, readOnionKey } from '../tor/onion-key.ts'
-import { torMode } from '../tor/setup.ts'
+import { isOnion } from '../config/ini-hosts.ts'
+import type { OnionKey } from '../crypto/onion-key.ts'
+import { nextKeyFile, readOnionKey, torMode } from '../tor/index.ts'
 
 export interface CheckedRelay {
   /** 44 characters. */

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import type { Paths } from '../config/paths.ts'
-import { nextKeyFile } from '../tor/onion-key.ts'
-import { recordFile } from '../tor/onion-record.ts'
+import { nextKeyFile, recordFile } from '../tor/index.ts'
 
 /*
  * What a backup is: a tar file, encrypted with age. First comes the label, then the files below `config/` and `state/`;

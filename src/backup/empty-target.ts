@@ -1,8 +1,8 @@
 import { chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { AppError } from '../config/app-error.ts'
-import { syncDirectory } from '../tor/durable-file.ts'
-import { errorCode } from '../tor/error-code.ts'
+import { AppError } from '../errors/app-error.ts'
+import { syncDirectory } from '../system/durable-file.ts'
+import { errorCode } from '../system/error-code.ts'
 
 /*
  * A directory that a relay is restored into. Everything is unpacked within it, in a directory that nobody looks into,

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander'
 import { renderUnicodeCompact } from 'uqr'
-import { addressParts, addressText, missingHost } from './address-text.ts'
+import { addressParts, addressText, missingHost } from '../app/address.ts'
 import type { Context } from './context.ts'
-import { readFingerprint } from './identity.ts'
-import { loadSettings } from './ini-file.ts'
+import { readFingerprint } from '../app/identity.ts'
+import { loadSettings } from '../app/load-settings.ts'
 import { addOptions } from './options.ts'
 import { print } from './output.ts'
 

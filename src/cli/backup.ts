@@ -3,12 +3,12 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
-import { isOnion } from '../tor/ini-hosts.ts'
-import { checkAccess } from './access.ts'
-import { addressParts, addressText } from './address-text.ts'
+import { isOnion } from '../config/ini-hosts.ts'
+import { checkAccess } from '../app/access.ts'
+import { addressParts, addressText } from '../app/address.ts'
 import type { Context } from './context.ts'
-import { loadSettings } from './ini-file.ts'
-import { readFingerprint } from './identity.ts'
+import { loadSettings } from '../app/load-settings.ts'
+import { readFingerprint } from '../app/identity.ts'
 import { interruptible } from './interruption.ts'
 import { addOptions } from './options.ts'
 import { print } from './output.ts'
@@ -19,7 +19,7 @@ import {
   passphraseSource,
   presentPassphrase,
 } from './passphrase.ts'
-import { checkStorage } from './storage-check.ts'
+import { checkStorage } from '../app/storage-check.ts'
 
 export function addBackup(program: Command, { paths }: Context): void {
   const backup = program

@@ -1,15 +1,7 @@
 import { type Command, Option } from 'commander'
 import { choice, integer } from '../config/key-values.ts'
 import { addOptions, checked, parsedBy, valueOption } from './options.ts'
-import { Refusal } from './output.ts'
-
-/** What is said wherever PostgreSQL is asked for. */
-export function noDatabase(): Refusal {
-  return new Refusal(
-    'Error: server binary is compiled without support for PostgreSQL database.',
-    'Only builds like `smp-server-postgres` have it; set store_queues and store_messages to memory in [STORE_LOG].',
-  )
-}
+import { noDatabase } from '../app/storage-check.ts'
 
 export function addDatabase(program: Command): void {
   const command = program.command('database').description('Move queues from and to PostgreSQL (not in this build)')

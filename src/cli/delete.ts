@@ -2,7 +2,8 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
-import { print, Refusal } from './output.ts'
+import { Refusal } from '../errors/refusal.ts'
+import { print } from './output.ts'
 import { withPrompt } from './prompt.ts'
 
 export function addDelete(program: Command, { paths }: Context): void {

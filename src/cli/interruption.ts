@@ -1,4 +1,4 @@
-import { Refusal } from './output.ts'
+import { Refusal } from '../errors/refusal.ts'
 
 /** Runs what has to tidy up after itself when it is told to end, for example with Ctrl-C. */
 export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {

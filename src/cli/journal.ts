@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
-import { requireIni } from './ini-file.ts'
-import { Refusal } from './output.ts'
+import { requireIni } from '../app/load-settings.ts'
+import { Refusal } from '../errors/refusal.ts'
 
 /** Kept so that scripts get an answer: this relay keeps queues and messages in one embedded storage of its own. */
 export function addJournal(program: Command, { paths }: Context): void {

@@ -3,7 +3,7 @@ import { resolvePaths } from '../config/paths.ts'
 import { printFailure } from './output.ts'
 import { runProgram } from './program.ts'
 import { withoutRtsOptions } from './rts-options.ts'
-import { packageSourceCode, versionLine } from './version.ts'
+import { packageSourceCode, versionLine } from '../app/version.ts'
 
 const args = withoutRtsOptions(process.argv.slice(2))
 // Readers such as `head` may close the pipe early.

@@ -1,20 +1,10 @@
-import { AppError } from '../config/app-error.ts'
-import { systemError } from '../config/system-error.ts'
+import { AppError } from '../errors/app-error.ts'
+import { Refusal } from '../errors/refusal.ts'
+import { systemError } from '../errors/system-error.ts'
 
 /** Summaries, banners and the sentences of refusals go to stdout, where operators' scripts look for them. */
 export function print(...lines: readonly string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''))
-}
-
-/** A refusal whose lines are printed as they are, because scripts and people know them by their wording. */
-export class Refusal extends Error {
-  override readonly name = 'Refusal'
-  readonly lines: readonly string[]
-
-  constructor(...lines: readonly string[]) {
-    super(lines.join(' '))
-    this.lines = lines
-  }
 }
 
 /** Options were not understood; goes to stderr, together with the usage. */

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { isCancel, password } from '@clack/prompts'
 import type { Option } from 'commander'
-import { AppError } from '../config/app-error.ts'
-import { readSmallFile } from '../tor/small-file.ts'
+import { AppError } from '../errors/app-error.ts'
+import { readSmallFile } from '../system/small-file.ts'
 import { valueOption } from './options.ts'
-import { Refusal } from './output.ts'
+import { Refusal } from '../errors/refusal.ts'
 
 /** Where a passphrase comes from: a file, else the environment, else the terminal. Never an argument, which others see. */
 export interface PassphraseSource {

@@ -23,7 +23,7 @@ type Add = (program: Command, context: Context) => void | Promise<void>
 
 /** In the order of the help. */
 const commands: Readonly<Record<string, () => Promise<Add>>> = {
-  init: async () => (await import('./init.ts')).addInit,
+  init: async () => (await import('./init/init.ts')).addInit,
   cert: async () => (await import('./cert.ts')).addCert,
   start: async () => (await import('./start.ts')).addStart,
   delete: async () => (await import('./delete.ts')).addDelete,
@@ -33,7 +33,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   store: async () => (await import('./store.ts')).addStore,
   backup: async () => (await import('./backup.ts')).addBackup,
   restore: async () => (await import('./backup.ts')).addRestore,
-  tor: async () => (await import('./tor.ts')).addTor,
+  tor: async () => (await import('./tor/tor.ts')).addTor,
 }
 
 /** The command that the arguments begin with, or all of them. */

@@ -1,5 +1,5 @@
 import { createInterface, type Interface } from 'node:readline'
-import { AppError } from '../config/app-error.ts'
+import { AppError } from '../errors/app-error.ts'
 
 /** Asks on stdout and reads answers line by line from stdin, on a terminal as well as from a pipe. */
 export class Prompt {

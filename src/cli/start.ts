@@ -5,19 +5,19 @@ import { createLogger, type Logger, type LogLevel, logLevels } from '../config/l
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
-import { checkAccess, rootWarning } from './access.ts'
-import { addressParts, addressText, missingHost } from './address-text.ts'
+import { checkAccess, rootWarning } from '../app/access.ts'
+import { addressParts, addressText, missingHost } from '../app/address.ts'
 import { bannerLines, type Site } from './banner.ts'
 import type { Context } from './context.ts'
-import { readFingerprint } from './identity.ts'
-import { loadSettings } from './ini-file.ts'
-import { openMetricsEndpoint } from './metrics-endpoint.ts'
+import { readFingerprint } from '../app/identity.ts'
+import { loadSettings } from '../app/load-settings.ts'
+import { openMetricsEndpoint } from '../app/metrics-endpoint.ts'
 import { addOptions, checked, valueOption } from './options.ts'
 import { print } from './output.ts'
-import { checkOptionalPorts, checkPorts } from './port-check.ts'
-import { checkStorage } from './storage-check.ts'
+import { checkOptionalPorts, checkPorts } from '../app/port-check.ts'
+import { checkStorage } from '../app/storage-check.ts'
 import { identityLines, sourceCodeLines } from './summary-lines.ts'
-import { buildCommit, packageVersion } from './version.ts'
+import { buildCommit, packageVersion } from '../app/version.ts'
 
 interface StartOptions {
   readonly maintenance?: true
@@ -82,7 +82,10 @@ async function run(
   const stopping = stopSignal()
   try {
     // The other commands need not wait until all of the relay is loaded.
-    const [{ startRelay }, { TorParts }] = await Promise.all([import('../server/relay.ts'), import('./tor-parts.ts')])
+    const [{ startRelay }, { TorParts }] = await Promise.all([
+      import('../server/relay.ts'),
+      import('../app/tor-parts.ts'),
+    ])
     const relay = await startRelay({
       settings,
       paths,

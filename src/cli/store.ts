@@ -3,7 +3,8 @@ import { rename } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { DEFAULT_QUOTA } from '../store/store.ts'
 import type { Context } from './context.ts'
-import { print, Refusal } from './output.ts'
+import { Refusal } from '../errors/refusal.ts'
+import { print } from './output.ts'
 
 export function addStore(program: Command, context: Context): void {
   program

@@ -1,4 +1,4 @@
-import { AppError } from './app-error.ts'
+import { AppError } from '../errors/app-error.ts'
 
 /*
  * The INI file belongs to the operator: it is read by the rules that SimpleX relays have always used, and written by

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { AppError } from './app-error.ts'
+import { AppError } from '../errors/app-error.ts'
 import { type IniDocument, iniEntry, parseIni } from './ini.ts'
 import { mayCarryCredentials, type ResolverAuth, type SocksProxy } from './key-values.ts'
 import { type IniKey, iniKeys, isSectionName, type KeyName, type KeyValue, keyRows, type SectionName } from './keys.ts'

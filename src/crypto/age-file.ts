@@ -1,5 +1,5 @@
 import { Decrypter, Encrypter } from 'age-encryption'
-import { AppError } from '../config/app-error.ts'
+import { AppError } from '../errors/app-error.ts'
 
 /*
  * Files that a passphrase opens: age files (age-encryption.org/v1) with one scrypt recipient, which the `age` program

@@ -1,5 +1,5 @@
 import { readBlockingInfo, writeBlockingInfo, type BlockingInfo } from './blocking-info.ts'
-import { readProxyError, writeProxyError, type ProxyError } from './proxy-error.ts'
+import { readBrokerError, writeBrokerError, type BrokerError } from './broker-error.ts'
 import { parseWhole, refuse, type Reader } from './reader.ts'
 import { since } from './versions.ts'
 import { Writer } from './writer.ts'
@@ -29,6 +29,12 @@ export interface CommandError {
 
 export type NameError =
   { readonly type: 'NO_RESOLVER' | 'NOT_FOUND' } | { readonly type: 'RESOLVER'; readonly message: string }
+
+/** What a proxy says when a forwarded command came to nothing (SMP commands §7.2). */
+export type ProxyError =
+  | { readonly type: 'BASIC_AUTH' | 'NO_SESSION' }
+  | { readonly type: 'PROTOCOL'; readonly error: SmpError }
+  | { readonly type: 'BROKER'; readonly error: BrokerError }
 
 /** Everything that can follow `ERR` (SMP commands §7.1). */
 export type SmpError =
@@ -110,6 +116,32 @@ export function writeSmpError(w: Writer, error: SmpError, version: number): void
 function readCommandErrorCode(r: Reader): CommandErrorCode {
   const word = r.word()
   return COMMAND.find((known) => known === word) ?? refuse()
+}
+
+/**
+ *     proxyError = "BASIC_AUTH" / "NO_SESSION" / "PROTOCOL" SP error / "BROKER" SP brokerError
+ */
+function readProxyError(r: Reader): ProxyError {
+  const word = r.word()
+  switch (word) {
+    case 'BASIC_AUTH':
+    case 'NO_SESSION':
+      return { type: word }
+    case 'PROTOCOL':
+      r.space()
+      return { type: word, error: readSmpError(r) }
+    case 'BROKER':
+      r.space()
+      return { type: word, error: readBrokerError(r) }
+    default:
+      return refuse()
+  }
+}
+
+function writeProxyError(w: Writer, error: ProxyError, version: number): void {
+  w.ascii(error.type)
+  if (error.type === 'PROTOCOL') writeSmpError(w.space(), error.error, version)
+  if (error.type === 'BROKER') writeBrokerError(w.space(), error.error)
 }
 
 function readNameError(r: Reader): NameError {

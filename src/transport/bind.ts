@@ -1,5 +1,5 @@
 import type { Server } from 'node:net'
-import { AppError } from '../config/app-error.ts'
+import { AppError } from '../errors/app-error.ts'
 import { portHolder } from './port-holder.ts'
 
 const BACKLOG = 1024

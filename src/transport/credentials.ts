@@ -1,7 +1,7 @@
 import { timingSafeEqual, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError } from '../config/app-error.ts'
+import { AppError } from '../errors/app-error.ts'
 import { certificateFingerprint, fingerprintText } from '../crypto/fingerprint.ts'
 import { samePublicKey, signingKeyFromPem, type SigningKey } from '../crypto/keys.ts'
 import { certificateKey, verifyChain } from '../crypto/x509.ts'

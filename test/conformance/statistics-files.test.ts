@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { AppError } from '../../src/config/app-error.ts'
+import { AppError } from '../../src/errors/app-error.ts'
 import { ok } from './setting.ts'
 import { until, withTunedRelay } from './tuned.ts'
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { iniValue, setIniValue } from '../../src/config/ini.ts'
-import { whoListens } from '../../src/tor/socks-probe.ts'
+import { whoListens } from '../../src/tor/process/socks-probe.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
 

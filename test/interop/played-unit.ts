@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { ServiceManager } from '../../src/tor/service-manager.ts'
+import type { ServiceManager } from '../../src/system/service-manager.ts'
 
 /** Plays systemd for a tor with these files, in whatever directory they are. */
 export class PlayedUnit implements ServiceManager {

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, it } from 'vitest'
 import { setIniValue } from '../../src/config/ini.ts'
 import { silentLogger } from '../../src/config/log.ts'
-import { proveRelay } from '../../src/tor/proof.ts'
-import type { OnionStatus } from '../../src/tor/status-facts.ts'
+import { checkReachability } from '../../src/tor/check/check.ts'
+import type { OnionStatus } from '../../src/tor/supervisor/status-facts.ts'
 import { torNetwork } from '../tor-network/fixture.ts'
 import type { RunningCommand } from './cli-process.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
@@ -94,7 +94,7 @@ function describeClock(preload: string): void {
     const target = { host: `${'a'.repeat(56)}.onion`, port: 5223, keyHash: Buffer.alloc(32) }
     const patience = { stallMs: 3000, totalMs: 20_000 }
     const client = { binary: join(programs, 'tor'), torrcExtra: extra, log: silentLogger, patience }
-    const { fault } = await proveRelay(target, { type: 'client', client })
+    const { fault } = await checkReachability(target, { type: 'client', client })
     expect(fault).toMatchObject({
       code: 'TOR_CLIENT_OFFLINE',
       message: `The tor client does not get a connection to the Tor network: ${behind}.`,

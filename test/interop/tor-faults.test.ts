@@ -3,12 +3,12 @@ import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
-import { runCommand } from '../../src/tor/command.ts'
+import { runCommand } from '../../src/system/command.ts'
 import { TorControl } from '../../src/tor/control/tor-control.ts'
-import type { OnionKeeper, KeeperOptions } from '../../src/tor/keeper.ts'
-import { encodeOnionKey, generateOnionKey } from '../../src/tor/onion-key.ts'
-import { writeOnionRecord } from '../../src/tor/onion-record.ts'
-import { connectOwnTor, ownTorPaths } from '../../src/tor/own-tor.ts'
+import type { OnionSupervisor, SupervisorOptions } from '../../src/tor/supervisor/supervisor.ts'
+import { encodeOnionKey, generateOnionKey } from '../../src/crypto/onion-key.ts'
+import { writeOnionRecord } from '../../src/tor/onion/record.ts'
+import { connectOwnTor, ownTorPaths } from '../../src/tor/process/own-tor.ts'
 import { PlayedUnit } from './played-unit.ts'
 import { startTor } from './tor-process.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
@@ -29,7 +29,7 @@ async function relay(extra: readonly string[] = ['DisableNetwork 1']): Promise<R
   return files
 }
 
-function started(files: RelayFiles, options: Partial<KeeperOptions> = {}): OnionKeeper {
+function started(files: RelayFiles, options: Partial<SupervisorOptions> = {}): OnionSupervisor {
   const keeper = files.keeper(options)
   ends.push(() => keeper.stop())
   keeper.start()
@@ -37,11 +37,11 @@ function started(files: RelayFiles, options: Partial<KeeperOptions> = {}): Onion
 }
 
 /** Waits until the keeper has its service in a tor. */
-async function serving(keeper: OnionKeeper, seconds: number): Promise<void> {
+async function serving(keeper: OnionSupervisor, seconds: number): Promise<void> {
   await expect.poll(() => keeper.state.phase, { timeout: seconds * 1000 }).toBe('bootstrapping')
 }
 
-async function lost(keeper: OnionKeeper, code: string, seconds: number): Promise<void> {
+async function lost(keeper: OnionSupervisor, code: string, seconds: number): Promise<void> {
   const error = (): unknown => keeper.state.lastError?.code
   await expect.poll(error, { timeout: seconds * 1000 }).toBe(code)
 }
@@ -161,7 +161,7 @@ describe('a tor of the system under a running relay', () => {
   async function played(lines: readonly string[] = singleHop): Promise<{
     files: RelayFiles
     unit: PlayedUnit
-    options: Partial<KeeperOptions>
+    options: Partial<SupervisorOptions>
     at: (name: string) => string
   }> {
     const files = await relay()

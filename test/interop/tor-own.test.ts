@@ -3,9 +3,9 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
-import { readOnionKey } from '../../src/tor/onion-key.ts'
-import { OwnTor, connectOwnTor, ownTorPaths, prepareOwnTor } from '../../src/tor/own-tor.ts'
-import { setupOwnTor } from '../../src/tor/setup-own.ts'
+import { readOnionKey } from '../../src/tor/onion/key.ts'
+import { OwnTor, connectOwnTor, ownTorPaths, prepareOwnTor } from '../../src/tor/process/own-tor.ts'
+import { setupOwnTor } from '../../src/tor/setup/own.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
 
 const offline = ['DisableNetwork 1']

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '../../src/config/log.ts'
 import { silentLogger } from '../../src/config/log.ts'
-import type { KeeperOptions } from '../../src/tor/keeper.ts'
-import { OnionKeeper } from '../../src/tor/keeper.ts'
-import type { OwnSetupOptions, SetupProgress } from '../../src/tor/setup.ts'
+import type { SupervisorOptions } from '../../src/tor/supervisor/supervisor.ts'
+import { OnionSupervisor } from '../../src/tor/supervisor/supervisor.ts'
+import type { OwnSetupOptions, SetupProgress } from '../../src/tor/setup/setup.ts'
 
 /** The directories of a relay that was just initialised, and what the tor layer is told about them. */
 export class RelayFiles {
@@ -61,10 +61,10 @@ export class RelayFiles {
     }
   }
 
-  keeper(options: Partial<KeeperOptions> = {}): OnionKeeper {
+  keeper(options: Partial<SupervisorOptions> = {}): OnionSupervisor {
     const { keyFile, portsFile, ports, log } = this.common
     const form = { mode: 'own', directory: this.own.directory, torrcExtra: this.extra } as const
-    return new OnionKeeper({ form, keyFile, portsFile, ports, log, heartbeatMs: 500, ...options })
+    return new OnionSupervisor({ form, keyFile, portsFile, ports, log, heartbeatMs: 500, ...options })
   }
 
   async read(): Promise<string> {

@@ -5,18 +5,18 @@ import { join } from 'node:path'
 import { SocksClient } from 'socks'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
-import { adoptKey } from '../../src/tor/adopt-key.ts'
-import { runCommand } from '../../src/tor/command.ts'
-import { takeAway } from '../../src/tor/follow-keys.ts'
-import { iniHosts } from '../../src/tor/ini-hosts.ts'
-import { openKeyBackup, sealKeyBackup } from '../../src/tor/key-backup.ts'
-import { OnionKeeper } from '../../src/tor/keeper.ts'
-import { readOnionKey } from '../../src/tor/onion-key.ts'
-import { connectOwnTor } from '../../src/tor/own-tor.ts'
-import { findRemoval, removeOnion } from '../../src/tor/remove.ts'
-import { abortRotation, beginRotation, finishRotation } from '../../src/tor/rotate.ts'
-import { noServiceManager } from '../../src/tor/service-manager.ts'
-import { setupOwnTor } from '../../src/tor/setup-own.ts'
+import { adoptKey } from '../../src/tor/setup/adopt-key.ts'
+import { runCommand } from '../../src/system/command.ts'
+import { takeAway } from '../../src/tor/onion/sync-keys.ts'
+import { iniHosts } from '../../src/config/ini-hosts.ts'
+import { openKeyBackup, sealKeyBackup } from '../../src/tor/onion/key-backup.ts'
+import { OnionSupervisor } from '../../src/tor/supervisor/supervisor.ts'
+import { readOnionKey } from '../../src/tor/onion/key.ts'
+import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
+import { findRemoval, removeOnion } from '../../src/tor/setup/remove.ts'
+import { abortRotation, beginRotation, finishRotation } from '../../src/tor/setup/rotate.ts'
+import { noServiceManager } from '../../src/system/service-manager.ts'
+import { setupOwnTor } from '../../src/tor/setup/own.ts'
 import type { TorNetwork } from '../tor-network/fixture.ts'
 import { torNetwork } from '../tor-network/fixture.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
@@ -25,7 +25,7 @@ import { tree } from './tree.ts'
 let network: TorNetwork
 let files: RelayFiles
 let server: Server
-let keeper: OnionKeeper | undefined
+let keeper: OnionSupervisor | undefined
 let ports: { virtualPort: number; target: string }[]
 beforeAll(async () => {
   network = await torNetwork(inject('torNetwork'))
@@ -66,7 +66,7 @@ async function read(hostname: string): Promise<string> {
 const answers = async (hostname: string): Promise<void> =>
   await expect.poll(() => read(hostname), { timeout: 60_000 }).toBe('relay')
 
-async function startKeeper(expectedHostname: string): Promise<OnionKeeper> {
+async function startSupervisor(expectedHostname: string): Promise<OnionSupervisor> {
   const started = files.keeper({ ports, expectedHostname, heartbeatMs: 300 })
   keeper = started
   started.start()
@@ -77,7 +77,7 @@ async function startKeeper(expectedHostname: string): Promise<OnionKeeper> {
 describe('on a Tor network', () => {
   it('both names of a rotation answer, and after it the new one only; a rotation that is given up leaves the old', async () => {
     const { hostname: old } = await setupOwnTor({ ...files.own, ports }, files.progress)
-    const kept = await startKeeper(old)
+    const kept = await startSupervisor(old)
     await answers(old)
 
     const { present, next } = await beginRotation(files)
@@ -106,7 +106,7 @@ describe('on a Tor network', () => {
     // Without a relay in between the next tor has both.
     const third = await beginRotation(files)
     await kept.stop()
-    await startKeeper(next.hostname)
+    await startSupervisor(next.hostname)
     await answers(third.next.hostname)
     await answers(next.hostname)
     await abortRotation(files)
@@ -116,7 +116,7 @@ describe('on a Tor network', () => {
   it('a service that was removed and whose key was brought back answers under the same name', async () => {
     const { ini, keyFile, portsFile } = files.common
     const hostname = (await readOnionKey(keyFile))?.hostname ?? ''
-    const kept = await startKeeper(hostname)
+    const kept = await startSupervisor(hostname)
     await answers(hostname)
     const key = await readOnionKey(keyFile)
     if (!key) throw new Error('the keeper has a key')
@@ -146,7 +146,7 @@ describe('on a Tor network', () => {
     await adoptKey({ ini, keyFile, key: restored, force: false })
     const result = await setupOwnTor({ ...files.own, ports, log: silentLogger }, files.progress)
     expect(result).toMatchObject({ hostname, publication: { published: true } })
-    await startKeeper(hostname)
+    await startSupervisor(hostname)
     await answers(hostname)
     await keeper?.stop()
   }, 240_000)

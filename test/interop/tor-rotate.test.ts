@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
-import { connectOwnTor } from '../../src/tor/own-tor.ts'
+import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
 

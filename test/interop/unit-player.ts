@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
-import { runCommand } from '../../src/tor/command.ts'
-import type { ServiceManager } from '../../src/tor/service-manager.ts'
-import { instancePaths } from '../../src/tor/system-instance.ts'
+import { runCommand } from '../../src/system/command.ts'
+import type { ServiceManager } from '../../src/system/service-manager.ts'
+import { instancePaths } from '../../src/tor/process/system-instance.ts'
 
 /** Plays systemd for one tor instance: does what tor@.service says. */
 export class UnitPlayer implements ServiceManager {

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
-import { IniEditor, undoIniChange } from '../../src/tor/ini-edit.ts'
-import { withOnionHost } from '../../src/tor/ini-hosts.ts'
-import { generateOnionKey } from '../../src/tor/onion-key.ts'
+import { IniEditor, undoIniChange } from '../../src/config/ini-edit.ts'
+import { withOnionHost } from '../../src/config/ini-hosts.ts'
+import { generateOnionKey } from '../../src/crypto/onion-key.ts'
 
 const onion = generateOnionKey().hostname
 const line = fc.constantFrom(

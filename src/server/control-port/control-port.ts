@@ -1,4 +1,4 @@
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
 import { serveLines, type LineServer } from '../../transport/line-server.ts'
 import { ControlConversation, type ControlledRelay } from './conversation.ts'

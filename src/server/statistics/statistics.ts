@@ -1,5 +1,5 @@
 import { copyFile, readFile } from 'node:fs/promises'
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import { every } from '../timer.ts'
 import { beginPeriod } from './counters.ts'
 import { dailyLine, endedPeriods, nextMidnight } from './daily-line.ts'

@@ -2,7 +2,7 @@ import { chownSync, closeSync, existsSync, mkdirSync, openSync, statSync, writeF
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RootDatabase } from 'lmdb'
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import { copyDirectory, copyingProcess, copyMark, removeCopy } from './copy-mark.ts'
 import { cannotOpen, openRoot, readerProcesses, requireUsable } from './environment.ts'
 

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import { copyingProcess, removeCopy } from './copy-mark.ts'
 
 /** Of the layout and of all records; a store of a newer format is refused. */

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import type { QueueRec, Store } from '../store.ts'
 import { exists, upstreamFiles, writeLines } from './files.ts'
 import { formatMessageLine, formatNotificationLine } from './message-log.ts'

@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import type { MsgId, NotifierId, RcvId } from '../../protocol/ids.ts'
 import type { Store } from '../store.ts'
 import { exists, readLines, upstreamFiles, type Line } from './files.ts'

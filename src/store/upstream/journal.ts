@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import type { RcvId } from '../../protocol/ids.ts'
 import { parseId } from './fields.ts'
 import { type MessageLogRecord, parseMessage } from './message-log.ts'

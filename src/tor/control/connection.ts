@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import type { AppError } from '../../config/app-error.ts'
+import type { AppError } from '../../errors/app-error.ts'
 import type { ControlEndpoint } from './endpoint.ts'
 import { TorRefusal, controlAbsent, controlClosed, controlDenied, controlGarbled, controlTimeout } from './errors.ts'
 import type { ControlMessage } from './reply.ts'

@@ -1,4 +1,4 @@
-import { AppError } from '../../config/app-error.ts'
+import { AppError } from '../../errors/app-error.ts'
 import type { ControlEndpoint } from './endpoint.ts'
 import { endpointText } from './endpoint.ts'
 

@@ -1,7 +1,7 @@
-import type { ServiceId } from '../onion-address.ts'
-import { parseServiceId } from '../onion-address.ts'
-import type { OnionKey } from '../onion-key.ts'
-import { onionKeyFromSecret } from '../onion-key.ts'
+import type { ServiceId } from '../../crypto/onion-address.ts'
+import { parseServiceId } from '../../crypto/onion-address.ts'
+import type { OnionKey } from '../../crypto/onion-key.ts'
+import { onionKeyFromSecret } from '../../crypto/onion-key.ts'
 import { plainWord, splitPair } from './info.ts'
 import type { ControlMessage } from './reply.ts'
 

@@ -1,5 +1,5 @@
-import type { AppError } from '../../config/app-error.ts'
-import type { ServiceId } from '../onion-address.ts'
+import type { AppError } from '../../errors/app-error.ts'
+import type { ServiceId } from '../../crypto/onion-address.ts'
 import type { AuthenticationMethod, Login, LoginOptions } from './authenticate.ts'
 import { login } from './authenticate.ts'
 import type { ControlConnection } from './connection.ts'

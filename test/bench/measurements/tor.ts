@@ -121,13 +121,13 @@ const timeSetup = async (relay: OnionRelay): Promise<SetupTimes> => {
   }
 }
 
-interface ProofTimes {
+interface CheckTimes {
   readonly tor: number
   readonly proof: number
 }
 
 /** Seconds of one `tor check`: its own tor client until it is connected, and the proof. */
-const timeProof = async (relay: OnionRelay): Promise<ProofTimes> => {
+const timeProof = async (relay: OnionRelay): Promise<CheckTimes> => {
   const { proofs } = JSON.parse(await relay.succeeds(['tor', 'check', '--json'])) as {
     proofs: { ms: number; steps: { name: string; ms?: number }[] }[]
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AppError } from '../../../src/config/app-error.ts'
+import { AppError } from '../../../src/errors/app-error.ts'
 import { iniValue, parseIni, setIniValue } from '../../../src/config/ini.ts'
 
 const sample = `; a relay

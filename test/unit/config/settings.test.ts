@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { AppError } from '../../../src/config/app-error.ts'
+import { AppError } from '../../../src/errors/app-error.ts'
 import { setIniValue } from '../../../src/config/ini.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
 import { readSettings, type Settings } from '../../../src/config/settings.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { expect, test } from 'vitest'
-import { registerOnionMetrics } from '../../../../src/tor/metrics.ts'
+import { registerOnionMetrics } from '../../../../src/tor/supervisor/metrics.ts'
 
 const docs = new URL('../../../../docs/', import.meta.url)
 const dashboard = readFileSync(new URL('grafana-dashboard.json', docs), 'utf8')

@@ -6,7 +6,7 @@ import { parseConfiguration, parseInfo, plainWord } from '../../../../src/tor/co
 import { addOnionCommand, parseAddedOnion, parseOnionList } from '../../../../src/tor/control/onion.ts'
 import type { ControlMessage } from '../../../../src/tor/control/reply.ts'
 import { ReplyParser } from '../../../../src/tor/control/reply.ts'
-import { onionKeyFromSecret } from '../../../../src/tor/onion-key.ts'
+import { onionKeyFromSecret } from '../../../../src/crypto/onion-key.ts'
 
 const idA = 'elbqz43n4fepvyrxgjwsvpylse2m7u4b4i2dzroxuno644wou3sorwad'
 const idB = 'opzuh7zruzglastucbfbibrchuwztgncnwpg5kore65jj7vhkmvwumyd'

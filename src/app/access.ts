@@ -1,0 +1,131 @@
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { userInfo } from 'node:os'
+import { dirname, join } from 'node:path'
+import { AppError } from '../errors/app-error.ts'
+import type { Paths } from '../config/paths.ts'
+import { errorCode } from '../system/error-code.ts'
+
+const { R_OK, W_OK, X_OK } = constants
+
+interface Need {
+  readonly path: string
+  readonly mode: number
+}
+
+/**
+ * Looks at every file without which the relay cannot start: those of another user are what a run as root, or a copy
+ * made by root, leaves behind. A file that is not there is no fault.
+ *
+ * @throws AppError `FILE_OWNER` with the files, their owner and the command that mends it
+ */
+export function checkAccess(paths: Paths): void {
+  const { store, storeLog } = paths
+  const read = [paths.ini, paths.caCertificate, paths.serverCertificate, paths.serverKey, paths.fingerprint]
+  const takenOver = [storeLog, `${storeLog}.start`, paths.messagesLog, paths.notificationsLog]
+  refuse(paths, [
+    { path: paths.configDir, mode: X_OK },
+    ...[...read, ...takenOver].map((path) => ({ path, mode: R_OK })),
+    ...[paths.stateDir, store].map((path) => ({ path, mode: R_OK | W_OK | X_OK })),
+    ...[join(store, 'data.mdb'), join(store, 'lock.mdb')].map((path) => ({ path, mode: R_OK | W_OK })),
+  ])
+}
+
+/** The same for the INI file alone, which every command needs. */
+export function checkIniAccess(paths: Paths): void {
+  refuse(paths, [
+    { path: paths.configDir, mode: X_OK },
+    { path: paths.ini, mode: R_OK },
+  ])
+}
+
+/**
+ * For `init`, before it makes anything: both directories must be writable, or such that they can be made.
+ *
+ * @throws AppError `DIRECTORY_MISSING` or `FILE_OWNER`
+ */
+export function checkDirectories(paths: Paths): void {
+  const directories = [paths.configDir, paths.stateDir]
+  const missing = directories.filter((path) => !existsSync(path) && isRefused(nearest(path), W_OK | X_OK))
+  if (missing.length > 0) {
+    throw new AppError(
+      'DIRECTORY_MISSING',
+      `There is no ${missing.join(', and no ')}, and user ${myName()} may not make it.`,
+      `Make it as root: install -d -o ${myName()} -m 700 ${missing.join(' ')}`,
+    )
+  }
+  refuse(
+    paths,
+    directories.map((path) => ({ path, mode: W_OK | X_OK })),
+  )
+}
+
+/** The directory, or what is there of the path to it. */
+function nearest(path: string): string {
+  return existsSync(path) ? path : nearest(dirname(path))
+}
+
+/** One sentence when root would make files that the relay's own user cannot open; undefined otherwise. */
+export function rootWarning({ stateDir }: Paths): string | undefined {
+  const owner = ownerOf(stateDir)
+  if (myUid() !== 0 || owner === undefined || owner === 0) return undefined
+  return `smp-server runs as root, and ${stateDir} belongs to user ${owner}, who cannot open what root makes there. Run it as that user: sudo -u '#${owner}' smp-server start`
+}
+
+function refuse(paths: Paths, needs: readonly Need[]): void {
+  const refused = needs.filter(({ path, mode }) => isRefused(path, mode))
+  const [first, ...others] = refused.filter(({ path }) => !refused.some((other) => other.path === dirname(path)))
+  if (!first) return
+  const owner = ownerOf(first.path)
+  const verb = (first.mode & W_OK) === 0 ? 'read' : 'write to'
+  const more = others.map(({ path }) => `, nor ${path}`).join('')
+  throw new AppError(
+    'FILE_OWNER',
+    `User ${myName()} may not ${verb} ${first.path}, which belongs to ${userText(owner)}${more}.`,
+    remedy(paths, owner),
+  )
+}
+
+/** Who shall have the files is whom the directories belong to; the other one came by mistake. */
+function remedy({ configDir, stateDir }: Paths, owner: number | undefined): string {
+  const me = myUid()
+  if (owner === me) return 'Give its owner the right to do so: chmod u+rwX.'
+  const chown = `chown -R ${myName()} ${configDir} ${stateDir}`
+  if ([configDir, stateDir].some((directory) => ownerOf(directory) === me)) {
+    return `Give the files back to ${myName()}, as root: ${chown}`
+  }
+  return `Run smp-server as the user that the relay belongs to, or give it to ${myName()}, as root: ${chown}`
+}
+
+function isRefused(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode)
+    return false
+  } catch (error) {
+    return errorCode(error) === 'EACCES'
+  }
+}
+
+function ownerOf(path: string): number | undefined {
+  try {
+    return statSync(path).uid
+  } catch {
+    return undefined
+  }
+}
+
+function userText(uid: number | undefined): string {
+  return uid === undefined ? 'another user' : uid === 0 ? 'root' : `user ${uid}`
+}
+
+function myUid(): number | undefined {
+  return process.geteuid?.()
+}
+
+/** The number stands for a user whom this machine has no name for, as in a container. */
+function myName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return String(myUid())
+  }
+}

@@ -1,0 +1,201 @@
+import { X509Certificate } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { AppError } from '../errors/app-error.ts'
+import type { Paths } from '../config/paths.ts'
+import { certificateFingerprint, fingerprintText } from '../crypto/fingerprint.ts'
+import {
+  generateSigningKey,
+  samePublicKey,
+  type SigningAlg,
+  type SigningKey,
+  signingKeyFromPem,
+  signingKeyToPem,
+} from '../crypto/keys.ts'
+import { opensslCaConfig, opensslServerConfig } from '../crypto/openssl-config.ts'
+import { certificateRequestToPem, certificatesFromPem, certificateToPem } from '../crypto/pem.ts'
+import { nextSerial, randomSerial, serialText } from '../crypto/serial.ts'
+import {
+  checkCommonName,
+  createCaCertificate,
+  createCertificateRequest,
+  createServerCertificate,
+} from '../crypto/x509-create.ts'
+import { certificateKey } from '../crypto/x509.ts'
+import { writeDurably } from '../system/durable-file.ts'
+import { Refusal } from '../errors/refusal.ts'
+
+interface NewFile {
+  readonly path: string
+  readonly content: string
+  readonly mode: number
+}
+
+/** The files that make a new identity, in the order in which they are written. */
+export function identityPaths(paths: Paths): string[] {
+  return [
+    paths.caKey,
+    paths.caCertificate,
+    paths.caSerial,
+    paths.serverKey,
+    paths.serverRequest,
+    paths.serverCertificate,
+    paths.fingerprint,
+    paths.opensslCaConf,
+    paths.opensslServerConf,
+  ]
+}
+
+/**
+ * Makes a certificate authority and a server certificate, and writes them with everything that openssl would leave.
+ *
+ * @returns the fingerprint, i.e. the identity: 44 characters
+ */
+export async function createIdentity(paths: Paths, alg: SigningAlg, commonName: string): Promise<string> {
+  refuseCommonName(commonName)
+  const notBefore = new Date()
+  const caKey = generateSigningKey(alg)
+  const ca = createCaCertificate({ key: caKey, serial: randomSerial(), notBefore })
+  const files = [
+    { path: paths.caKey, content: signingKeyToPem(caKey), mode: 0o600 },
+    { path: paths.caCertificate, content: certificateToPem(ca), mode: 0o644 },
+    { path: paths.opensslCaConf, content: opensslCaConfig(), mode: 0o644 },
+    ...serverFiles(paths, { alg, commonName, ca, caKey, serial: randomSerial(), notBefore }),
+  ]
+  for (const { path, content, mode } of files) await writeDurably(path, content, { mode, ifExists: 'fail' })
+  return fingerprintText(certificateFingerprint(ca))
+}
+
+/**
+ * Makes a new server certificate under the certificate authority that is there; the identity stays. What is not given
+ * stays as in the present certificate. Nothing is written unless everything could be made.
+ */
+export async function renewServerCertificate(
+  paths: Paths,
+  wanted: { readonly alg?: SigningAlg | undefined; readonly commonName?: string | undefined },
+): Promise<void> {
+  const caKey = await readCaKey(paths)
+  const ca = await readCertificate(paths.caCertificate)
+  const caPublicKey = certificateKey(ca)
+  if (!caPublicKey || !samePublicKey(caPublicKey, caKey.publicKey)) {
+    throw new AppError(
+      'CA_KEY',
+      `${paths.caKey} does not belong to ${paths.caCertificate}.`,
+      'Put back the key that was made together with this certificate.',
+    )
+  }
+  const complete = wanted.alg !== undefined && wanted.commonName !== undefined
+  const present = complete ? undefined : await readCertificate(paths.serverCertificate)
+  const alg = wanted.alg ?? caKey.alg
+  const commonName = wanted.commonName ?? presentCommonName(present)
+  refuseCommonName(commonName)
+  const lastSerial = existsSync(paths.caSerial) ? await readFile(paths.caSerial, 'utf8') : undefined
+  const files = serverFiles(paths, {
+    alg,
+    commonName,
+    ca,
+    caKey,
+    serial: nextSerial(lastSerial),
+    notBefore: new Date(),
+  })
+  for (const { path, content, mode } of files) await writeDurably(path, content, { mode, ifExists: 'replace' })
+}
+
+/**
+ * The fingerprint, after checking that it is the one of the certificate authority and that the certificates are there.
+ *
+ * @throws Refusal with the sentences that other SMP servers print
+ */
+export async function readFingerprint(paths: Paths): Promise<string> {
+  const needed = [paths.caCertificate, paths.serverCertificate, paths.serverKey]
+  const missing = needed.filter((path) => !existsSync(path))
+  if (missing.length > 0) {
+    const rule = '----------'
+    throw new Refusal(rule, `Error: no SMP credentials: ${missing.join(', ')}`, rule)
+  }
+  if (!existsSync(paths.fingerprint)) {
+    throw new AppError('FINGERPRINT', `${paths.fingerprint} is missing.`, 'Restore it from your backup.')
+  }
+  const stored = (await readFile(paths.fingerprint, 'utf8')).split(/\r?\n/, 1)[0]
+  const actual = fingerprintText(certificateFingerprint(await readCertificate(paths.caCertificate)))
+  if (stored !== actual)
+    throw new Refusal(
+      'Stored fingerprint is invalid.',
+      `${paths.fingerprint} does not belong to ${paths.caCertificate}: bring both back from a backup. Clients know the relay by the fingerprint.`,
+    )
+  return actual
+}
+
+interface ServerParts {
+  readonly alg: SigningAlg
+  readonly commonName: string
+  readonly ca: Buffer
+  readonly caKey: SigningKey
+  readonly serial: Buffer
+  readonly notBefore: Date
+}
+
+/** The certificate comes last: until it is there, the next attempt starts from the old one. */
+function serverFiles(paths: Paths, parts: ServerParts): NewFile[] {
+  const { alg, commonName, ca, caKey, serial, notBefore } = parts
+  const key = generateSigningKey(alg)
+  const certificate = createServerCertificate({
+    key: key.publicKey,
+    commonName,
+    ca: { certificate: ca, key: caKey },
+    serial,
+    notBefore,
+  })
+  const request = createCertificateRequest(key, commonName)
+  const fingerprint = fingerprintText(certificateFingerprint(ca))
+  return [
+    { path: paths.opensslServerConf, content: opensslServerConfig(commonName), mode: 0o644 },
+    { path: paths.fingerprint, content: `${fingerprint}\n`, mode: 0o644 },
+    { path: paths.caSerial, content: serialText(serial), mode: 0o644 },
+    { path: paths.serverRequest, content: certificateRequestToPem(request), mode: 0o644 },
+    { path: paths.serverKey, content: signingKeyToPem(key), mode: 0o600 },
+    { path: paths.serverCertificate, content: certificateToPem(certificate), mode: 0o644 },
+  ]
+}
+
+async function readCaKey(paths: Paths): Promise<SigningKey> {
+  if (!existsSync(paths.caKey)) {
+    throw new AppError(
+      'CA_KEY',
+      `${paths.caKey} is not here, and only this key can sign a new certificate. Nothing was changed.`,
+      'Copy it back from where you keep it, run this again, and take it away afterwards.',
+    )
+  }
+  const key = signingKeyFromPem(await readFile(paths.caKey))
+  if (!key) throw new AppError('CA_KEY', `${paths.caKey} holds no Ed25519 or Ed448 key in PEM form.`)
+  return key
+}
+
+async function readCertificate(path: string): Promise<Buffer> {
+  const certificates = existsSync(path) ? certificatesFromPem(await readFile(path, 'utf8')) : []
+  if (!certificates) throw new AppError('CERTIFICATE', `${path} holds no readable certificate.`)
+  const [first, ...others] = certificates
+  if (!first) throw new Refusal(`No certificate found at ${path}`)
+  if (others.length > 0) throw new Refusal(`Too many certificates at ${path}`)
+  return first
+}
+
+function presentCommonName(certificate: Buffer | undefined): string {
+  const subject = certificate ? new X509Certificate(certificate).subject : ''
+  const name = /^CN=(.*)$/m.exec(subject)?.[1]
+  if (name === undefined) throw new Refusal('Certificate subject has no CN element')
+  return name
+}
+
+function refuseCommonName(commonName: string): void {
+  try {
+    checkCommonName(commonName)
+  } catch (cause) {
+    throw new AppError(
+      'COMMON_NAME',
+      `"${commonName}" cannot be the name in a certificate: it must be 1 to 64 printable ASCII characters.`,
+      'Give a shorter name; all names of the relay belong into host under [TRANSPORT] of the INI file.',
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type { Paths } from '../config/paths.ts'
+import { readSettings, type SettingsResult } from '../config/settings.ts'
+import { checkIniAccess } from './access.ts'
+import { Refusal } from '../errors/refusal.ts'
+
+/** @throws Refusal when there is no INI file, AppError `FILE_OWNER` when this user may not read it */
+export function requireIni(paths: Paths): void {
+  checkIniAccess(paths)
+  if (!existsSync(paths.ini)) {
+    throw new Refusal(`Error: server is not initialized (${paths.ini} does not exist).`, 'Run `smp-server init`.')
+  }
+}
+
+/** The settings of this relay, for every command but `init` and `delete`. */
+export async function loadSettings(paths: Paths): Promise<SettingsResult> {
+  requireIni(paths)
+  return readSettings(await readFile(paths.ini, 'utf8'), paths.ini)
+}

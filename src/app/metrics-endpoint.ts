@@ -1,0 +1,41 @@
+import { AppError } from '../errors/app-error.ts'
+import type { Logger } from '../config/log.ts'
+import { serveMetrics, type MetricsServer } from '../web/metrics-server.ts'
+import { loadOnionMetrics, type OnionState } from '../tor/index.ts'
+
+export interface MetricsEndpointOptions {
+  /** `metrics_port` of [STORE_LOG]; nothing is served without it. */
+  readonly port: number | undefined
+  /** The metrics of the relay itself. */
+  readonly relay: () => Promise<string>
+  /** The state of the onion service; `undefined` while there is none. */
+  readonly onion: () => OnionState | undefined
+  readonly log: Logger
+}
+
+/**
+ * Serves the metrics of the relay, of its onion service and of the process. A port that cannot be had is no reason not
+ * to serve users: it is told in the log.
+ */
+export async function openMetricsEndpoint(options: MetricsEndpointOptions): Promise<MetricsServer | undefined> {
+  const { port, relay, onion, log } = options
+  if (port === undefined) return undefined
+  // Loaded only where it is wanted: it would cost every relay two megabytes.
+  const [{ collectDefaultMetrics, Registry }, { registerOnionMetrics }] = await Promise.all([
+    import('prom-client'),
+    loadOnionMetrics(),
+  ])
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  registerOnionMetrics(registry, onion)
+  const metrics = async (): Promise<string> => `${await relay()}\n${await registry.metrics()}`
+  try {
+    const server = await serveMetrics({ port, metrics, log })
+    log.note(`Metrics on http://127.0.0.1:${server.port}/metrics`)
+    return server
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    log.warn(`no metrics over HTTP: ${error.message} Choose another metrics_port in section [STORE_LOG].`)
+    return undefined
+  }
+}

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import type { Command } from 'commander'
+import { AppError } from '../../errors/app-error.ts'
+import type { Paths } from '../../config/paths.ts'
+import { hostPlaceholder } from '../../config/settings.ts'
+import { generateIni } from '../../config/template.ts'
+import { writeDurably } from '../../system/durable-file.ts'
+import { checkDirectories } from '../../app/access.ts'
+import { addressText } from '../../app/address.ts'
+import type { Context } from '../context.ts'
+import { makePrivateDirectory } from '../../system/private-directory.ts'
+import { createIdentity, identityPaths } from '../../app/identity.ts'
+import { defaultIp, initOptions, type InitOptions, knownSourceCode } from './options.ts'
+import { askQuestions } from './questions.ts'
+import { addOptions } from '../options.ts'
+import { Refusal } from '../../errors/refusal.ts'
+import { print } from '../output.ts'
+import { readPasswordFile } from './password-file.ts'
+import { withPrompt } from '../prompt.ts'
+import { caKeyReminder, identityLines, sourceCodeLines } from '../summary-lines.ts'
+
+export function addInit(program: Command, context: Context): void {
+  const { paths } = context
+  const command = program
+    .command('init')
+    .description(`Create the directories ${paths.configDir} and ${paths.stateDir}, an identity and the configuration`)
+    .action((options: InitOptions) => init(options, context))
+  addOptions(command, initOptions(context.sourceCode))
+  // Commander takes --no-password, which comes first in the help, for the opposite of a flag that is on.
+  command.setOptionValue('password', undefined)
+}
+
+async function init(given: InitOptions, context: Context): Promise<void> {
+  const { paths, version } = context
+  refuseInitialized(paths)
+  if (!given.yes) print('Use `smp-server init -h` for available options.')
+  refuseIncompleteInformation(given)
+  const flags = await withPasswordOfFile(given)
+  const options = flags.yes ? flags : await withPrompt((prompt) => askQuestions(prompt, flags, context))
+  const host = options.fqdn ?? (options.ip === defaultIp ? undefined : options.ip)
+  const createPassword = options.password === false ? undefined : (options.password ?? randomPassword())
+
+  checkDirectories(paths)
+  await makePrivateDirectory(paths.configDir)
+  await makePrivateDirectory(paths.stateDir)
+  const alg = options.signAlgorithm === 'ED448' ? 'ed448' : 'ed25519'
+  const commonName = (options.fqdn ?? options.ip).split(',')[0] ?? ''
+  const fingerprint = await createIdentity(paths, alg, commonName)
+  // The INI comes last: a relay counts as initialized when it is there.
+  await writeDurably(paths.ini, iniText(options, paths, host, createPassword), { mode: 0o600, ifExists: 'fail' })
+
+  const hosts = host === undefined ? [hostPlaceholder] : [host]
+  print(
+    `Server initialized, please provide additional server information in ${paths.ini}.`,
+    'Run `smp-server start` to start server.',
+    ...caKeyReminder(paths),
+    ...identityLines(
+      version,
+      fingerprint,
+      addressText({ fingerprint, password: createPassword, hosts, port: undefined }),
+    ),
+    ...sourceCodeLines(knownSourceCode(options)),
+  )
+}
+
+async function withPasswordOfFile(flags: InitOptions): Promise<InitOptions> {
+  if (flags.passwordFile === undefined) return flags
+  const { password, warning } = await readPasswordFile(flags.passwordFile)
+  if (warning !== undefined) process.stderr.write(`${warning}\n`)
+  return { ...flags, password }
+}
+
+function iniText(
+  options: InitOptions,
+  paths: Paths,
+  host: string | undefined,
+  createPassword: string | undefined,
+): string {
+  const controlPassword = (): string => randomBytes(18).toString('base64url')
+  return generateIni({
+    paths,
+    storeLog: !options.disableStoreLog,
+    dailyStats: options.dailyStats ?? false,
+    host,
+    createPassword,
+    controlPort:
+      options.controlPort === undefined
+        ? undefined
+        : { port: options.controlPort, admin: controlPassword(), user: controlPassword() },
+    socksProxy: options.socksProxy,
+    ownDomains: options.ownDomains?.split(/[\s,]+/),
+    database: { connection: options.database, schema: options.schema, poolSize: options.poolSize },
+    sourceCode: knownSourceCode(options),
+    serverCountry: options.serverCountry,
+    operator: options.operator,
+    operatorCountry: options.operatorCountry,
+    website: options.operatorWebsite,
+    hosting: options.hosting,
+    hostingCountry: options.hostingCountry,
+    hostingType: options.hostingType,
+    staticPath: options.webPath,
+    web: !options.disableWeb,
+  })
+}
+
+/** 32 random bytes: 44 characters, as the padding is a part of it. */
+function randomPassword(): string {
+  return `${randomBytes(32).toString('base64url')}=`
+}
+
+function refuseInitialized(paths: Paths): void {
+  if (existsSync(paths.ini)) {
+    throw new Refusal(`Error: server is already initialized (${paths.ini} exists).`, 'Run `smp-server start`.')
+  }
+  const present = identityPaths(paths).filter((path) => existsSync(path))
+  if (present.length > 0) {
+    throw new AppError(
+      'INIT_FILES',
+      `There is no ${paths.ini}, but ${present.join(', ')} ${present.length > 1 ? 'exist' : 'exists'}; they may be the identity of a relay, so nothing was changed.`,
+      'Put the INI file back, or move these files away and run `smp-server init` again.',
+    )
+  }
+}
+
+function refuseIncompleteInformation(flags: InitOptions): void {
+  const needs = (option: string, needed: string): Refusal =>
+    new Refusal(`Error: passing ${option} requires passing ${needed}`)
+  const { operator, operatorWebsite, hosting, hostingType, serverCountry } = flags
+  const information = [operator, operatorWebsite, hosting, hostingType, serverCountry].some(
+    (value) => value !== undefined,
+  )
+  if (information && flags.sourceCode === undefined) throw needs('any server information', '--source-code')
+  if (flags.operatorCountry !== undefined && operator === undefined) throw needs('--operator-country', '--operator')
+  if (flags.hostingCountry !== undefined && hosting === undefined) throw needs('--hosting-country', '--hosting')
+}

@@ -1,0 +1,118 @@
+import { resolve } from 'node:path'
+import { Option } from 'commander'
+import * as v from 'valibot'
+import { addressPassword, choice, country, integer, port, socksProxy } from '../../config/key-values.ts'
+import { checked, parsedBy, valueOption } from '../options.ts'
+
+/** The options of `init` as commander gives them. */
+export interface InitOptions {
+  readonly disableStoreLog?: boolean | undefined
+  readonly storeLog?: boolean | undefined
+  readonly database: string
+  readonly schema: string
+  readonly poolSize: number
+  readonly dailyStats?: boolean | undefined
+  readonly signAlgorithm: 'ED25519' | 'ED448'
+  readonly ip: string
+  readonly fqdn?: string | undefined
+  /** `false` for --no-password; `undefined` for a random one. */
+  readonly password?: string | false | undefined
+  /** Its first line is the password. */
+  readonly passwordFile?: string
+  readonly controlPort?: number
+  readonly socksProxy?: string
+  readonly ownDomains?: string
+  /** `false` for a bare --source-code while nobody knows where the source code of this program is. */
+  readonly sourceCode?: string | false
+  readonly operator?: string
+  readonly operatorCountry?: string
+  readonly hosting?: string
+  readonly hostingCountry?: string
+  readonly hostingType?: string
+  readonly serverCountry?: string
+  readonly operatorWebsite?: string
+  readonly webPath?: string
+  readonly disableWeb?: boolean | undefined
+  readonly yes?: boolean | undefined
+}
+
+export function knownSourceCode({ sourceCode }: InitOptions): string | undefined {
+  return sourceCode === false ? undefined : sourceCode
+}
+
+export const defaultIp = '127.0.0.1'
+
+/**
+ * In the order of the help.
+ *
+ * @param sourceCode where the source code of this very program is, if that is known: what the AGPL asks for
+ */
+export function initOptions(sourceCode: string | undefined): Option[] {
+  const anyText = v.pipe(v.string(), v.regex(/^[^\r\n]*$/, 'one line'))
+  const countryOf = (what: string): ((value: string) => string) =>
+    checked(country, `Use ISO3166 2-letter code for ${what}`)
+  return [
+    new Option('--disable-store-log', 'Keep queues and messages in memory only, they are lost when the server stops'),
+    new Option('-l, --store-log', 'Keep queues and messages on disk (DEPRECATED, this is the default)'),
+    valueOption('-d, --database <DB_CONN>', 'PostgreSQL connection string', checked(anyText), {
+      value: 'postgresql://smp@/smp_server_store',
+    }),
+    valueOption('--schema <DB_SCHEMA>', 'PostgreSQL schema', checked(anyText), { value: 'smp_server' }),
+    valueOption('--pool-size <POOL_SIZE>', 'Number of PostgreSQL connections', parsedBy(integer(1, 1000)), {
+      value: 10,
+    }),
+    new Option('-s, --daily-stats', 'Write one line of statistics per day'),
+    valueOption(
+      '-a, --sign-algorithm <ALG>',
+      'Kind of the keys of both certificates: ED25519, ED448',
+      parsedBy(choice(['ED25519', 'ED448'])),
+      { value: 'ED25519', shown: 'ED25519' },
+    ),
+    valueOption(
+      '--ip <IP>',
+      'IP address of this server, for its certificate and address when there is no FQDN',
+      checked(anyText),
+      {
+        value: defaultIp,
+      },
+    ),
+    valueOption('-n, --fqdn <FQDN>', 'Domain name of this server, for its certificate and address', checked(anyText)),
+    new Option('--no-password', 'Let everybody create queues'),
+    valueOption('--password <PASSWORD>', 'Password that is needed to create queues', checked(addressPassword)),
+    valueOption('--control-port [PORT]', 'Open the control port 5224\nOpen a control port', parsedBy(port)).preset(
+      '5224',
+    ),
+    valueOption(
+      '--socks-proxy [PROXY]',
+      'Reach onion-only servers through SOCKS port 9050\nReach onion-only servers through this SOCKS proxy',
+      (value) => {
+        checked(socksProxy)(value)
+        return value
+      },
+    ).preset('127.0.0.1:9050'),
+    valueOption('--own-domains <DOMAINS>', 'Domains of your other servers (comma-separated)', checked(anyText)),
+    valueOption(
+      '--source-code [URI]',
+      `Where the source code is: ${sourceCode ?? 'unknown to this build, give a URI'}\nWhere the source code is`,
+      (value) => (value === '' ? false : checked(anyText)(value)),
+    ).preset(sourceCode ?? ''),
+    valueOption('--operator <OPERATOR_NAME>', 'Who runs this server', checked(anyText)),
+    valueOption('--operator-country <OPERATOR_COUNTRY>', 'Country of the operator', countryOf('operator')),
+    valueOption('--hosting <HOSTING_NAME>', 'Who hosts this server', checked(anyText)),
+    valueOption('--hosting-country <HOSTING_COUNTRY>', 'Country of the hosting provider', countryOf('hosting')),
+    valueOption(
+      '--hosting-type <HOSTING_TYPE>',
+      'Kind of hosting: virtual, dedicated, colocation, owned',
+      parsedBy(choice(['virtual', 'dedicated', 'colocation', 'owned'])),
+    ),
+    valueOption('--server-country <SERVER_COUNTRY>', 'Country where the machine is', countryOf('server')),
+    valueOption('--operator-website <WEBSITE>', 'Web site of the operator', checked(anyText)),
+    valueOption('--web-path <PATH>', 'Directory for the pages about this server', checked(anyText)),
+    new Option('--disable-web', 'Do not serve the pages about this server'),
+    new Option('-y, --yes', 'Ask nothing, take the options as they are'),
+    // What other SMP servers do not have comes after what they have.
+    valueOption('--password-file <FILE>', 'A file whose first line is the password', (file) => resolve(file)).conflicts(
+      'password',
+    ),
+  ]
+}

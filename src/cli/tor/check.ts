@@ -1,0 +1,126 @@
+import { type Command, Option } from 'commander'
+import { AppError } from '../../errors/app-error.ts'
+import { type SocksProxy, socksProxy } from '../../config/key-values.ts'
+import { createLogger, silentLogger } from '../../config/log.ts'
+import type { Paths } from '../../config/paths.ts'
+import { isOnion } from '../../config/ini-hosts.ts'
+import { addressPort } from '../../app/address.ts'
+import type { Context } from '../context.ts'
+import { readFingerprint } from '../../app/identity.ts'
+import { loadSettings } from '../../app/load-settings.ts'
+import { addOptions, checked, valueOption } from '../options.ts'
+import { Refusal } from '../../errors/refusal.ts'
+import { print } from '../output.ts'
+import { clientOfCheck, socksServer } from '../../app/check-route.ts'
+import {
+  type CheckResult,
+  type CheckStep,
+  type CheckStepName,
+  type CheckRoute,
+  checkReachability,
+} from '../../tor/index.ts'
+
+interface CheckOptions {
+  readonly socks?: SocksProxy
+  readonly clearnet?: true
+  readonly json?: true
+}
+
+export function addTorCheck(tor: Command, { paths }: Pick<Context, 'paths'>): void {
+  const command = tor
+    .command('check')
+    .description('Connect to this server as its users do, through Tor, and say what fails and why')
+    .action((options: CheckOptions) => check(options, paths))
+  addOptions(command, [
+    valueOption(
+      '--socks <HOST:PORT>',
+      "Tor's SOCKS port to use, instead of a tor client of its own",
+      checked(socksProxy),
+    ),
+    new Option('--clearnet', 'Check the public names too, from this machine or through --socks'),
+    new Option('--json', 'Show the result as JSON'),
+  ])
+}
+
+interface Check {
+  readonly host: string
+  readonly way: CheckRoute
+}
+
+async function check(options: CheckOptions, paths: Paths): Promise<void> {
+  const { settings } = await loadSettings(paths)
+  const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
+  const { hosts, ports } = settings.transport
+  const port = addressPort(ports) ?? defaultPort
+  const abort = new AbortController()
+  const stop = (): void => abort.abort()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
+  const proofs: CheckResult[] = []
+  try {
+    const log = options.json ? silentLogger : createLogger({ level: 'warn' })
+    const client = clientOfCheck(paths, settings.tor.torrcExtra, log)
+    for (const { host, way } of plan(hosts, options, paths, { type: 'client', client })) {
+      const target = { host, port, keyHash }
+      if (!options.json) print(`${host} port ${port}, ${viaText[way.type]}:`)
+      const onStep = options.json ? undefined : (step: CheckStep): void => print(stepLine(step))
+      const proof = await checkReachability(target, way, { signal: abort.signal, onStep })
+      proofs.push(proof)
+      if (!options.json) print(...outcomeLines(proof))
+    }
+  } catch (error) {
+    if (abort.signal.aborted) throw new Refusal('The check was broken off.')
+    throw error
+  } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop)
+  }
+  const ok = proofs.every(({ fault }) => fault === undefined)
+  if (options.json) print(JSON.stringify({ ok, proofs }))
+  // What is to be said has been printed.
+  if (!ok) throw new Refusal()
+}
+
+const defaultPort = 5223
+
+/** The onion name, and with `--clearnet` the public ones. */
+function plan(hosts: readonly string[], { socks, clearnet }: CheckOptions, paths: Paths, client: CheckRoute): Check[] {
+  const proxied: CheckRoute | undefined = socks && { type: 'socks', server: socksServer(socks) }
+  const checks = hosts
+    .filter((host) => clearnet === true || isOnion(host))
+    .map((host) => ({ host, way: proxied ?? (isOnion(host) ? client : { type: 'direct' as const }) }))
+  const isWanted = clearnet ? checks.some(({ host }) => !isOnion(host)) : checks.length > 0
+  if (isWanted) return checks
+  const kind = clearnet ? 'public' : 'onion'
+  throw new AppError(
+    clearnet ? 'NO_PUBLIC_HOST' : 'NO_ONION_HOST',
+    `There is nothing to check: host under [TRANSPORT] of ${paths.ini} has no ${kind} name.`,
+    clearnet ? 'Add it to host.' : 'Run `smp-server tor setup`, or check the public names with --clearnet.',
+  )
+}
+
+const viaText = {
+  client: 'through a tor client of its own',
+  socks: 'through the SOCKS port',
+  direct: 'directly from this machine',
+} as const
+
+const stepText: Readonly<Record<CheckStepName, string>> = {
+  tor: 'tor client',
+  reach: 'connection',
+  tls: 'TLS',
+  certificate: 'fingerprint',
+  hello: 'SMP hello',
+  ping: 'PING',
+}
+
+function stepLine({ name, ms }: CheckStep): string {
+  const took = ms === undefined ? 'equal to that of the address' : `${(ms / 1000).toFixed(3).padStart(7)} s`
+  return `  ${stepText[name].padEnd(12)} ${took}`
+}
+
+function outcomeLines({ fault, versions, ms }: CheckResult): string[] {
+  if (!fault) {
+    const smp = versions ? `, SMP ${versions.min} to ${versions.max}` : ''
+    return [`  The server can be reached (${(ms / 1000).toFixed(2)} s${smp}).`]
+  }
+  return [`  ${stepText[fault.step].padEnd(12)} failed`, `Error: ${fault.message}`, fault.remedy]
+}

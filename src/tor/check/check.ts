@@ -1,0 +1,154 @@
+import { AppError } from '../../errors/app-error.ts'
+import type { VersionRange } from '../../protocol/versions.ts'
+import type { ConnectResult } from '../../transport/client.ts'
+import { connectRelay } from '../../transport/client.ts'
+import type { ConnectFailure } from '../../transport/failure.ts'
+import type { RelayClient } from '../../transport/relay-client.ts'
+import type { Routing, SocksServer } from '../../transport/route.ts'
+import type { ClientTor, ClientTorOptions } from '../process/client-tor.ts'
+import { withClientTor } from '../process/client-tor.ts'
+import type { CheckFault, CheckStepName, CheckVia } from './faults.ts'
+import { explainConnect, explainPing } from './faults.ts'
+
+/*
+ * The outside proof: a connection to the relay as its users make it, up to its certificate and an answer of SMP.
+ */
+
+export interface CheckStep {
+  readonly name: CheckStepName
+  /** The time of a certificate's check is not measured. */
+  readonly ms?: number
+}
+
+export interface CheckTarget {
+  readonly host: string
+  readonly port: number
+  /** SHA-256 of the relay's identity certificate, 32 bytes. */
+  readonly keyHash: Buffer
+}
+
+/** How the relay is reached, with what it takes. */
+export type CheckRoute =
+  | { readonly type: 'client'; readonly client: ClientTorOptions }
+  | { readonly type: 'socks'; readonly server: SocksServer }
+  | { readonly type: 'direct' }
+
+export interface CheckResult {
+  readonly at: Date
+  readonly host: string
+  readonly port: number
+  readonly via: CheckVia
+  /** Those that succeeded, in their order. */
+  readonly steps: readonly CheckStep[]
+  /** From the first packet to the relay to its last answer, without the start of a tor client. */
+  readonly ms: number
+  /** SMP versions of the relay that this program speaks too. */
+  readonly versions?: VersionRange
+  /** Why it failed. */
+  readonly fault?: CheckFault
+}
+
+export interface CheckOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onStep?: ((step: CheckStep) => void) | undefined
+  /** For reaching the relay, TLS and the hello together. */
+  readonly connectTimeoutMs?: number
+  readonly now?: () => Date
+}
+
+const defaultConnectTimeoutMs = 60_000
+const pingTimeoutMs = 20_000
+
+/**
+ * Proves that the relay can be reached, or finds out why not. Rejects only when the signal is aborted.
+ */
+export async function checkReachability(
+  target: CheckTarget,
+  way: CheckRoute,
+  options: CheckOptions = {},
+): Promise<CheckResult> {
+  const attempt = new Attempt(target, way, options)
+  if (way.type !== 'client') {
+    return await attempt.connect(way.type === 'socks' ? { socks: way.server, socksMode: 'always' } : {})
+  }
+  const { signal } = options
+  const beganAt = performance.now()
+  try {
+    return await withClientTor({ ...way.client, signal }, async (client) => {
+      attempt.step({ name: 'tor', ms: performance.now() - beganAt })
+      return await attempt.connect({ socks: { path: client.socksSocket }, socksMode: 'always' }, client)
+    })
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (!(error instanceof AppError)) throw error
+    const { code, message, remedy = 'Try again.' } = error
+    return attempt.proof({ fault: { step: 'tor', code, message, remedy } })
+  }
+}
+
+class Attempt {
+  readonly #target: CheckTarget
+  readonly #way: CheckRoute
+  readonly #options: CheckOptions
+  readonly #at: Date
+  readonly #steps: CheckStep[] = []
+
+  constructor(target: CheckTarget, way: CheckRoute, options: CheckOptions) {
+    this.#target = target
+    this.#way = way
+    this.#options = options
+    this.#at = options.now?.() ?? new Date()
+  }
+
+  step({ name, ms }: CheckStep): void {
+    const step = ms === undefined ? { name } : { name, ms: Math.round(ms * 10) / 10 }
+    this.#steps.push(step)
+    this.#options.onStep?.(step)
+  }
+
+  async connect(routing: Routing, client?: ClientTor): Promise<CheckResult> {
+    const { host, port, keyHash } = this.#target
+    const timeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs
+    const address = { hosts: [host], port: String(port), keyHash }
+    const result = await connectRelay(address, { routing, timeoutMs })
+    this.#connected(result)
+    if ('failure' in result) {
+      const { failure } = result
+      const isRefused = failure.reason === 'unreachable' && (await client?.wasRefused())
+      const known: ConnectFailure = isRefused ? { ...failure, reason: 'refused' } : failure
+      return this.proof({ fault: explainConnect(known, host, port, this.#way.type) })
+    }
+    return await this.#ping(result.client)
+  }
+
+  proof(outcome: Pick<CheckResult, 'fault' | 'versions'>): CheckResult {
+    const { host, port } = this.#target
+    const tenths = this.#steps.reduce((sum, { name, ms = 0 }) => (name === 'tor' ? sum : sum + Math.round(ms * 10)), 0)
+    const ms = tenths / 10
+    return { at: this.#at, host, port, via: this.#way.type, steps: this.#steps, ms, ...outcome }
+  }
+
+  async #ping(client: RelayClient): Promise<CheckResult> {
+    const versions = client.session.range
+    try {
+      const answer = await client.ping(pingTimeoutMs)
+      if ('failure' in answer) return this.proof({ versions, fault: explainPing(answer.failure) })
+      this.step({ name: 'ping', ms: answer.ms })
+      return this.proof({ versions })
+    } finally {
+      client.close()
+    }
+  }
+
+  /** The steps that were done, out of their times and of where it failed. */
+  #connected(result: ConnectResult): void {
+    const { reach, tls, handshake } = result.timings
+    const failure = 'failure' in result ? result.failure : undefined
+    if (reach !== undefined && failure?.step !== 'reach') this.step({ name: 'reach', ms: reach })
+    const isTlsDone = failure?.step !== 'tls' || failure.reason === 'identity'
+    if (tls !== undefined && isTlsDone) this.step({ name: 'tls', ms: tls })
+    if (failure && failure.step !== 'handshake') return
+    this.step({ name: 'certificate' })
+    if (handshake !== undefined && !failure) this.step({ name: 'hello', ms: handshake })
+  }
+}

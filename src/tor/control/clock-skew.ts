@@ -1,0 +1,48 @@
+import type { BootstrapPhase, TorEvent } from './events.ts'
+
+/*
+ * What tor says about this machine's clock (Tor control-spec §4.1.10, CLOCK_SKEW; SKEW is negative when the clock is
+ * behind). tor itself decides how much is too much: it compares with relays, directories and the consensus. When the
+ * clock is ahead by days it does not come so far: it takes the certificates of all relays for expired, which only its
+ * log tells.
+ */
+
+/** Seconds by which the clock is ahead, or that it is, by nobody knows how much. */
+export type ClockSkew = number | 'ahead'
+
+const expiredCertificate = 'Received a bad CERTS cell: At least one certificate expired'
+
+/**
+ * `undefined` for events that say nothing of the clock.
+ *
+ * @param phase of the bootstrap: once tor is connected, an expired certificate is one relay's fault
+ */
+export function clockSkew(event: TorEvent, phase: BootstrapPhase | undefined): ClockSkew | undefined {
+  if (event.type === 'warning') {
+    return phase?.progress !== 100 && event.text.startsWith(expiredCertificate) ? 'ahead' : undefined
+  }
+  if (event.type !== 'status' || event.action !== 'CLOCK_SKEW') return undefined
+  const match = /^[+-]?\d{1,12}$/.exec(event.keywords.get('SKEW') ?? '')
+  return match ? Number(match[0]) : undefined
+}
+
+/** What sets the clock right on a machine with systemd. */
+export const clockRemedy = 'timedatectl set-ntp true'
+
+/** A clause without a final stop. */
+export function skewClause(skew: ClockSkew): string {
+  if (skew === 'ahead') return 'the clock of this machine seems to be ahead by days'
+  const size = Math.abs(skew)
+  const [count, unit] =
+    size >= 2 * 86_400
+      ? [Math.round(size / 86_400), 'days']
+      : size >= 2 * 3600
+        ? [Math.round(size / 3600), 'hours']
+        : [Math.round(size / 60), 'minutes']
+  return `the clock of this machine is about ${count} ${unit} ${skew < 0 ? 'behind' : 'ahead'}`
+}
+
+/** The same with what to do. */
+export function skewText(skew: ClockSkew): string {
+  return `${skewClause(skew)}: ${clockRemedy}`
+}

@@ -1,0 +1,333 @@
+import type { ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmod, lstat, mkdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../../errors/app-error.ts'
+import type { Logger } from '../../config/log.ts'
+import { runCommand } from '../../system/command.ts'
+import { maxSocketPathBytes } from '../control/endpoint.ts'
+import { TorControl } from '../control/tor-control.ts'
+import { writeDurably } from '../../system/durable-file.ts'
+import { errorCode } from '../../system/error-code.ts'
+import { takeStartLock } from './start-lock.ts'
+import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
+import type { TorrcExtra } from './torrc.ts'
+import { decidesNetwork, readTemplate, reasonOf, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
+
+/*
+ * A tor process that belongs to smp-server: one at a time on one data directory, ended with the connection that owns it
+ * (Tor control-spec §3.26). The one that carries the onion service runs in single-hop mode.
+ */
+
+export interface OwnTorOptions {
+  /** tor's data directory, made with mode 0700. */
+  readonly directory: string
+  readonly binary?: string | undefined
+  readonly extra?: TorrcExtra | undefined
+  /** `own` when absent: a single-hop tor without a SOCKS port. */
+  readonly template?: 'own' | 'own-anonymous' | 'client' | 'socks'
+  /** On 127.0.0.1, where the template has such a port. */
+  readonly socksPort?: number | undefined
+  readonly log: Logger
+  readonly startTimeoutMs?: number
+}
+
+export interface OwnTorPaths {
+  readonly dataDirectory: string
+  readonly torrc: string
+  readonly controlSocket: string
+  readonly cookieFile: string
+  /** Of a client. */
+  readonly socksSocket: string
+}
+
+/**
+ * Where the files of an own tor are; the same answer for everybody who asks about the same directory. When the path of
+ * the control socket would be too long for the kernel, or tor would not read it, socket and cookie move to a short
+ * directory of this user.
+ */
+export function ownTorPaths(directory: string): OwnTorPaths {
+  const controlDirectory = isFit(join(directory, 'control')) ? directory : runtimeDirectory(directory)
+  return {
+    dataDirectory: directory,
+    torrc: join(directory, 'torrc'),
+    controlSocket: join(controlDirectory, 'control'),
+    cookieFile: join(controlDirectory, 'control.cookie'),
+    socksSocket: join(controlDirectory, 'socks'),
+  }
+}
+
+function isFit(socketPath: string): boolean {
+  return Buffer.byteLength(socketPath) <= maxSocketPathBytes && /^[\w./@+,-]+$/.test(socketPath)
+}
+
+function runtimeDirectory(directory: string): string {
+  const name = `smp-tor-${createHash('sha256').update(directory).digest('hex').slice(0, 16)}`
+  const parents = [process.env.XDG_RUNTIME_DIR, process.env.RUNTIME_DIRECTORY, tmpdir(), '/tmp']
+  const parent = parents.find((path) => path?.startsWith('/') && isFit(join(path, name, 'control')))
+  return join(parent ?? '/tmp', name)
+}
+
+/** The arguments an own tor is run with; without a defaults file, so that the system's configuration has no say. */
+export function ownTorArguments(paths: OwnTorPaths): string[] {
+  return ['--defaults-torrc', '/dev/null', '-f', paths.torrc]
+}
+
+/**
+ * Writes the torrc and lets tor check it.
+ *
+ * @throws AppError `TORRC_REFUSED`, `TOR_MISSING`, `TOR_DIRECTORY`
+ */
+export async function prepareOwnTor(options: OwnTorOptions): Promise<OwnTorPaths> {
+  const paths = ownTorPaths(options.directory)
+  await privateDirectory(paths.dataDirectory)
+  await privateDirectory(join(paths.controlSocket, '..'))
+  const template = await readTemplate(options.template ?? 'own')
+  const values = {
+    DATA_DIRECTORY: paths.dataDirectory,
+    CONTROL_SOCKET: paths.controlSocket,
+    COOKIE_FILE: paths.cookieFile,
+    SOCKS_SOCKET: paths.socksSocket,
+    SOCKS_PORT: socksAddress(options.socksPort),
+    OWNER_PID: String(process.pid),
+  }
+  const verification = { run: runCommand, binary: options.binary ?? 'tor', args: ownTorArguments(paths) }
+  const write = (extra?: TorrcExtra): Promise<void> =>
+    writeDurably(paths.torrc, renderTorrc(template, values, extra), { mode: 0o600, ifExists: 'replace' })
+  await write(options.extra)
+  const reason = await verifyTorrc(verification)
+  if (reason === undefined) return paths
+  if (options.extra) {
+    await write()
+    const remedy = 'Correct the file, or take it out of [TOR] torrc_extra.'
+    if ((await verifyTorrc(verification)) === undefined) throw torrcRefused(options.extra.path, reason, remedy)
+  }
+  throw torrcRefused(`the configuration ${paths.torrc}`, reason, 'Install a newer tor: 0.4.6 or later is needed.')
+}
+
+/** As a torrc has it; 0 is none. */
+export function socksAddress(port: number | undefined): string {
+  return port === undefined ? '0' : `127.0.0.1:${port}`
+}
+
+/** Makes the directory 0700, and makes sure that it is no link and belongs to this user. */
+async function privateDirectory(path: string): Promise<void> {
+  const fault = (why: string, cause?: unknown): AppError =>
+    new AppError(
+      'TOR_DIRECTORY',
+      `tor cannot use ${path}: ${why}.`,
+      'Run smp-server as the user that owns its state directory.',
+      { cause },
+    )
+  let owner: number
+  try {
+    owner = (await stat(join(path, '..'))).uid
+    await mkdir(path, { mode: 0o700 })
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw fault(`it cannot be made (${errorCode(error) ?? 'unknown'})`, error)
+    owner = process.geteuid?.() ?? 0
+  }
+  const found = await lstat(path)
+  if (!found.isDirectory()) throw fault('it is not a directory')
+  if (found.uid !== process.geteuid?.()) throw fault('it belongs to another user')
+  // Made by root below a directory of the relay's user, it would lock the relay out.
+  if (found.uid === 0 && owner !== 0) throw fault('its parent directory belongs to another user')
+  if ((found.mode & 0o077) !== 0) await chmod(path, 0o700)
+}
+
+/** Connects to an own tor that runs already, started by another process; `undefined` when none does. */
+export async function connectOwnTor(directory: string): Promise<TorControl | undefined> {
+  const { controlSocket, cookieFile } = ownTorPaths(directory)
+  try {
+    return await TorControl.connect({ endpoint: { type: 'unix', path: controlSocket }, cookieFile })
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'TOR_CONTROL_ABSENT') return undefined
+    throw error
+  }
+}
+
+/** A running tor child with its owning control connection. */
+export class OwnTor {
+  readonly control: TorControl
+  readonly pid: number
+  /** Resolves with tor's own reason when the process has ended. */
+  readonly exited: Promise<string>
+  /** The operator's lines decide about `DisableNetwork`. */
+  readonly networkDecided: boolean
+  readonly #child: ChildProcess
+  readonly #paths: OwnTorPaths
+  /** Of the socket and the cookie that tor has made last. */
+  #controlMark: string
+
+  private constructor(
+    control: TorControl,
+    spawned: Spawned,
+    paths: OwnTorPaths,
+    controlMark: string,
+    decided: boolean,
+  ) {
+    this.control = control
+    this.pid = spawned.pid
+    this.exited = spawned.exited
+    this.networkDecided = decided
+    this.#child = spawned.child
+    this.#paths = paths
+    this.#controlMark = controlMark
+  }
+
+  /**
+   * Starts tor with its network still off, and takes ownership.
+   *
+   * @throws AppError as of `prepareOwnTor`, and `TOR_RUNS_ALREADY`, `TOR_ENDED`, `TOR_CONTROL_…`
+   */
+  static async start(options: OwnTorOptions): Promise<OwnTor> {
+    await privateDirectory(options.directory)
+    const unlock = takeStartLock(join(options.directory, 'start.lock'))
+    if (unlock === undefined) throw runsAlready(options.directory)
+    try {
+      const running = await connectOwnTor(options.directory)
+      running?.close()
+      if (running) throw runsAlready(options.directory)
+      return await OwnTor.#startAlone(options, await prepareOwnTor(options))
+    } finally {
+      unlock()
+    }
+  }
+
+  static async #startAlone(options: OwnTorOptions, paths: OwnTorPaths): Promise<OwnTor> {
+    const spawned = await spawnTor(options, paths)
+    const { child, pid, exited } = spawned
+    try {
+      const control = await connectWhenReady(paths, exited, options)
+      // Two that start at the same moment share the path of the socket, and one tor waits for the other's lock.
+      if ((await control.getInfo('process/pid')).get('process/pid') !== String(pid)) {
+        control.close()
+        throw runsAlready(options.directory)
+      }
+      await control.takeOwnership()
+      await control.resetConf('__OwningControllerProcess')
+      return new OwnTor(control, spawned, paths, await controlMark(paths), decidesNetwork(options.extra))
+    } catch (error) {
+      child.kill('SIGKILL')
+      await exited
+      throw error
+    }
+  }
+
+  /** Switches the network on, unless the operator's lines decide about it; to be called once events are listened to. */
+  async enableNetwork(): Promise<void> {
+    if (!this.networkDecided) await this.control.setConf({ DisableNetwork: 0 })
+  }
+
+  /**
+   * Makes sure that others can still log in to this tor: when its socket or its cookie is gone or was changed, e.g. by a
+   * program that cleans up, tor makes both anew. Its services go on meanwhile.
+   *
+   * @returns whether they had to be made
+   */
+  async mendControl(): Promise<boolean> {
+    if ((await controlMark(this.#paths)) === this.#controlMark) return false
+    await privateDirectory(join(this.#paths.controlSocket, '..'))
+    // Without a listener while it takes no cookie: for that moment nobody would have to know one.
+    await this.control.setConf({ ControlSocket: '', CookieAuthentication: 0 })
+    await rm(this.#paths.cookieFile, { recursive: true, force: true })
+    await this.control.setConf({ ControlSocket: this.#paths.controlSocket, CookieAuthentication: 1 })
+    this.#controlMark = await controlMark(this.#paths)
+    return true
+  }
+
+  /** Ends tor and waits for it; a tor that does not react is killed. */
+  async stop(graceMs = 5000): Promise<void> {
+    this.#child.kill('SIGTERM')
+    this.control.close()
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs)
+    await this.exited
+    clearTimeout(timer)
+  }
+}
+
+interface Spawned {
+  readonly child: ChildProcess
+  readonly pid: number
+  readonly exited: Promise<string>
+}
+
+/** Changes when one of the two files is taken away, replaced or written to. */
+async function controlMark({ controlSocket, cookieFile }: OwnTorPaths): Promise<string> {
+  const marks = [controlSocket, cookieFile].map(async (path) => {
+    const found = await lstat(path).catch(() => undefined)
+    return found && [found.ino, found.mtimeMs, found.size, found.mode, found.uid].join(' ')
+  })
+  return (await Promise.all(marks)).join('\n')
+}
+
+function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPaths): Promise<Spawned> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(binary, ownTorArguments(paths), {
+      cwd: paths.dataDirectory,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const recent: string[] = []
+    const told = new Set<string>()
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      recent.push(line)
+      if (recent.length > 30) recent.shift()
+      const entry = parseTorLog(line)
+      if (!entry) return
+      // Some warnings come again at every change of a setting.
+      const isNews = entry.level === 'warn' && !isHarmlessWarning(entry.text) && !told.has(entry.text)
+      if (isNews && told.size < 100) told.add(entry.text)
+      log[entry.level === 'err' ? 'error' : isNews ? 'warn' : 'debug'](`tor: ${entry.text.trimEnd()}`)
+    })
+    const exited = new Promise<string>((resolveExit) => {
+      child.once('close', (status, signal) => {
+        resolveExit(
+          signal ? `it was ended by ${signal}` : status === 0 ? 'it was told to end' : reasonOf(recent.join('\n')),
+        )
+      })
+    })
+    child.once('error', (error) => reject(torMissing(binary, error)))
+    child.once('spawn', () => resolve({ child, pid: child.pid ?? 0, exited }))
+  })
+}
+
+async function connectWhenReady(
+  paths: OwnTorPaths,
+  exited: Promise<string>,
+  options: OwnTorOptions,
+): Promise<TorControl> {
+  const deadline = performance.now() + (options.startTimeoutMs ?? 20_000)
+  let ended: string | undefined
+  void exited.then((reason) => (ended = reason))
+  for (;;) {
+    try {
+      return await TorControl.connect({
+        endpoint: { type: 'unix', path: paths.controlSocket },
+        cookieFile: paths.cookieFile,
+      })
+    } catch (error) {
+      const waiting = error instanceof AppError && ['TOR_CONTROL_ABSENT', 'TOR_CONTROL_CLOSED'].includes(error.code)
+      if (!waiting || performance.now() > deadline) throw error
+    }
+    if (ended !== undefined) throw torEnded(options.directory, ended)
+    await sleep(10)
+  }
+}
+
+function torEnded(directory: string, reason: string): AppError {
+  if (reason.includes('another Tor process')) return runsAlready(directory)
+  return new AppError(
+    'TOR_ENDED',
+    `tor ended as soon as it was started: ${reason}.`,
+    `Look at its configuration in ${directory}.`,
+  )
+}
+
+function runsAlready(directory: string): AppError {
+  const remedy = 'Stop the other smp-server with this state directory first.'
+  return new AppError('TOR_RUNS_ALREADY', `Another process runs a tor on ${directory}.`, remedy)
+}

@@ -1,0 +1,44 @@
+import { readFileSync, unlinkSync, writeFileSync } from 'node:fs'
+import { errorCode } from '../../system/error-code.ts'
+import { isRunning, thisProcess, type ProcessMark } from '../../system/process-mark.ts'
+
+/**
+ * Takes the file at `path` as a lock of this process: two tors that are started on one directory at the same moment
+ * would take the control socket from each other, before the lock of tor itself decides between them. A lock that a
+ * killed process left behind does not count.
+ *
+ * @returns what gives the lock back, or undefined when somebody has it
+ */
+export function takeStartLock(path: string): (() => void) | undefined {
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      writeFileSync(path, JSON.stringify(thisProcess()), { flag: 'wx', mode: 0o600 })
+      return () => remove(path)
+    } catch (error) {
+      // A write to an open file fails without saying which.
+      if (error instanceof Error && !('path' in error)) Object.assign(error, { path })
+      if (errorCode(error) !== 'EEXIST') throw error
+    }
+    const holder = read(path)
+    if (holder !== undefined && isRunning(holder)) return undefined
+    remove(path)
+  }
+  return undefined
+}
+
+function read(path: string): ProcessMark | undefined {
+  try {
+    const mark = JSON.parse(readFileSync(path, 'utf8')) as Partial<ProcessMark>
+    return typeof mark.pid === 'number' ? { ...mark, pid: mark.pid } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error
+  }
+}

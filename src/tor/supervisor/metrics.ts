@@ -1,0 +1,80 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { SupervisorState } from './state.ts'
+
+/** What the metrics are read from. */
+export type OnionState = Pick<SupervisorState, 'bootstrap' | 'phase' | 'uploadedAt' | 'proof' | 'restarts'>
+
+interface Figure {
+  readonly name: string
+  readonly help: string
+  /** `undefined`: not known, and left out. */
+  readonly value: (state: OnionState) => number | undefined
+}
+
+const gauges: readonly Figure[] = [
+  {
+    name: 'onion_bootstrap_percent',
+    help: 'How far tor is with its connection to the Tor network.',
+    value: ({ phase, bootstrap }) => (phase === 'watched' ? undefined : (bootstrap?.progress ?? 0)),
+  },
+  {
+    name: 'onion_descriptor_uploaded_timestamp',
+    help: 'When a directory last took the descriptor, in Unix seconds.',
+    value: ({ uploadedAt }) => uploadedAt && uploadedAt.getTime() / 1000,
+  },
+  {
+    name: 'onion_reachable',
+    help: 'Whether the last proof from outside reached the relay.',
+    value: ({ phase, proof }) => (phase === 'stopped' ? 0 : proof && (proof.last.fault ? 0 : 1)),
+  },
+  {
+    name: 'onion_check_seconds',
+    help: 'How long the last successful proof took, without the start of a tor client.',
+    value: ({ proof }) => (proof && !proof.last.fault ? proof.last.ms / 1000 : undefined),
+  },
+]
+
+const restarts: Figure = {
+  name: 'onion_tor_restarts_total',
+  help: 'How often a tor was lost, or could not be had, since the relay started.',
+  value: (state) => (state.phase === 'watched' ? undefined : state.restarts),
+}
+
+/**
+ * Adds the metrics of the onion service to a registry. They are read from the state whenever somebody asks for them;
+ * what is not known is left out.
+ *
+ * @param read the present state; `undefined` while there is no onion service, which has no figures at all
+ */
+export function registerOnionMetrics(registry: Registry, read: () => OnionState | undefined): void {
+  const registers = [registry]
+  const current = ({ value }: Figure): number | undefined => {
+    const state = read()
+    return state && value(state)
+  }
+  for (const figure of gauges) {
+    const { name, help } = figure
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        const value = current(figure)
+        if (value === undefined) this.remove()
+        else this.set(value)
+      },
+    })
+  }
+  const { name, help } = restarts
+  new Counter({
+    name,
+    help,
+    registers,
+    collect() {
+      const value = current(restarts)
+      this.reset()
+      if (value === undefined) this.remove()
+      else this.inc(value)
+    },
+  })
+}

@@ -1,0 +1,251 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AppError } from '../../errors/app-error.ts'
+import type { Logger } from '../../config/log.ts'
+import { clockRemedy, clockSkew, skewClause } from '../control/clock-skew.ts'
+import type { BootstrapPhase, TorEvent } from '../control/events.ts'
+import { eventNames } from '../control/events.ts'
+import { followKeys, readKeptKeys } from '../onion/sync-keys.ts'
+import type { PresentState } from './state.ts'
+import { type KeptOnion, bringUpOnion } from '../onion/establish.ts'
+import type { NetworkNotice } from './network-notice.ts'
+import type { OnionKey } from '../../crypto/onion-key.ts'
+import type { OnionService } from '../onion/service.ts'
+import { establishOnion } from '../onion/service.ts'
+import type { CheckWatch } from './check-watch.ts'
+import type { FetchResult } from '../onion/publication.ts'
+import { Publication, fetchDescriptor } from '../onion/publication.ts'
+import type { TorSession } from '../process/session.ts'
+
+/*
+ * The onion service in one tor: added, followed to its publication, asked for in the network, added anew when the
+ * network has lost it. All of it ends with that tor.
+ */
+
+export interface ServedOnionOptions {
+  /** The next key is read from its file. */
+  readonly kept: Omit<KeptOnion, 'next'>
+  readonly state: PresentState
+  readonly proofs: CheckWatch | undefined
+  readonly notice: NetworkNotice
+  readonly log: Logger
+  /** Between two questions whether the network has the descriptor. */
+  readonly checkIntervalMs: number
+  /** Between two questions whether tor is alive. */
+  readonly heartbeatMs: number
+  /** How long tor may be without its network before the log says so. */
+  readonly waitingGraceMs: number
+}
+
+/** How long an upload may take before the network is asked for its result. */
+const firstCheckMs = 30_000
+
+/** How long an own tor with a wrong clock may make no headway before another one takes its place. */
+const wrongClockMs = 45_000
+
+export class ServedOnion {
+  readonly #tor: TorSession
+  readonly #options: ServedOnionOptions
+  readonly #publication = new Publication()
+  readonly #state: PresentState
+  readonly #log: Logger
+  #service: OnionService | undefined
+  /** The key that will take the place of the service's, while both are published. */
+  #next: OnionKey | undefined
+  /** Answers in a row that the network does not have the descriptor. */
+  #misses = 0
+  /** How often the service was given to this tor anew since the network last had its descriptor. */
+  #renewals = 0
+  #renewing: Promise<void> | undefined
+  #headwayAt = performance.now()
+
+  constructor(tor: TorSession, options: ServedOnionOptions) {
+    this.#tor = tor
+    this.#options = options
+    this.#state = options.state
+    this.#log = options.log
+  }
+
+  /** Brings the service into this tor and looks after it; ends by throwing, or when told to. */
+  async serve(over: AbortSignal): Promise<void> {
+    const { kept, notice, waitingGraceMs } = this.#options
+    const { control, pid: torPid } = this.#tor
+    control.onEvent((event) => this.#take(event))
+    await control.setEvents(eventNames)
+    const { next } = await readKeptKeys(kept.keyFile)
+    const service = await bringUpOnion(control, { ...kept, next })
+    if (service.isNew) this.#log.note('onion service: made; `smp-server tor setup` writes its name into the INI file')
+    const bootstrap = await control.bootstrapPhase()
+    this.#service = service
+    this.#next = next
+    const { hostname } = service
+    this.#state.set({ hostname, nextHostname: next?.hostname, torVersion: control.version, torPid, bootstrap })
+    this.#learnPublication(service)
+    await this.#tor.enableNetwork()
+    const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
+    if (isOff) notice.waitFor('which a line of its torrc switches off')
+    const grace = setTimeout(() => notice.check(this.#state.value), waitingGraceMs).unref()
+    over.addEventListener('abort', () => clearTimeout(grace), { once: true })
+    await this.#watch(service.wasThere, over)
+  }
+
+  /** Asks the network now whether the descriptor is there; `undefined` before this tor has the service. */
+  async check(): Promise<FetchResult | undefined> {
+    const service = this.#service
+    if (!service) return undefined
+    const result = await fetchDescriptor(this.#tor.control, service.key.serviceId)
+    if (result.type === 'received') {
+      this.#misses = 0
+      this.confirm()
+    } else if (result.type === 'missing') {
+      this.#misses += 1
+      this.#log.warn('onion service: the Tor network does not have the descriptor')
+      // One answer can come from a directory that has only just become responsible.
+      if (this.#misses > 1) await this.#publishAgain()
+    }
+    return result
+  }
+
+  /**
+   * @throws AppError `ONION_UNPUBLISHED` when that has not helped before: an own tor makes way for another one then
+   */
+  async #publishAgain(): Promise<void> {
+    if (this.#tor.pid !== undefined && this.#renewals > 0) {
+      throw new AppError(
+        'ONION_UNPUBLISHED',
+        'This tor does not get the descriptor into the network: another is started.',
+      )
+    }
+    await this.renew()
+    this.#renewals += 1
+  }
+
+  /** Gives the service to its tor anew, which publishes it again. */
+  async renew(): Promise<void> {
+    const service = this.#service
+    if (!service) return
+    this.#renewing ??= this.#renewOnce(service.key).finally(() => (this.#renewing = undefined))
+    await this.#renewing
+  }
+
+  /** The network has the descriptor. */
+  confirm(): void {
+    const now = new Date()
+    const { publishedAt } = this.#state.value
+    if (!publishedAt) this.#log.info('onion service: published')
+    // A clock with which that works is right enough.
+    this.#state.set({ publishedAt: publishedAt ?? now, confirmedAt: now, clockSkew: undefined })
+    this.#renewals = 0
+    this.#progress()
+    this.#options.notice.isThere()
+    this.#options.proofs?.published()
+  }
+
+  async #renewOnce(key: OnionKey): Promise<void> {
+    this.#publication.forget(key.serviceId)
+    this.#misses = 0
+    const { ports, shape } = this.#options.kept
+    this.#service = await establishOnion(this.#tor.control, { key, ports, shape, renew: true })
+    this.#state.set({ publishedAt: undefined })
+    this.#progress()
+  }
+
+  /** Asks tor whether it is alive, and the network whether it has the descriptor, in their intervals. */
+  async #watch(wasThere: boolean, over: AbortSignal): Promise<void> {
+    const { checkIntervalMs, heartbeatMs } = this.#options
+    const soonMs = Math.min(firstCheckMs, checkIntervalMs)
+    let checkAt = wasThere ? 0 : performance.now() + soonMs
+    for (;;) {
+      await this.#tor.control.getInfo('version')
+      const mended = await this.#tor.mendControl()
+      if (mended) this.#log.note("onion service: tor's control socket or its cookie was changed, and was made anew")
+      await this.#follow()
+      this.#requireHeadway()
+      if (this.#state.value.bootstrap?.progress === 100 && performance.now() >= checkAt) {
+        // Uploads show by themselves; so as long as none was seen, the network is asked more often.
+        const interval = this.#state.value.publishedAt ? checkIntervalMs : soonMs
+        await this.check()
+        checkAt = performance.now() + interval
+      }
+      await sleep(heartbeatMs, undefined, { signal: over, ref: false })
+    }
+  }
+
+  /**
+   * A tor that had a wrong clock can be stuck after the correction: what it has learned of the network until then is
+   * no good, and it asks for it anew late or never. Another one begins with what is true now.
+   *
+   * @throws AppError `TOR_CLOCK_WRONG`
+   */
+  #requireHeadway(): void {
+    const { clockSkew: skew, publishedAt } = this.#state.value
+    if (this.#tor.pid === undefined || skew === undefined || publishedAt) return
+    if (performance.now() - this.#headwayAt < wrongClockMs) return
+    throw new AppError(
+      'TOR_CLOCK_WRONG',
+      `tor makes no headway, because ${skewClause(skew)}: another tor is started.`,
+      `Correct the clock: ${clockRemedy}`,
+    )
+  }
+
+  /** Looks whether the keys are still those that this tor has the services of. */
+  async #follow(): Promise<void> {
+    if (!this.#service) return
+    const { control } = this.#tor
+    const { keyFile, ports, shape } = this.#options.kept
+    const held = { primary: this.#service.key, next: this.#next }
+    const add = (wanted: OnionKey): Promise<unknown> => establishOnion(control, { key: wanted, ports, shape })
+    const { primary: key, next } = await followKeys(control, held, await readKeptKeys(keyFile), add)
+    if (key === held.primary && next === held.next) return
+    this.#next = next
+    this.#state.set({ nextHostname: next?.hostname })
+    if (key === held.primary) return
+    this.#log.note('onion service: another key has taken its place, and with it another name')
+    // The new name is proven as soon as it is published.
+    await this.#options.proofs?.lost()
+    this.#service = { key, hostname: key.hostname, isNew: false, wasThere: true }
+    this.#misses = 0
+    this.#state.set({ hostname: key.hostname, publishedAt: undefined })
+    this.#learnPublication(this.#service)
+  }
+
+  #take(event: TorEvent): void {
+    const skew = clockSkew(event, this.#state.value.bootstrap)
+    if (skew !== undefined) this.#state.set({ clockSkew: skew })
+    if (event.type === 'bootstrap') this.#takeBootstrap(event)
+    else if (event.type === 'networkLiveness') {
+      this.#state.set({ networkUp: event.up })
+      if (!event.up) this.#options.notice.waitFor('which does not answer any more')
+    } else if (event.type === 'hsDesc') {
+      this.#publication.take(event)
+      const isOurs = event.serviceId === this.#service?.key.serviceId
+      if (isOurs && event.action === 'UPLOADED') this.#takeUpload()
+    } else return
+    this.#progress()
+  }
+
+  #takeBootstrap(phase: BootstrapPhase): void {
+    if (phase.progress > (this.#state.value.bootstrap?.progress ?? -1)) this.#headwayAt = performance.now()
+    this.#state.set({ bootstrap: phase })
+  }
+
+  /** An upload can end before tor has answered everything that comes before the service counts as added. */
+  #learnPublication({ key }: OnionService): void {
+    if (this.#publication.of(key.serviceId).uploaded > 0) this.#takeUpload()
+    else this.#progress()
+  }
+
+  /** A directory has taken the descriptor. */
+  #takeUpload(): void {
+    this.#state.set({ uploadedAt: new Date() })
+    this.confirm()
+  }
+
+  /** Derives the phase from what tor has said so far. */
+  #progress(): void {
+    if (!this.#service) return
+    const { publishedAt, bootstrap } = this.#state.value
+    const publication = this.#publication.of(this.#service.key.serviceId)
+    const phase = publishedAt ? 'published' : bootstrap?.progress === 100 ? 'publishing' : 'bootstrapping'
+    this.#state.set({ phase, publication })
+  }
+}

@@ -1,0 +1,98 @@
+import type { ClockSkew } from '../control/clock-skew.ts'
+import type { BootstrapPhase } from '../control/events.ts'
+import type { OnionHostname } from '../../crypto/onion-address.ts'
+import type { CheckResult } from '../check/check.ts'
+import type { PublicationState } from '../onion/publication.ts'
+
+/*
+ * What the running relay knows of its onion service at this moment.
+ */
+
+/**
+ * starting: no usable tor yet. bootstrapping: tor is connecting to its network. publishing: the descriptor is on its
+ * way. published: it is in the network. waiting: the last attempt failed, the next one comes by itself. watched: a tor
+ * to which the relay has no access has the service, and only proofs from outside tell how it is.
+ */
+export type SupervisorPhase =
+  'stopped' | 'starting' | 'bootstrapping' | 'publishing' | 'published' | 'waiting' | 'watched'
+
+/** What is known of a tor; all of it ends with that tor. */
+interface TorState {
+  readonly torVersion?: string
+  /** Of the own tor. */
+  readonly torPid?: number | undefined
+  readonly bootstrap?: BootstrapPhase
+  readonly networkUp?: boolean
+  /** As far as tor has said that this machine's clock is wrong. */
+  readonly clockSkew?: ClockSkew | undefined
+  readonly publication?: PublicationState
+  /** When the present publication was first seen. */
+  readonly publishedAt?: Date | undefined
+  /** When a directory last took the descriptor. */
+  readonly uploadedAt?: Date
+}
+
+const ofTor: readonly (keyof TorState)[] = [
+  'torVersion',
+  'torPid',
+  'bootstrap',
+  'networkUp',
+  'clockSkew',
+  'publication',
+  'publishedAt',
+  'uploadedAt',
+]
+
+export interface SupervisorState extends TorState {
+  readonly phase: SupervisorPhase
+  readonly hostname?: OnionHostname
+  /** The name that will take its place, while both are published. */
+  readonly nextHostname?: OnionHostname | undefined
+  /** When the network last took the descriptor, or handed it out. */
+  readonly confirmedAt?: Date
+  /** How often a tor was lost, or could not be had, since the keeper started. */
+  readonly restarts: number
+  /** The last proof from outside. */
+  readonly proof?: CheckState
+  readonly lastError?: SupervisorError
+}
+
+export interface CheckState {
+  readonly last: CheckResult
+  /** Failed ones in a row. */
+  readonly failures: number
+  readonly nextAt: Date
+}
+
+export interface SupervisorError {
+  readonly at: Date
+  readonly code: string
+  readonly message: string
+  readonly remedy?: string | undefined
+}
+
+/** The one place that holds the state; whoever learns something puts it here. */
+export class PresentState {
+  #value: SupervisorState = { phase: 'stopped', restarts: 0 }
+  readonly #onChange: ((state: SupervisorState) => void) | undefined
+
+  constructor(onChange?: (state: SupervisorState) => void) {
+    this.#onChange = onChange
+  }
+
+  get value(): SupervisorState {
+    return this.#value
+  }
+
+  set(change: Partial<SupervisorState>): void {
+    this.#value = { ...this.#value, ...change }
+    this.#onChange?.(this.#value)
+  }
+
+  /** What was known of a tor that is gone, without telling anybody. */
+  forgetTor(): void {
+    const kept = { ...this.#value }
+    for (const name of ofTor) Reflect.deleteProperty(kept, name)
+    this.#value = kept
+  }
+}

@@ -1,0 +1,286 @@
+import { AppError } from '../../errors/app-error.ts'
+import { type ClockSkew, clockRemedy, skewClause } from '../control/clock-skew.ts'
+import { endpointText } from '../control/endpoint.ts'
+import type { SupervisorState } from './state.ts'
+import { ownTorPaths } from '../process/own-tor.ts'
+import type { TorForm } from '../process/session.ts'
+import type { Observed, ObservedTor } from './status.ts'
+
+/*
+ * What was observed as facts that can be read: each with its source, whether it is as it should be, and what to do
+ * when it is not. Texts hold no relative times, so that they change only when the fact does.
+ */
+
+export type FactName =
+  | 'setup'
+  | 'key'
+  | 'name'
+  | 'relay'
+  | 'control'
+  | 'tor'
+  | 'mode'
+  | 'bootstrap'
+  | 'service'
+  | 'descriptor'
+  | 'proof'
+  | 'restarts'
+
+export interface Fact {
+  readonly name: FactName
+  readonly text: string
+  /** Who says so: a file, tor or the relay. */
+  readonly source: string
+  /** `undefined`: neither right nor wrong, or not known. */
+  readonly ok: boolean | undefined
+  /** What to do when it is wrong. */
+  readonly remedy?: string
+  /** The same for programs. */
+  readonly value: unknown
+}
+
+export interface OnionStatus {
+  readonly healthy: boolean
+  /** Of the first fact that is wrong. */
+  readonly problem?: { readonly fact: FactName; readonly text: string; readonly remedy: string }
+  readonly facts: readonly Fact[]
+}
+
+/** Facts in the order in which one depends on the other, so the first that is wrong is the cause of those after it. */
+export function onionStatus(observed: Observed): OnionStatus {
+  const facts = allFacts(observed).map((fact) => (fact.ok === false ? fact : withoutRemedy(fact)))
+  const first = facts.find(({ ok }) => ok === false)
+  if (!first) return { healthy: true, facts }
+  const { name, text, remedy = 'Run `smp-server tor setup` again.' } = first
+  return { healthy: false, problem: { fact: name, text, remedy }, facts }
+}
+
+function allFacts(observed: Observed): Fact[] {
+  const { form } = observed
+  if (!form) return [setupFact(observed)]
+  if (form === 'torrc') return [torrcFact(), nameFact(observed), relayFact(observed), ...watchedFacts(observed)]
+  const ofTor = torFacts(observed, form)
+  return [keyFact(observed), nameFact(observed), relayFact(observed), ...ofTor, ...relayFacts(observed)]
+}
+
+function withoutRemedy({ name, text, source, ok, value }: Fact): Fact {
+  return { name, text, source, ok, value }
+}
+
+const start = 'Start the relay: `smp-server start`, or `systemctl start smp-server`.'
+const restart = 'Restart the relay.'
+const noNetwork =
+  'tor is waiting for its network: check that this machine has one that lets tor out; where it does not, name bridges in [TOR] torrc_extra.'
+
+function setupFact({ keyFile }: Observed): Fact {
+  return {
+    name: 'setup',
+    text: 'this relay has no onion service',
+    source: keyFile,
+    ok: false,
+    remedy: 'Run `smp-server tor setup`.',
+    value: null,
+  }
+}
+
+function torrcFact(): Fact {
+  const text = 'a tor of the system keeps it in its torrc; `smp-server tor check` says whether it can be reached'
+  return { name: 'setup', text, source: 'INI file', ok: undefined, value: { mode: 'torrc' } }
+}
+
+function keyFact({ key, keyFile, configured }: Observed): Fact {
+  const fact = { name: 'key', source: keyFile } as const
+  if (key instanceof AppError) return { ...fact, ...wrong(key), value: null }
+  if (!key) {
+    const remedy =
+      configured.length === 0
+        ? 'Run `smp-server tor setup`.'
+        : 'Bring it back from a backup; without it the onion name in the address leads nowhere.'
+    return { ...fact, text: 'missing', ok: false, remedy, value: null }
+  }
+  const mode = key.mode.toString(8).padStart(4, '0')
+  const isPrivate = (key.mode & 0o077) === 0
+  return {
+    ...fact,
+    text: isPrivate ? `present, mode ${mode}` : `present, but others may read it: mode ${mode}`,
+    ok: isPrivate,
+    remedy: `chmod 600 ${keyFile}`,
+    value: { mode },
+  }
+}
+
+function nameFact({ key, next, configured, relay }: Observed): Fact {
+  const ofKey = key instanceof AppError ? undefined : key?.hostname
+  const ofRelay = relay.running ? relay.record?.state.hostname : undefined
+  const names = configured.map((name) => name.toLowerCase())
+  const value = { key: ofKey ?? null, next: next ?? null, ini: names, relay: ofRelay ?? null }
+  const fact = { name: 'name', source: 'INI file', value } as const
+  const wrong = (text: string, remedy: string): Fact => ({ ...fact, text, ok: false, remedy })
+  if (names.length === 0) {
+    const text = `${ofKey ?? 'the onion name'} is not in [TRANSPORT] host, so not in the address`
+    return wrong(text, 'Run `smp-server tor setup`; it adds the name.')
+  }
+  const stranger = names.find((name) => name !== ofKey && name !== next)
+  if (ofKey !== undefined && (stranger !== undefined || !names.includes(ofKey))) {
+    const text = `[TRANSPORT] host names ${stranger ?? names.join(' and ')}, but the key is that of ${ofKey}`
+    const remedy = `Put ${ofKey} into [TRANSPORT] host and give the new address to your users, or bring back the key of the other name.`
+    return wrong(text, remedy)
+  }
+  if (ofKey !== undefined && ofRelay !== undefined && ofRelay !== ofKey) {
+    return wrong(`the relay serves ${ofRelay}, but the key is that of ${ofKey}`, restart)
+  }
+  if (ofKey === undefined) {
+    return { ...fact, text: `${names.join(' and ')} in [TRANSPORT] host and the address`, ok: undefined }
+  }
+  const rotation = next === undefined ? '' : `, and ${next} as its next name`
+  const text = `${ofKey} = key = [TRANSPORT] host = address${rotation}`
+  return { ...fact, source: 'key and INI file', text, ok: true }
+}
+
+function relayFact({ relay: { running, record } }: Observed): Fact {
+  const fact = { name: 'relay', source: 'status file' } as const
+  if (running && record) {
+    const { pid, startedAt } = record.relay
+    const text = `runs since ${moment(startedAt)}, process ${pid}`
+    return { ...fact, text, ok: true, value: { pid, startedAt } }
+  }
+  const ended = record?.state.phase === 'stopped'
+  const text = record
+    ? `does not run: it ${ended ? 'was stopped at' : 'ended without a stop, some time after'} ${moment(record.writtenAt)}`
+    : 'does not run, or has not looked after an onion service yet'
+  return { ...fact, text, ok: false, remedy: start, value: null }
+}
+
+function torFacts({ tor, relay }: Observed, form: TorForm): Fact[] {
+  const place = form.mode === 'own' ? ownTorPaths(form.directory).controlSocket : endpointText(form.control)
+  const control = { name: 'control', source: place } as const
+  if (tor instanceof AppError) return [{ ...control, ...wrong(tor), value: null }]
+  if (!tor) {
+    const lastError = relay.running ? relay.record?.state.lastError : undefined
+    const remedy = !relay.running ? start : (lastError?.remedy ?? 'The relay starts it again by itself; see its log.')
+    const text = lastError ? `no tor runs. ${lastError.message}` : 'no tor runs'
+    return [{ ...control, text, ok: false, remedy, value: null }]
+  }
+  const skew = relay.running ? relay.record?.state.clockSkew : undefined
+  return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, form, skew)]
+}
+
+/** @param skew as far as the relay has heard of it from tor */
+function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm, skew: ClockSkew | undefined): Fact[] {
+  const { version, pid, singleHop, bootstrap, hasService } = tor
+  const { progress, summary } = bootstrap
+  const warning = skew === undefined ? bootstrap.warning : skewClause(skew)
+  const source = 'tor'
+  const isWanted = singleHop === (service === 'single-hop')
+  const whose = mode === 'own' ? 'own, a process of the relay' : 'an instance of the system'
+  return [
+    { name: 'tor', source, text: `${version}, ${whose}, process ${pid}`, ok: true, value: { version, pid, mode } },
+    {
+      name: 'mode',
+      source,
+      text: `${singleHop ? 'single-hop' : 'anonymous'}${isWanted ? '' : `, where [TOR] single_hop wants ${service}`}`,
+      ok: isWanted,
+      remedy: 'Run `smp-server tor setup` again; it restarts that tor.',
+      value: { singleHop },
+    },
+    {
+      name: 'bootstrap',
+      source,
+      text: `${progress} %, ${summary}${progress < 100 && warning !== undefined ? ` (${warning})` : ''}`,
+      ok: progress === 100,
+      remedy: skew === undefined ? noNetwork : `Correct the clock: ${clockRemedy}`,
+      value: { progress, summary, warning: warning ?? null },
+    },
+    {
+      name: 'service',
+      source,
+      text: hasService ? 'tor has the onion service' : 'tor does not have the onion service',
+      ok: hasService,
+      remedy: `The relay gives it to tor by itself within seconds; if it does not: ${restart}`,
+      value: { present: hasService },
+    },
+  ]
+}
+
+/** Of a tor to which the relay has no access it knows what proofs tell. */
+function watchedFacts({ relay: { running, record } }: Observed): Fact[] {
+  return record ? [checkFact(record.state, running)] : []
+}
+
+/** What only the relay knows. */
+function relayFacts({ relay: { running, record } }: Observed): Fact[] {
+  if (!record) return []
+  const { state } = record
+  return [...(running ? [descriptorFact(state)] : []), checkFact(state, running), restartsFact(state)]
+}
+
+function descriptorFact({
+  publication,
+  publishedAt,
+  uploadedAt,
+  confirmedAt,
+  phase,
+  clockSkew,
+}: SupervisorState): Fact {
+  const { uploads = 0, uploaded = 0, failure } = publication ?? {}
+  const fact = {
+    name: 'descriptor',
+    source: 'relay',
+    value: {
+      publishedAt: publishedAt ?? null,
+      uploadedAt: uploadedAt ?? null,
+      confirmedAt: confirmedAt ?? null,
+      directories: uploaded,
+      uploads,
+    },
+  } as const
+  if (publishedAt) {
+    const to = uploaded > 0 ? ` to ${uploaded} of ${uploads} directories` : ', found there, the upload was not seen'
+    const seen = confirmedAt ? `, last seen ${moment(confirmedAt)}` : ''
+    return { ...fact, text: `published ${moment(publishedAt)}${to}${seen}`, ok: true }
+  }
+  const why = failure === undefined ? '' : `, a directory refused it: ${failure}`
+  const text = `not published yet, the relay is ${phase}${why}`
+  if (clockSkew !== undefined) {
+    return {
+      ...fact,
+      text: `${text}; ${skewClause(clockSkew)}`,
+      ok: false,
+      remedy: `Correct the clock: ${clockRemedy}`,
+    }
+  }
+  const remedy = `Wait a minute: tor uploads it as soon as it is connected. If it does not: ${restart}`
+  return { ...fact, text, ok: false, remedy }
+}
+
+function checkFact({ proof }: SupervisorState, running: boolean): Fact {
+  const fact = { name: 'proof', source: 'relay', value: proof ?? null } as const
+  if (!proof) {
+    const text = running ? 'none yet, the first comes soon after publication' : 'none'
+    return { ...fact, text, ok: undefined }
+  }
+  const { last, nextAt, failures } = proof
+  const next = running ? `, next ${moment(nextAt)}` : ''
+  if (!last.fault) {
+    const text = `reached from outside ${moment(last.at)} in ${(last.ms / 1000).toFixed(2)} s${next}`
+    return { ...fact, text, ok: running ? true : undefined }
+  }
+  const times = failures > 1 ? `, ${failures} times in a row` : ''
+  const text = `failed ${moment(last.at)}${times}: ${last.fault.message}${next}`
+  return { ...fact, text, ok: running ? false : undefined, remedy: last.fault.remedy }
+}
+
+function restartsFact({ restarts, lastError }: SupervisorState): Fact {
+  const why = lastError ? `, the last time ${moment(lastError.at)}: ${lastError.message}` : ''
+  const text = `tor was lost or not to be had ${restarts === 1 ? 'once' : `${restarts} times`}${why}`
+  const value = { restarts, lastError: lastError ?? null }
+  return { name: 'restarts', source: 'relay', text: restarts === 0 ? 'none' : text, ok: undefined, value }
+}
+
+function wrong({ message, remedy }: AppError): { text: string; ok: false; remedy?: string } {
+  return { text: message, ok: false, ...(remedy !== undefined && { remedy }) }
+}
+
+/** To the second, UTC. */
+function moment(date: Date): string {
+  return `${date.toISOString().slice(0, 19)}Z`
+}

@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo, Socket } from 'node:net'
+import { createServer } from 'node:net'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { CheckResult, CheckStep, CheckRoute } from '../../../../src/tor/check/check.ts'
+import { checkReachability } from '../../../../src/tor/check/check.ts'
+import { startTestRelay, type TestRelay } from '../../../conformance/relay.ts'
+
+/* Against a real relay on loopback; how tor's own answers come about is seen with a real tor elsewhere. */
+
+const onion = 'opzuh7zruzglastucbfbibrchuwztgncnwpg5kore65jj7vhkmvwumyd.onion'
+
+let relay: TestRelay
+let port: number
+beforeAll(async () => {
+  relay = await startTestRelay({ store: 'memory' })
+  port = relay.address.port
+})
+afterAll(() => relay.stop())
+
+const closers: (() => void)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+async function listen(serve: (socket: Socket) => void): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    serve(socket)
+  })
+  closers.push(() => server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return (server.address() as AddressInfo).port
+}
+
+/** A SOCKS port that answers every request with this reply. */
+async function socks(reply: number): Promise<CheckRoute> {
+  const socksPort = await listen((socket) => {
+    socket.once('data', () => {
+      socket.write(Buffer.from([5, 0]))
+      socket.once('data', () => socket.end(Buffer.from([5, reply, 0, 1, 0, 0, 0, 0, 0, 0])))
+    })
+  })
+  return { type: 'socks', server: { host: '127.0.0.1', port: socksPort } }
+}
+
+function prove(
+  change: { host?: string; port?: number; keyHash?: Buffer } = {},
+  way: CheckRoute = { type: 'direct' },
+): Promise<CheckResult> {
+  return checkReachability({ host: '127.0.0.1', port, keyHash: relay.address.keyHash, ...change }, way)
+}
+
+const names = ({ steps }: CheckResult): string[] => steps.map(({ name }) => name)
+
+describe('a proof', () => {
+  it('of a relay that runs has every step with its time', async () => {
+    const shown: CheckStep[] = []
+    const at = new Date('2025-11-23T10:00:00Z')
+    const target = { host: '127.0.0.1', port, keyHash: relay.address.keyHash }
+    const proof = await checkReachability(
+      target,
+      { type: 'direct' },
+      { onStep: (step) => shown.push(step), now: () => at },
+    )
+    expect(names(proof)).toEqual(['reach', 'tls', 'certificate', 'hello', 'ping'])
+    expect(proof.steps).toEqual(shown)
+    expect(proof.steps.filter(({ ms }) => ms === undefined).map(({ name }) => name)).toEqual(['certificate'])
+    expect(proof.ms).toBeCloseTo(proof.steps.reduce((sum, { ms = 0 }) => sum + ms, 0))
+    expect(proof.ms).toBeGreaterThan(0)
+    expect(proof).toMatchObject({ at, host: '127.0.0.1', port, via: 'direct', versions: { min: 6, max: 20 } })
+    expect(proof.fault).toBeUndefined()
+  })
+
+  it('of another relay ends at the certificate', async () => {
+    const proof = await prove({ keyHash: randomBytes(32) })
+    expect(names(proof)).toEqual(['reach', 'tls'])
+    expect(proof.fault).toMatchObject({ step: 'certificate', code: 'OTHER_RELAY' })
+  })
+
+  it('where nobody listens has no step', async () => {
+    const closed = await listen(() => undefined)
+    closers.splice(0).forEach((close) => close())
+    const proof = await prove({ port: closed })
+    expect(names(proof)).toEqual([])
+    expect(proof.fault).toMatchObject({ step: 'reach', code: 'HOST_REFUSED' })
+  })
+
+  it('where something else listens than a relay ends at TLS', async () => {
+    const web = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+    const proof = await prove({ port: web })
+    expect(names(proof)).toEqual(['reach'])
+    expect(proof.fault).toMatchObject({ step: 'tls', code: 'NO_TLS' })
+  })
+
+  it('of a relay that does not answer ends in time', async () => {
+    const silent = await listen(() => undefined)
+    const target = { host: '127.0.0.1', port: silent, keyHash: relay.address.keyHash }
+    const proof = await checkReachability(target, { type: 'direct' }, { connectTimeoutMs: 200 })
+    expect(proof.fault).toMatchObject({ step: 'tls', code: 'RELAY_TIMEOUT' })
+  })
+
+  it.each([
+    [0xf0, 'ONION_NOT_PUBLISHED'],
+    [0xf2, 'ONION_UNREACHABLE'],
+    [0xf4, 'ONION_AUTHORIZATION'],
+    [0xf6, 'ONION_NAME'],
+    [0xf7, 'ONION_TIMEOUT'],
+    [0x04, 'ONION_UNREACHABLE'],
+    [0x05, 'ONION_REFUSED'],
+  ])('through a SOCKS port that answers %i is explained as %s', async (reply, code) => {
+    const proof = await prove({ host: onion }, await socks(reply))
+    expect(proof).toMatchObject({ via: 'socks', fault: { step: 'reach', code } })
+  })
+
+  it('without the SOCKS port says that it is not there', async () => {
+    const server = { host: '127.0.0.1', port: 1 }
+    const proof = await prove({ host: onion }, { type: 'socks', server })
+    expect(proof.fault).toMatchObject({ step: 'reach', code: 'SOCKS_UNAVAILABLE' })
+  })
+})

@@ -1,0 +1,54 @@
+import { expect, it } from 'vitest'
+import { isHarmlessWarning } from '../../../../src/tor/process/tor-log.ts'
+import { clientExtra } from '../../../../src/tor/process/torrc.ts'
+
+it('of the operator’s lines a tor client takes what leads to the network, and not what is for a service', () => {
+  const text = [
+    '# bridges',
+    'UseBridges 1',
+    'Bridge 192.0.2.1:443 0123456789012345678901234567890123456789',
+    'SocksPort 9050',
+    '+socksport 9051',
+    'ORPort 9001',
+    'Log info file /var/log/tor.log',
+    'HiddenServiceEnableIntroDoSDefense 1',
+    'HiddenServiceExportCircuitID \\',
+    '  haproxy',
+    'LogTimeGranularity 1',
+    '%include /etc/tor/bridges',
+    'DisableNetwork 1',
+    '',
+  ].join('\r\n')
+  expect(clientExtra({ path: '/extra', text })).toEqual({
+    path: '/extra',
+    text: [
+      '# bridges',
+      'UseBridges 1',
+      'Bridge 192.0.2.1:443 0123456789012345678901234567890123456789',
+      'LogTimeGranularity 1',
+      '%include /etc/tor/bridges',
+      'DisableNetwork 1',
+      '',
+    ].join('\n'),
+  })
+})
+
+it.each([
+  ['HiddenServiceNonAnonymousMode is set. Every hidden service on this tor instance is NON-ANONYMOUS.', true],
+  ["You are running Tor as root. You don't need to, and you probably shouldn't.", true],
+  ['TestingTorNetwork is set. This will make your node almost unusable in the public Tor network.', true],
+  ['You have used DirAuthority or AlternateDirAuthority to specify alternate directory authorities.', true],
+  ['Problem bootstrapping. Stuck at 5% (conn): Connecting to a relay. (Connection refused; CONNECTREFUSED)', true],
+  ['Received NETINFO cell with skewed time (OR:192.0.2.1:443): It seems that our clock is behind by 3 days.', true],
+  [
+    'SocksPort, TransPort, NATDPort, DNSPort, and ORPort are all undefined, and there aren’t any hidden services.',
+    true,
+  ],
+  ['Received a bad CERTS cell: At least one certificate expired.', true],
+  ['22 connections have failed:', true],
+  [' 22 connections died in state handshaking (Tor, v3 handshake) with SSL state SSL negotiation finished', true],
+  ['Your system clock just jumped 3600 seconds forward; assuming established circuits no longer work.', false],
+  ['Failing because we have 4063 connections already. Please read doc/TUNING for guidance.', false],
+])('the warning %j is harmless: %s', (text, expected) => {
+  expect(isHarmlessWarning(text)).toBe(expected)
+})

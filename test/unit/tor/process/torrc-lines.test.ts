@@ -1,0 +1,42 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { withIncluded } from '../../../../src/tor/process/torrc-lines.ts'
+
+let directory: string
+let ours: string
+beforeEach(async () => {
+  directory = join(await mkdtemp(join(tmpdir(), 'smp-torrc-')), 'my parts')
+  ours = join(directory, 'b.conf')
+  await mkdir(directory)
+  for (const name of ['a.conf', 'b.conf', 'c.conf', 'd.txt']) await writeFile(join(directory, name), 'Bogus 1\n')
+})
+afterEach(() => rm(join(directory, '..'), { recursive: true }))
+
+describe('a torrc with another text of an included file', () => {
+  it('has it where the file was included, between its neighbours', async () => {
+    const torrc = `Log notice stdout\n%include "${directory}/*.conf" # ours\nNickname x\n`
+    const neighbours = ['a.conf', 'c.conf'].map((name) => `%include "${join(directory, name)}"`)
+    expect(await withIncluded(torrc, ours, 'New 1\n')).toBe(
+      `Log notice stdout\n${neighbours[0]}\nNew 1\n\n${neighbours[1]}\nNickname x\n`,
+    )
+  })
+
+  it.each([
+    ['by its name', () => `%include "${ours}"`, 'New 1\n'],
+    ['by a name in other words', () => `%include "${directory}/../my parts/b.conf"`, 'New 1\n'],
+    ['over two lines', () => `%include \\\n "${ours}"`, 'New 1\n'],
+    ['twice', () => `%include "${ours}"\n%include "${ours}"`, 'New 1\n\nNew 1\n'],
+  ])('has it in the place of a file that was included %s', async (_, include, stand) => {
+    expect(await withIncluded(`${include()}\nNickname x\n`, ours, 'New 1\n')).toBe(`${stand}\nNickname x\n`)
+  })
+
+  it('has it at its end where nothing includes that file, and other includes stay as they are', async () => {
+    const torrc = `#%include "${directory}/*.conf"\n%include "${directory}/*.txt"`
+    expect(await withIncluded(torrc, ours, 'New 1\n')).toBe(`${torrc}\nNew 1\n`)
+    await rm(ours)
+    const all = `%include "${directory}/*.conf"\n`
+    expect(await withIncluded(all, ours, 'New 1\n')).toBe(`${all}\nNew 1\n`)
+  })
+})

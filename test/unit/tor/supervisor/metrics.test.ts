@@ -1,0 +1,69 @@
+import { Registry } from 'prom-client'
+import { expect, it } from 'vitest'
+import type { OnionState } from '../../../../src/tor/supervisor/metrics.ts'
+import { registerOnionMetrics } from '../../../../src/tor/supervisor/metrics.ts'
+import type { CheckResult } from '../../../../src/tor/check/check.ts'
+
+const nextAt = new Date(0)
+const good: CheckResult = { at: new Date(0), host: 'a.onion', port: 5223, via: 'client', steps: [], ms: 1250 }
+const bad: CheckResult = { ...good, fault: { step: 'reach', code: 'ONION_TIMEOUT', message: 'm', remedy: 'r' } }
+
+/** Lines without the comments. */
+async function samples(state: OnionState | undefined): Promise<string[]> {
+  const registry = new Registry()
+  registerOnionMetrics(registry, () => state)
+  const text = await registry.metrics()
+  return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+}
+
+it('a published and reached service has every figure', async () => {
+  const state: OnionState = {
+    phase: 'published',
+    bootstrap: { severity: 'NOTICE', progress: 100, tag: 'done', summary: 'Done' },
+    uploadedAt: new Date(1_763_892_000_500),
+    proof: { last: good, failures: 0, nextAt },
+    restarts: 2,
+  }
+  expect(await samples(state)).toEqual([
+    'onion_bootstrap_percent 100',
+    'onion_descriptor_uploaded_timestamp 1763892000.5',
+    'onion_reachable 1',
+    'onion_check_seconds 1.25',
+    'onion_tor_restarts_total 2',
+  ])
+})
+
+it('what is not known yet is left out', async () => {
+  const expected = ['onion_bootstrap_percent 0', 'onion_tor_restarts_total 0']
+  expect(await samples({ phase: 'starting', restarts: 0 })).toEqual(expected)
+})
+
+it('of a service in a torrc only the proofs are known', async () => {
+  const lines = await samples({ phase: 'watched', proof: { last: good, failures: 0, nextAt }, restarts: 0 })
+  expect(lines).toEqual(['onion_reachable 1', 'onion_check_seconds 1.25'])
+})
+
+it('no onion service has no figures', async () => {
+  expect(await samples(undefined)).toEqual([])
+})
+
+it('a failed proof has no duration', async () => {
+  const lines = await samples({ phase: 'published', proof: { last: bad, failures: 1, nextAt }, restarts: 0 })
+  expect(lines).toContain('onion_reachable 0')
+  expect(lines.some((line) => line.startsWith('onion_check_seconds'))).toBe(false)
+})
+
+it('figures follow the state, and every one is explained', async () => {
+  let state: OnionState | undefined = { phase: 'published', restarts: 5 }
+  const registry = new Registry()
+  registerOnionMetrics(registry, () => state)
+  await registry.metrics()
+  state = { phase: 'stopped', restarts: 1 }
+  const text = await registry.metrics()
+  expect(text).toContain('onion_reachable 0\n')
+  expect(text).toContain('onion_tor_restarts_total 1\n')
+  expect(text).toContain('# TYPE onion_tor_restarts_total counter\n')
+  expect(text.match(/^# HELP \S+ \S+/gm)).toHaveLength(5)
+  state = undefined
+  expect(await registry.metrics()).not.toMatch(/^onion/m)
+})

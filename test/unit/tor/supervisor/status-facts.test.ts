@@ -1,0 +1,243 @@
+import { describe, expect, it } from 'vitest'
+import { AppError } from '../../../../src/errors/app-error.ts'
+import { parseOnionHostname } from '../../../../src/crypto/onion-address.ts'
+import type { Observed, ObservedTor } from '../../../../src/tor/supervisor/status.ts'
+import type { FactName } from '../../../../src/tor/supervisor/status-facts.ts'
+import { onionStatus } from '../../../../src/tor/supervisor/status-facts.ts'
+import type { StatusRecord } from '../../../../src/tor/supervisor/status-file.ts'
+import { parseStatus } from '../../../../src/tor/supervisor/status-file.ts'
+
+const name = 'opzuh7zruzglastucbfbibrchuwztgncnwpg5kore65jj7vhkmvwumyd.onion'
+const other = 'elbqz43n4fepvyrxgjwsvpylse2m7u4b4i2dzroxuno644wou3sorwad.onion'
+
+const relay = '{"pid":4711,"processStart":"99","startedAt":"2025-11-23T10:00:00.000Z"}'
+
+/** What the relay leaves in the status file, as text. */
+function written(state: string): StatusRecord {
+  const record = parseStatus(`{"relay":${relay},"writtenAt":"2025-11-23T10:30:00.000Z","state":${state}}`)
+  if (!record) throw new Error('the status file cannot be read')
+  return record
+}
+
+const publishedText = `{
+  "phase": "published", "restarts": 0, "hostname": "${name}",
+  "torVersion": "0.4.9.11", "torPid": 4712, "networkUp": true,
+  "bootstrap": { "type": "bootstrap", "severity": "NOTICE", "progress": 100, "tag": "done", "summary": "Done" },
+  "publication": { "uploads": 8, "uploaded": 7 },
+  "publishedAt": "2025-11-23T10:00:05.100Z", "uploadedAt": "2025-11-23T10:00:06.000Z",
+  "confirmedAt": "2025-11-23T10:20:00.000Z",
+  "proof": {
+    "last": {
+      "at": "2025-11-23T10:00:10.000Z", "host": "${name}", "port": 5223, "via": "client",
+      "steps": [{ "name": "tor", "ms": 2789.9 }, { "name": "reach", "ms": 328.2 }, { "name": "tls", "ms": 6.9 },
+        { "name": "certificate" }, { "name": "hello", "ms": 103.3 }, { "name": "ping", "ms": 221.4 }],
+      "ms": 659.8, "versions": { "min": 6, "max": 20 }
+    },
+    "failures": 0, "nextAt": "2025-11-23T10:29:00.000Z"
+  }
+}`
+const published = written(publishedText)
+const failed = written(
+  `{"phase":"published","restarts":2,"hostname":"${name}","publishedAt":"2025-11-23T10:00:05.000Z",
+    "lastError":{"at":"2025-11-23T10:10:00.000Z","code":"TOR_ENDED","message":"tor ended: it was ended by SIGKILL."},
+    "proof":{"failures":3,"nextAt":"2025-11-23T10:24:00.000Z","last":{"at":"2025-11-23T10:20:00.000Z",
+    "host":"${name}","port":5223,"via":"client","steps":[{"name":"tor","ms":1}],"ms":0,
+    "fault":{"step":"reach","code":"ONION_TIMEOUT","message":"It did not answer.","remedy":"Do something."}}}}`,
+)
+const publishing = written('{"phase":"publishing","restarts":0,"publication":{"uploads":6,"uploaded":0}}')
+const late = written('{"phase":"bootstrapping","restarts":0,"clockSkew":-259200}')
+const stopped = written('{"phase":"stopped","restarts":0}')
+
+const tor: ObservedTor = {
+  version: '0.4.9.11',
+  pid: 4712,
+  singleHop: true,
+  bootstrap: { severity: 'NOTICE', progress: 100, tag: 'done', summary: 'Done' },
+  hasService: true,
+}
+
+const hostname = parseOnionHostname(name)
+if (!hostname) throw new Error('the vector is right')
+
+const healthy: Observed = {
+  form: { mode: 'own', directory: '/state/tor' },
+  keyFile: '/etc/opt/simplex/onion.key',
+  key: { hostname, mode: 0o600 },
+  next: undefined,
+  configured: [name],
+  tor,
+  relay: { running: true, record: published },
+}
+
+function textOf(observed: Observed, fact: FactName): string | undefined {
+  return onionStatus(observed).facts.find((one) => one.name === fact)?.text
+}
+
+describe('the status of a healthy onion service', () => {
+  it('has every fact with its source', () => {
+    const status = onionStatus(healthy)
+    expect(status).toMatchObject({ healthy: true })
+    expect(status.problem).toBeUndefined()
+    expect(status.facts.map((fact) => [fact.name, fact.ok, fact.source, fact.text])).toEqual([
+      ['key', true, '/etc/opt/simplex/onion.key', 'present, mode 0600'],
+      ['name', true, 'key and INI file', `${name} = key = [TRANSPORT] host = address`],
+      ['relay', true, 'status file', 'runs since 2025-11-23T10:00:00Z, process 4711'],
+      ['control', true, '/state/tor/control', 'connected'],
+      ['tor', true, 'tor', '0.4.9.11, own, a process of the relay, process 4712'],
+      ['mode', true, 'tor', 'single-hop'],
+      ['bootstrap', true, 'tor', '100 %, Done'],
+      ['service', true, 'tor', 'tor has the onion service'],
+      [
+        'descriptor',
+        true,
+        'relay',
+        'published 2025-11-23T10:00:05Z to 7 of 8 directories, last seen 2025-11-23T10:20:00Z',
+      ],
+      ['proof', true, 'relay', 'reached from outside 2025-11-23T10:00:10Z in 0.66 s, next 2025-11-23T10:29:00Z'],
+      ['restarts', undefined, 'relay', 'none'],
+    ])
+    expect(status.facts.every(({ remedy }) => remedy === undefined)).toBe(true)
+  })
+
+  it('is healthy before its first proof', () => {
+    const text = publishedText.replace(/,\s*"proof"[^]*$/, '}')
+    const status = onionStatus({ ...healthy, relay: { running: true, record: written(text) } })
+    expect(status.healthy).toBe(true)
+    expect(status.facts.find((fact) => fact.name === 'proof')).toMatchObject({ ok: undefined })
+  })
+
+  it('may have two names while one takes the place of the other', () => {
+    const next = parseOnionHostname(other)
+    const status = onionStatus({ ...healthy, next, configured: [name, other] })
+    expect(status.healthy).toBe(true)
+    expect(status.facts.find((fact) => fact.name === 'name')?.text).toContain(`and ${other} as its next name`)
+  })
+
+  it('may run in an anonymous tor when that is wanted', () => {
+    const form = { mode: 'own', directory: '/state/tor', service: 'anonymous' } as const
+    const status = onionStatus({ ...healthy, form, tor: { ...tor, singleHop: false } })
+    expect(status.healthy).toBe(true)
+    expect(onionStatus({ ...healthy, form }).problem).toMatchObject({ fact: 'mode' })
+  })
+
+  it('of a torrc is told by its name, its relay and the proofs', () => {
+    const state = publishedText.replace('"published", "restarts"', '"watched", "restarts"')
+    const record = written(state)
+    const inTorrc: Observed = { ...healthy, form: 'torrc', key: undefined, tor: undefined }
+    const status = onionStatus({ ...inTorrc, relay: { running: true, record } })
+    expect(status.healthy).toBe(true)
+    expect(status.facts.map((fact) => fact.name)).toEqual(['setup', 'name', 'relay', 'proof'])
+    expect(textOf({ ...inTorrc, relay: { running: true, record } }, 'proof')).toMatch(/^reached from outside/)
+    const asFailed = onionStatus({ ...inTorrc, relay: { running: true, record: failed } })
+    expect(asFailed.problem).toMatchObject({ fact: 'proof', remedy: 'Do something.' })
+    expect(onionStatus({ ...inTorrc, configured: [] }).problem).toMatchObject({ fact: 'name' })
+    expect(onionStatus({ ...inTorrc, relay: { running: false } }).problem).toMatchObject({ fact: 'relay' })
+  })
+
+  it('knows a tor instance of the system by its control socket', () => {
+    const control = { type: 'unix', path: '/run/tor-instances/smp/control' } as const
+    const observed: Observed = { ...healthy, form: { mode: 'system', control } }
+    expect(onionStatus(observed).facts.find((fact) => fact.name === 'control')?.source).toBe(control.path)
+    expect(textOf(observed, 'tor')).toContain('an instance of the system')
+  })
+})
+
+describe('the status of an onion service that is not healthy names the first thing that is wrong', () => {
+  const denied = new AppError('TOR_CONTROL_DENIED', 'This user may not open it.', 'Add the user to the group.')
+  it.each<[string, Partial<Observed>, FactName, RegExp, RegExp]>([
+    ['none was set up', { form: undefined }, 'setup', /no onion service/, /tor setup/],
+    ['its key is lost', { key: undefined }, 'key', /missing/, /backup/],
+    ['its key cannot be read', { key: new AppError('X', 'It cannot be read.', 'chown it.') }, 'key', /cannot/, /chown/],
+    ['others may read its key', { key: { hostname, mode: 0o640 } }, 'key', /mode 0640/, /^chmod 600 .*onion\.key$/],
+    ['its name is not in the address', { configured: [] }, 'name', /not in \[TRANSPORT\] host/, /tor setup/],
+    ['the address has another name', { configured: [other] }, 'name', /names elbq.*that of opzu/, /bring back the key/],
+    ['the address has a second name', { configured: [name, other] }, 'name', /names elbq/, /\[TRANSPORT\] host/],
+    ['the relay never ran', { relay: { running: false } }, 'relay', /does not run/, /smp-server start/],
+    [
+      'the relay was stopped',
+      { relay: { running: false, record: stopped }, tor: undefined },
+      'relay',
+      /was stopped at 2025-11-23T10:30:00Z/,
+      /smp-server start/,
+    ],
+    [
+      'the relay was killed',
+      { relay: { running: false, record: published } },
+      'relay',
+      /without a stop/,
+      /smp-server start/,
+    ],
+    ['no tor runs', { tor: undefined }, 'control', /no tor runs/, /by itself/],
+    ['tor may not be asked', { tor: denied }, 'control', /may not open/, /group/],
+    [
+      'tor is not in single-hop mode',
+      { tor: { ...tor, singleHop: false } },
+      'mode',
+      /anonymous, where .* wants single-hop/,
+      /tor setup/,
+    ],
+    [
+      'tor has no network',
+      {
+        tor: {
+          ...tor,
+          bootstrap: { severity: 'WARN', progress: 5, tag: 'conn', summary: 'Connecting', warning: 'No route to host' },
+        },
+      },
+      'bootstrap',
+      /5 %, Connecting \(No route to host\)/,
+      /network/,
+    ],
+    [
+      'the clock is wrong',
+      {
+        tor: { ...tor, bootstrap: { severity: 'WARN', progress: 40, tag: 'loading_keys', summary: 'Loading' } },
+        relay: { running: true, record: late },
+      },
+      'bootstrap',
+      /40 %, Loading \(the clock of this machine is about 3 days behind\)/,
+      /^Correct the clock: timedatectl set-ntp true$/,
+    ],
+    [
+      'the clock is wrong, and it is not published',
+      { relay: { running: true, record: late } },
+      'descriptor',
+      /; the clock of this machine is about 3 days behind$/,
+      /timedatectl/,
+    ],
+    ['tor has lost the service', { tor: { ...tor, hasService: false } }, 'service', /does not have/, /by itself/],
+    ['it is not published yet', { relay: { running: true, record: publishing } }, 'descriptor', /publishing/, /Wait/],
+    [
+      'it was not reached from outside',
+      { relay: { running: true, record: failed } },
+      'proof',
+      /failed 2025-11-23T10:20:00Z, 3 times in a row: It did not answer\., next/,
+      /^Do something\.$/,
+    ],
+  ])('%s', (_, change, fact, text, remedy) => {
+    const { healthy: isHealthy, problem } = onionStatus({ ...healthy, ...change })
+    expect(isHealthy).toBe(false)
+    expect(problem?.fact).toBe(fact)
+    expect(problem?.text).toMatch(text)
+    expect(problem?.remedy).toMatch(remedy)
+  })
+
+  it('the relay still serves the name of an earlier key', () => {
+    const moved = written(publishedText.replaceAll(name, other))
+    const { problem } = onionStatus({ ...healthy, relay: { running: true, record: moved } })
+    expect(problem).toMatchObject({ fact: 'name', remedy: 'Restart the relay.' })
+  })
+
+  it('restarts of tor are told with the reason of the last one', () => {
+    const text = textOf({ ...healthy, relay: { running: true, record: failed } }, 'restarts')
+    expect(text).toBe(
+      'tor was lost or not to be had 2 times, the last time 2025-11-23T10:10:00Z: tor ended: it was ended by SIGKILL.',
+    )
+  })
+
+  it('what a relay knew that does not run any more is neither right nor wrong', () => {
+    const { facts } = onionStatus({ ...healthy, tor: undefined, relay: { running: false, record: failed } })
+    expect(facts.find((one) => one.name === 'proof')?.ok).toBeUndefined()
+    expect(facts.some((one) => one.name === 'descriptor')).toBe(false)
+  })
+})
