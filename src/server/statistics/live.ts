@@ -1,5 +1,5 @@
 import type { ServiceParty } from '../../store/store.ts'
-import { inSlices } from '../../store/slices.ts'
+import { inSlices } from '../../store/tables/slices.ts'
 import type { Listener } from '../../transport/listener.ts'
 import { threadsOf } from '../control-port/process-facts.ts'
 import type { Core } from '../core.ts'

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import type { RootDatabase } from 'lmdb'
-import type { CommitLoad, CommittingTable } from './table.ts'
+import type { CommitLoad, CommittingTable } from './lmdb-table.ts'
 
 const MiB = 1 << 20
 const PAGE = 4096

@@ -1,6 +1,6 @@
 import { StoreError } from '../store.ts'
-import { RecordWriter } from './record.ts'
-import type { CommitLoad, CommittingTable } from './table.ts'
+import { RecordWriter } from '../tables/record.ts'
+import type { CommitLoad, CommittingTable } from './lmdb-table.ts'
 
 /** The effects that become durable together, or not at all. */
 class Batch {

@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { textCodec } from '../../../../src/store/lmdb/codecs.ts'
+import { textCodec } from '../../../../src/store/tables/codecs.ts'
 import { GroupCommit, type Space, type Transactions } from '../../../../src/store/lmdb/group-commit.ts'
-import { Table } from '../../../../src/store/lmdb/table.ts'
+import { LmdbTable } from '../../../../src/store/lmdb/lmdb-table.ts'
 import { StoreError } from '../../../../src/store/store.ts'
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 let directory: string
 let root: RootDatabase<Buffer, string>
-let table: Table<string>
+let table: LmdbTable<string>
 let commit: GroupCommit
 let batches: number
 let errors: StoreError[]
@@ -32,10 +32,10 @@ const transactions: Transactions = {
 }
 
 function start(space: Space): void {
-  const tables: Table<string>[] = []
+  const tables: LmdbTable<string>[] = []
   commit = new GroupCommit(transactions, space, tables, (error) => errors.push(error))
   const db = root.openDB<Buffer, string>('table', { encoding: 'binary' })
-  table = new Table(db, textCodec(), commit.changed, { cached: 4 })
+  table = new LmdbTable(db, textCodec(), commit.changed, 4)
   tables.push(table)
 }
 

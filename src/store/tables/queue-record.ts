@@ -1,5 +1,5 @@
-import type { LinkId, ServiceId } from '../protocol/ids.ts'
-import type { NotifierRec, QueueRec, ServiceParty } from './store.ts'
+import type { LinkId, ServiceId } from '../../protocol/ids.ts'
+import type { NotifierRec, QueueRec, ServiceParty } from '../store.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 

@@ -1,6 +1,6 @@
 import type { MsgId, RcvId } from '../../protocol/ids.ts'
-import { admission } from '../quota.ts'
-import { inSlices } from '../slices.ts'
+import { admission } from './quota.ts'
+import { inSlices } from './slices.ts'
 import type { Message, OrdinaryMessage, QuotaMarker, WriteResult } from '../store.ts'
 import type { Counts } from './counts.ts'
 import type { Fifo } from './fifo.ts'

@@ -1,7 +1,8 @@
 import type { Database } from 'lmdb'
 import { GenerationCache } from './cache.ts'
-import type { Codec } from './codec.ts'
-import { RecordReader, type RecordWriter } from './record.ts'
+import type { Codec } from '../tables/codec.ts'
+import { RecordReader, type RecordWriter } from '../tables/record.ts'
+import type { Table } from '../tables/table.ts'
 
 /** What one batch does to one key. */
 interface Effect<V> {
@@ -13,11 +14,6 @@ interface Effect<V> {
 
 /** Keys that are read from disk at once when a table is walked. */
 const WALK_CHUNK = 256
-
-export interface TableOptions {
-  /** Decoded values that are kept in memory, at most twice this number. */
-  readonly cached: number
-}
 
 /** What a batch asks of the disk. */
 export interface CommitLoad {
@@ -50,7 +46,7 @@ export interface CommittingTable {
  * for the next transaction, then those of the transaction that is being committed, then the disk.
  * Keys are byte strings in byte order.
  */
-export class Table<V> implements CommittingTable {
+export class LmdbTable<V> implements Table<V>, CommittingTable {
   readonly #db: Database<Buffer, string>
   readonly #codec: Codec<V>
   readonly #changed: () => void
@@ -59,12 +55,15 @@ export class Table<V> implements CommittingTable {
   #committing = new Map<string, Effect<V>>()
   #records: (Buffer | undefined)[] = []
 
-  /** @param changed is called at every effect */
-  constructor(db: Database<Buffer, string>, codec: Codec<V>, changed: () => void, options: TableOptions) {
+  /**
+   * @param changed is called at every effect
+   * @param cached decoded values kept in memory, at most twice this number
+   */
+  constructor(db: Database<Buffer, string>, codec: Codec<V>, changed: () => void, cached: number) {
     this.#db = db
     this.#codec = codec
     this.#changed = changed
-    this.#cache = new GenerationCache(options.cached)
+    this.#cache = new GenerationCache(cached)
   }
 
   get(key: string): V | undefined {
@@ -77,7 +76,6 @@ export class Table<V> implements CommittingTable {
     return value
   }
 
-  /** As {@link get}, without making room in the cache: for walks. */
   peek(key: string): V | undefined {
     const effect = this.#effect(key)
     return effect === undefined ? this.#read(key) : effect.value
@@ -91,7 +89,6 @@ export class Table<V> implements CommittingTable {
     this.#set(key, { value, fresh: this.#gathering.get(key)?.fresh ?? false })
   }
 
-  /** Puts a value under a key that has none. */
   insert(key: string, value: V): void {
     this.#set(key, { value, fresh: !this.#gathering.has(key) })
   }
@@ -101,10 +98,7 @@ export class Table<V> implements CommittingTable {
     else this.#set(key, { value: undefined, fresh: false })
   }
 
-  /**
-   * The keys that start with `prefix`, in order, each as long as it exists when the walk comes to it. Keys added or
-   * removed during the walk may or may not be seen; no read transaction is held between two keys.
-   */
+  /** In byte order; no read transaction is held between two keys. A group is the keys that start with it. */
   *keys(prefix = ''): Generator<string, void, undefined> {
     const end = prefix === '' ? undefined : successor(prefix)
     let start: string | undefined = prefix === '' ? '\0' : prefix

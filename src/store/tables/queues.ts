@@ -1,6 +1,6 @@
 import type { LinkId, RcvId, ServiceId } from '../../protocol/ids.ts'
-import { withLink, withNotifier, withService } from '../queue-record.ts'
-import { ReservedIds } from '../reserved-ids.ts'
+import { withLink, withNotifier, withService } from './queue-record.ts'
+import { ReservedIds } from './reserved-ids.ts'
 import type { LinkData, NotifierRec, QueueRec, ServiceParty, TakenId } from '../store.ts'
 import type { Counts } from './counts.ts'
 import type { Links } from './links.ts'

@@ -1,5 +1,5 @@
-import type { EntityId } from '../protocol/ids.ts'
-import { RESERVED_IDS } from './store.ts'
+import type { EntityId } from '../../protocol/ids.ts'
+import { RESERVED_IDS } from '../store.ts'
 
 /**
  * Ids of deleted queues, which are not given out again while the store is open: a client that still holds one must not

@@ -1,6 +1,7 @@
 import { idHash, idsHashLength, xorHash } from '../../crypto/ids-hash.ts'
 import { idToBytes, type NotifierId, type RcvId, type ServiceId } from '../../protocol/ids.ts'
 import type { ServiceParty, ServiceSubscriptions } from '../store.ts'
+import { associationKey } from './association-key.ts'
 import type { Counts } from './counts.ts'
 import type { Table } from './table.ts'
 import type { Tables } from './tables.ts'
@@ -48,9 +49,4 @@ export class ServiceQueues {
     this.#subscriptions.put(key, { count: count + change, idsHash: xorHash(idsHash, idHash(idToBytes(id))) })
     this.#counts.add(party === 'R' ? 'rcvServiceQueues' : 'ntfServiceQueues', change)
   }
-}
-
-/** party ‖ length ‖ serviceId: the ids that follow lie together. */
-function associationKey(party: ServiceParty, serviceId: ServiceId): string {
-  return party + String.fromCharCode(serviceId.length) + serviceId
 }

@@ -15,14 +15,10 @@ import type {
   ServiceSubscriptions,
   Store,
   StoreCounts,
-  StoreOptions,
   TakenId,
   WriteResult,
 } from '../store.ts'
 import { Counts } from './counts.ts'
-import { DiskSpace } from './disk-space.ts'
-import { Environment } from './environment.ts'
-import { GroupCommit } from './group-commit.ts'
 import { Links } from './links.ts'
 import { Messages } from './messages.ts'
 import { Notifications } from './notifications.ts'
@@ -30,13 +26,19 @@ import { Notifiers } from './notifiers.ts'
 import { Queues } from './queues.ts'
 import { ServiceQueues } from './service-queues.ts'
 import { Services } from './services.ts'
-import type { CommittingTable } from './table.ts'
-import { openTables } from './tables.ts'
+import type { Tables } from './tables.ts'
 
-/** The durable store: its parts share one environment, and what they do in one turn becomes durable together. */
-export class LmdbStore implements Store {
-  readonly #environment: Environment
-  readonly #commit: GroupCommit
+/** What makes the effects of a store durable. */
+export interface Commit {
+  /** See {@link Store.flushed}. */
+  flushed(): Promise<void>
+  /** Closes the engine; everything is durable by now, or lost. */
+  close(): Promise<void>
+}
+
+/** The store over tables of any engine: its parts share the tables, and `commit` makes what they did durable. */
+export class TableStore implements Store {
+  readonly #commit: Commit
   readonly #queues: Queues
   readonly #links: Links
   readonly #notifiers: Notifiers
@@ -46,23 +48,17 @@ export class LmdbStore implements Store {
   readonly #serviceQueues: ServiceQueues
   readonly #counts: Counts
 
-  /** @throws AppError when the path cannot be used */
-  constructor(path: string, { quota, onRollback }: StoreOptions) {
-    this.#environment = new Environment(path)
-    const { root } = this.#environment
-    const opened: CommittingTable[] = []
-    this.#commit = new GroupCommit(root, new DiskSpace(path, root, opened), opened, onRollback)
-    const tables = openTables(this.#environment, this.#commit.changed, opened)
+  /** @param quota messages per queue before the quota marker */
+  constructor(tables: Tables, commit: Commit, quota: number) {
+    this.#commit = commit
     const counts = (this.#counts = new Counts(tables.counts))
     const links = (this.#links = new Links(tables.links, tables.linkData))
     const serviceQueues = (this.#serviceQueues = new ServiceQueues(tables, counts))
     this.#services = new Services(tables, counts)
     this.#messages = new Messages(tables.messages, counts, quota)
     this.#notifications = new Notifications(tables.notifications, counts)
-    const notifiers = new Notifiers(tables.notifiers, this.#notifications, serviceQueues, counts)
-    this.#notifiers = notifiers
+    const notifiers = (this.#notifiers = new Notifiers(tables.notifiers, this.#notifications, serviceQueues, counts))
     this.#queues = new Queues(tables, { links, notifiers, serviceQueues, counts })
-    this.#environment.claim()
   }
 
   addQueue(queue: QueueRec, link?: LinkData): TakenId | undefined {
@@ -227,7 +223,7 @@ export class LmdbStore implements Store {
     try {
       await this.#commit.flushed()
     } finally {
-      await this.#environment.close()
+      await this.#commit.close()
     }
   }
 }

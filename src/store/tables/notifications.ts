@@ -1,5 +1,5 @@
 import type { NotifierId } from '../../protocol/ids.ts'
-import { inSlices } from '../slices.ts'
+import { inSlices } from './slices.ts'
 import type { Notification } from '../store.ts'
 import type { Counts } from './counts.ts'
 import type { Fifo } from './fifo.ts'
