@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errorCode } from './error-code.ts'
 
 export interface WriteOptions {
@@ -46,6 +47,21 @@ export async function writeDurably(
     await unlink(temporary).catch(() => undefined)
   }
   await syncDirectory(directory)
+}
+
+const PIECE_CHARACTERS = 1 << 18
+
+/** Many short texts (latin1) as content for {@link writeDurably}, in pieces of 256 KiB between which others get their turn. */
+export async function* textPieces(texts: Iterable<string>): AsyncGenerator<Uint8Array, void, undefined> {
+  let gathered = ''
+  for (const text of texts) {
+    gathered += text
+    if (gathered.length < PIECE_CHARACTERS) continue
+    yield Buffer.from(gathered, 'latin1')
+    gathered = ''
+    await nextTurn()
+  }
+  yield Buffer.from(gathered, 'latin1')
 }
 
 /** Gives a file its name unless that is taken; file systems of memory cards and shares may know no second names. */

@@ -7,7 +7,8 @@ import { exposition } from './exposition.ts'
 import { readLive, type Observed } from './live.ts'
 import type { Facts } from './metric.ts'
 import { readSnapshot } from './read-snapshot.ts'
-import { appendLine, replaceText } from './text-file.ts'
+import { textPieces, writeDurably } from '../../system/durable-file.ts'
+import { appendLine } from './text-file.ts'
 import { snapshotText } from './write-snapshot.ts'
 
 /** Where the statistics are written to. */
@@ -130,7 +131,7 @@ export class Statistics {
 
   async #writeMetrics(file: string): Promise<void> {
     const text = exposition(await this.#facts(), this.#observed.core.now())
-    await this.#write(() => replaceText(file, [text], { mode: SUMS_MODE, ifExists: 'keep mode' }))
+    await this.#write(() => writeDurably(file, text, { mode: SUMS_MODE, ifExists: 'replace' }))
   }
 
   async #facts(): Promise<Facts> {
@@ -146,7 +147,9 @@ export class Statistics {
     const { stats, store } = this.#observed.core
     const beganMs = performance.now()
     const text = snapshotText(stats, store.counts().queues)
-    await this.#write(() => replaceText(daily.snapshot, text, { mode: SNAPSHOT_MODE, ifExists: 'set mode' }))
+    await this.#write(() =>
+      writeDurably(daily.snapshot, textPieces(text), { mode: SNAPSHOT_MODE, ifExists: 'replace' }),
+    )
     this.#saveTookMs = performance.now() - beganMs
   }
 

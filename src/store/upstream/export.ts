@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { QueueRec, Store } from '../store.ts'
-import { exists, upstreamFiles, writeLines } from './files.ts'
+import { textPieces, writeDurably } from '../../system/durable-file.ts'
+import { exists, upstreamFiles } from './files.ts'
 import { formatMessageLine, formatNotificationLine } from './message-log.ts'
 import { holdsNothing } from './notice.ts'
 import { formatStoreLogRecord } from './store-log.ts'
@@ -35,6 +36,14 @@ export async function exportUpstream(store: Store, directory: string): Promise<E
   await writeLines(join(directory, messages), messageLines(store, report))
   await writeLines(join(directory, notifications), notificationLines(store, report))
   return report
+}
+
+async function writeLines(path: string, lines: Iterable<string>): Promise<void> {
+  await writeDurably(path, textPieces(ended(lines)), { mode: 0o600, ifExists: 'replace' })
+}
+
+function* ended(lines: Iterable<string>): Generator<string, void, undefined> {
+  for (const line of lines) yield `${line}\n`
 }
 
 type Counting = { -readonly [K in keyof ExportReport]: ExportReport[K] }

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { open, rename, stat, type FileHandle } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 
 /** Names of upstream's files in its log directory. */
@@ -38,38 +38,4 @@ export async function exists(path: string): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-const BUFFERED_CHARACTERS = 1 << 18
-
-/**
- * Writes lines to a file (0600) that appears under its name only when it is whole and synced to disk.
- * The number of lines.
- */
-export async function writeLines(path: string, lines: Iterable<string>): Promise<number> {
-  const partial = `${path}.partial`
-  const file = await open(partial, 'w', 0o600)
-  try {
-    const count = await appendLines(file, lines)
-    await file.sync()
-    await file.close()
-    await rename(partial, path)
-    return count
-  } finally {
-    await file.close()
-  }
-}
-
-async function appendLines(file: FileHandle, lines: Iterable<string>): Promise<number> {
-  let count = 0
-  let buffered = ''
-  for (const line of lines) {
-    buffered += `${line}\n`
-    count++
-    if (buffered.length < BUFFERED_CHARACTERS) continue
-    await file.appendFile(buffered, 'latin1')
-    buffered = ''
-  }
-  await file.appendFile(buffered, 'latin1')
-  return count
 }

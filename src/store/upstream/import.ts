@@ -1,8 +1,8 @@
-import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { MsgId, NotifierId, RcvId } from '../../protocol/ids.ts'
 import type { Store } from '../store.ts'
+import { renameDurably } from '../../system/durable-file.ts'
 import { exists, readLines, upstreamFiles, type Line } from './files.ts'
 import { journalMessages } from './journal.ts'
 import { parseMessageLine, parseNotificationLine, type MessageLogRecord } from './message-log.ts'
@@ -84,7 +84,7 @@ export async function retireUpstreamFiles(directory: string, now: Date): Promise
     [messages, `${messages}.bak`],
     [notifications, `${notifications}.bak`],
   ] as const) {
-    if (await exists(join(directory, name))) await rename(join(directory, name), join(directory, retired))
+    if (await exists(join(directory, name))) await renameDurably(join(directory, name), join(directory, retired))
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exists, upstreamFiles, writeLines } from './files.ts'
+import { writeDurably } from '../../system/durable-file.ts'
+import { exists, upstreamFiles } from './files.ts'
 
 /** One line that no SMP server takes for a record: others show it in their log and go on. */
 const NOTICE =
@@ -12,7 +13,7 @@ const NOTICE =
  */
 export async function leaveNotice(directory: string): Promise<void> {
   const path = join(directory, upstreamFiles.storeLog)
-  if (!(await exists(path))) await writeLines(path, [NOTICE])
+  if (!(await exists(path))) await writeDurably(path, `${NOTICE}\n`, { mode: 0o600, ifExists: 'fail' })
 }
 
 /** Whether a file is there that holds nothing: an empty one, or a notice. */
