@@ -7,7 +7,7 @@ import type { DhKey } from './keys.ts'
 // SMP wire format, authorization with X25519 keys:
 //   authenticator(80) = box(X25519(queue key, server's session key), nonce of corrId, SHA-512(authorized))
 
-export const authenticatorLength = 80
+export const AUTHENTICATOR_LENGTH = 80
 
 /**
  * The authenticator (80 bytes) of the authorized bytes; undefined when the DH secret is all zeros. Either side can
@@ -56,7 +56,7 @@ export function opensAuthenticator(
   authenticator: Uint8Array,
   using: CryptoBackend = backend,
 ): boolean {
-  if (authenticator.length !== authenticatorLength) return false
+  if (authenticator.length !== AUTHENTICATOR_LENGTH) return false
   const hash = sha512(authorized)
   const sent = key && open(key, cbNonce(corrId), authenticator, using)
   return sent !== undefined && timingSafeEqual(sent, hash)

@@ -12,7 +12,7 @@ declare const boxKeyBrand: unique symbol
 export type BoxKey = Buffer & { readonly [boxKeyBrand]: true }
 
 /** Bytes that a box is longer than its plaintext. */
-export const tagLength = 16
+export const TAG_LENGTH = 16
 export const nonceLength = 24
 
 const sigma = words('expand 32-byte k')
@@ -44,7 +44,7 @@ export function boxKeyInto(out: Buffer, secret: Uint8Array): BoxKey {
 
 /** tag ‖ ciphertext of `plain`: plain.length + 16 bytes. */
 export function seal(key: BoxKey, nonce: Uint8Array, plain: Uint8Array, using: CryptoBackend = backend): Buffer {
-  const out = Buffer.allocUnsafe(plain.length + tagLength)
+  const out = Buffer.allocUnsafe(plain.length + TAG_LENGTH)
   using.secretboxInto(out, plain, nonce, key)
   return out
 }
@@ -67,8 +67,8 @@ export function open(
   box: Uint8Array,
   using: CryptoBackend = backend,
 ): Buffer | undefined {
-  if (box.length < tagLength) return undefined
-  const out = Buffer.allocUnsafe(box.length - tagLength)
+  if (box.length < TAG_LENGTH) return undefined
+  const out = Buffer.allocUnsafe(box.length - TAG_LENGTH)
   return using.secretboxOpenInto(out, box, nonce, key) ? out : undefined
 }
 
@@ -79,8 +79,8 @@ export function openInPlace(
   box: Buffer,
   using: CryptoBackend = backend,
 ): Buffer | undefined {
-  if (box.length < tagLength) return undefined
-  const out = box.subarray(tagLength)
+  if (box.length < TAG_LENGTH) return undefined
+  const out = box.subarray(TAG_LENGTH)
   return using.secretboxOpenInto(out, box, nonce, key) ? out : undefined
 }
 
@@ -92,7 +92,7 @@ export function sealPadded(
   paddedLength: number,
   using: CryptoBackend = backend,
 ): Buffer {
-  const out = Buffer.allocUnsafe(paddedLength + tagLength)
+  const out = Buffer.allocUnsafe(paddedLength + TAG_LENGTH)
   sealPaddedInto(out, key, nonce, plain, using)
   return out
 }
@@ -105,7 +105,7 @@ export function sealPaddedInto(
   plain: Uint8Array,
   using: CryptoBackend = backend,
 ): void {
-  const padded = out.subarray(tagLength)
+  const padded = out.subarray(TAG_LENGTH)
   padInto(padded, plain)
   using.secretboxInto(out, padded, nonce, key)
 }

@@ -1,5 +1,5 @@
 import { backend, type CryptoBackend } from './backend.ts'
-import { boxKeyInto, openPaddedInPlace, sealPaddedInto, tagLength, type BoxKey } from './box.ts'
+import { boxKeyInto, openPaddedInPlace, sealPaddedInto, TAG_LENGTH, type BoxKey } from './box.ts'
 import { hkdfSha512 } from './hkdf.ts'
 
 // SMP wire format, block encryption (v11 and later):
@@ -12,12 +12,12 @@ const initInfo = Buffer.from('SimpleXSbChainInit')
 const stepInfo = Buffer.from('SimpleXSbChain')
 const noSalt = Buffer.alloc(0)
 
-export const blockLength = 16384
-const chainLength = 32
+export const BLOCK_LENGTH = 16384
+const CHAIN_LENGTH = 32
 /** Where the payload begins in an encrypted block: behind tag and length. */
-export const payloadOffset = tagLength + 2
+export const PAYLOAD_OFFSET = TAG_LENGTH + 2
 /** The longest payload of an encrypted block: 16384 - 16 (tag) - 2 (length). */
-export const maxEncryptedPayload = blockLength - tagLength - 2
+export const MAX_ENCRYPTED_PAYLOAD = BLOCK_LENGTH - TAG_LENGTH - 2
 
 export interface ChainStep {
   /** 32 bytes: the chain of the next block. */
@@ -46,16 +46,16 @@ export function initChains(
 
 /** Encrypts and decrypts the blocks of one connection, each direction in order. */
 export class BlockCipher {
-  /** Overwritten at every step: a chain cannot be taken back, and does not keep the memory that it was derived in. */
+  /** Overwritten at every step: a chain cannot go back, and does not keep the memory that it was derived in. */
   readonly #sendChain: Buffer
   readonly #receiveChain: Buffer
   readonly #using: CryptoBackend
 
   /** @param sendChain 32 bytes, copied; `receiveChain` likewise */
   constructor(sendChain: Uint8Array, receiveChain: Uint8Array, using: CryptoBackend = backend) {
-    const chains = Buffer.allocUnsafeSlow(2 * chainLength)
-    this.#sendChain = chains.subarray(0, chainLength)
-    this.#receiveChain = chains.subarray(chainLength)
+    const chains = Buffer.allocUnsafeSlow(2 * CHAIN_LENGTH)
+    this.#sendChain = chains.subarray(0, CHAIN_LENGTH)
+    this.#receiveChain = chains.subarray(CHAIN_LENGTH)
     this.#sendChain.set(sendChain)
     this.#receiveChain.set(receiveChain)
     this.#using = using
@@ -64,10 +64,10 @@ export class BlockCipher {
   /**
    * One block (16384 bytes) with `payload` (at most 16366 bytes); throws RangeError when it does not fit.
    *
-   * @param block what is filled; `payload` may already stand in it, at {@link payloadOffset}
+   * @param block what is filled; `payload` may already stand in it, at {@link PAYLOAD_OFFSET}
    */
-  sealBlock(payload: Uint8Array, block = Buffer.allocUnsafeSlow(blockLength)): Buffer {
-    if (payload.length > maxEncryptedPayload) {
+  sealBlock(payload: Uint8Array, block = Buffer.allocUnsafeSlow(BLOCK_LENGTH)): Buffer {
+    if (payload.length > MAX_ENCRYPTED_PAYLOAD) {
       throw new RangeError(`a payload of ${payload.length} bytes does not fit into an encrypted block`)
     }
     const { next, key, nonce } = chainStep(this.#sendChain, this.#using)

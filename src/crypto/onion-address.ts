@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { ed25519 } from '@noble/curves/ed25519.js'
 
 /*
- * Names of version 3 onion services (Tor rend-spec-v3, "Encoding onion addresses").
+ * Addresses of version 3 onion services (Tor rend-spec-v3, "Encoding onion addresses").
  *
  *   hostname = base32(PUBKEY | CHECKSUM | VERSION) ".onion"          32 + 2 + 1 bytes, 56 characters
  *   CHECKSUM = SHA3-256(".onion checksum" | PUBKEY | VERSION)[0..1]     VERSION = 3

@@ -3,7 +3,7 @@ import { certificateFields, extensionOids, type CertificateFields } from './cert
 import { rawPublicKey } from './key-objects.ts'
 import type { PublicKey } from './keys.ts'
 
-/** What is wrong with a certificate chain; the first fault found, from the leaf on. */
+/** What is wrong with a certificate chain: the first fault from the leaf on. */
 export type ChainError =
   | 'empty'
   | 'too-long'
@@ -15,7 +15,7 @@ export type ChainError =
   | 'not-a-ca'
   | 'bad-signature'
 
-export const maxChainLength = 4
+export const MAX_CHAIN_LENGTH = 4
 
 interface Link {
   readonly x509: X509Certificate
@@ -33,7 +33,7 @@ interface Link {
  */
 export function verifyChain(chain: readonly Buffer[], now: Date): ChainError | undefined {
   if (chain.length === 0) return 'empty'
-  if (chain.length > maxChainLength) return 'too-long'
+  if (chain.length > MAX_CHAIN_LENGTH) return 'too-long'
   const links: Link[] = []
   for (const der of chain) {
     const x509 = parseCertificate(der)
@@ -81,7 +81,7 @@ function issuerError(certificate: X509Certificate, issuer: X509Certificate): Cha
 
 /** The certificate that is the identity of a relay or service: the second one, or the only one. */
 export function identityCertificate(chain: readonly Buffer[]): Buffer | undefined {
-  if (chain.length > maxChainLength) return undefined
+  if (chain.length > MAX_CHAIN_LENGTH) return undefined
   return chain.length === 1 ? chain[0] : chain[1]
 }
 

@@ -1,4 +1,4 @@
-import { boxKey, cbNonce, sealInto, tagLength } from '../crypto/box.ts'
+import { boxKey, cbNonce, sealInto, TAG_LENGTH } from '../crypto/box.ts'
 import { idToBytes, type RcvId } from '../protocol/ids.ts'
 import { ENCRYPTED_MESSAGE_SIZE } from '../protocol/limits.ts'
 import { messagePlaintext, quotaPlaintext } from '../protocol/message-body.ts'
@@ -11,7 +11,7 @@ import type { Subscription } from './subscriber.ts'
 /** Encrypts a stored message for its recipient: the same bytes at every delivery, because its id is the nonce. */
 export function messageReply(queue: QueueRec, message: Message): Reply {
   const body = Buffer.allocUnsafeSlow(ENCRYPTED_MESSAGE_SIZE)
-  const inPlace = body.subarray(tagLength)
+  const inPlace = body.subarray(TAG_LENGTH)
   const plaintext =
     message.type === 'quota' ? quotaPlaintext(message.timestamp, inPlace) : messagePlaintext(message, inPlace)
   sealInto(body, boxKey(queue.rcvDhSecret), cbNonce(idToBytes(message.id)), plaintext)

@@ -7,7 +7,7 @@ const BACKLOG = 1024
 /**
  * Listens on one address, or on every address: dual-stack, or IPv4 alone where the system has no IPv6.
  *
- * @param key the key that the port comes from, for messages
+ * @param key the key that sets the port, for messages
  * @param section the section of that key
  * @throws AppError `PORT_IN_USE` (naming the process where /proc shows it), `PORT_FORBIDDEN` or `ADDRESS_NOT_LOCAL`
  */

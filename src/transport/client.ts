@@ -3,7 +3,7 @@ import { portNumber, type RelayAddress } from '../protocol/server-address.ts'
 import { checkRelayChain, joinRelay, type ClientHandshakeOptions } from './client-handshake.ts'
 import { ConnectError, failConnect, type ConnectFailure } from './failure.ts'
 import { peerChain } from './peer-certificates.ts'
-import { reach } from './reach.ts'
+import { connectVia } from './connector.ts'
 import { RelayClient, type RelayClientOptions } from './relay-client.ts'
 import { chooseRoute, type Route, type Routing } from './route.ts'
 import { connectTls } from './tls-client.ts'
@@ -11,18 +11,18 @@ import { TlsChannel } from './tls-channel.ts'
 
 export interface ConnectOptions extends ClientHandshakeOptions, RelayClientOptions {
   readonly routing?: Routing
-  /** For reaching the host, TLS and the handshake together; 45 s when absent. */
+  /** For the TCP connection, TLS and the handshake together; 45 s when absent. */
   readonly timeoutMs?: number
-  /** Gives the attempt up, as a time-out does. */
+  /** Cancels the attempt, as a timeout does. */
   readonly signal?: AbortSignal
   /** Replaces DNS for hosts that are connected to directly. */
   readonly lookup?: LookupFunction
 }
 
-/** Milliseconds that each step took, as far as the attempt came. */
+/** Milliseconds of each step that was reached. */
 export interface ConnectTimings {
   /** TCP, or TCP and SOCKS. */
-  reach?: number
+  connect?: number
   tls?: number
   handshake?: number
 }
@@ -34,8 +34,8 @@ export type ConnectResult =
 const CONNECT_TIMEOUT_MS = 45_000
 
 /**
- * Connects to a relay as SMP clients and proxies do and verifies that it is the one of the address (wire format §11).
- * Whatever a network or a peer can do wrong is a `failure`, never a rejection.
+ * Connects to a relay as SMP clients and proxies do and checks that its identity is that of the address (wire format
+ * §11). Everything that a network or a peer can do wrong is a `failure`, never a rejection.
  */
 export async function connectRelay(address: RelayAddress, options: ConnectOptions = {}): Promise<ConnectResult> {
   const route = chooseRoute(address.hosts, options.routing ?? {})
@@ -66,8 +66,8 @@ async function connectBy(
   try {
     const tcp = await timed(
       timings,
-      'reach',
-      reach(route, port, { signal, ...(options.lookup && { lookup: options.lookup }) }),
+      'connect',
+      connectVia(route, port, { signal, ...(options.lookup && { lookup: options.lookup }) }),
     )
     const tls = await timed(timings, 'tls', connectTls(tcp, options.service, signal))
     const chain = peerChain(tls)

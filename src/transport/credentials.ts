@@ -7,7 +7,7 @@ import { samePublicKey, signingKeyFromPem, type SigningKey } from '../crypto/key
 import { certificateKey, verifyChain } from '../crypto/x509.ts'
 import { MAX_CHAIN } from './peer-certificates.ts'
 
-/** What proves to clients that this is the relay of its address. */
+/** What the relay authenticates itself to clients with. */
 export interface RelayCredentials {
   /** DER, leaf first, then the identity certificate and what the operator has above it: 2..4. */
   readonly chain: readonly Buffer[]

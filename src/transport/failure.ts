@@ -1,13 +1,13 @@
-/** How far a connection to a relay came. */
-export type ConnectStep = 'address' | 'reach' | 'tls' | 'handshake'
+/** How far a connection to a relay got. */
+export type ConnectStep = 'address' | 'connect' | 'tls' | 'handshake'
 
 /**
  * Why a relay could not be connected to:
- * `noHost`: no host of the address can be reached the way this relay is set up, or .onion without SOCKS;
- * `unresolved`: DNS knows no such name; `proxyUnavailable`: the SOCKS proxy is not there or refused us;
- * `descriptorNotFound`: tor found no descriptor of the onion service; `authorizationNeeded`: the onion service admits
- * only clients that it knows; `identity`: certificates of another relay; `session`: the two sides see different TLS
- * sessions; `protocol`: what the relay sent is not SMP.
+ * `noHost`: the address has no usable host, or it is .onion and there is no SOCKS proxy; `unresolved`: DNS has no such
+ * name; `proxyUnavailable`: the SOCKS proxy is down or refused the connection; `descriptorNotFound`: tor found no
+ * descriptor of the onion service; `authorizationNeeded`: the onion service requires client authorization; `identity`:
+ * certificates of another relay; `session`: the two sides see different TLS sessions; `protocol`: the relay did not
+ * send SMP.
  */
 export type ConnectReason =
   | 'noHost'
@@ -29,11 +29,11 @@ export type ConnectReason =
 export interface ConnectFailure {
   readonly step: ConnectStep
   readonly reason: ConnectReason
-  /** One sentence for an operator, without names of hosts. */
+  /** One sentence for the operator, without host names. */
   readonly detail: string
 }
 
-/** The errors of a handshake are values outside this layer; inside, the first one ends the attempt. */
+/** Outside this layer, connection failures are values; inside it, the first one ends the attempt. */
 export class ConnectError extends Error {
   override readonly name = 'ConnectError'
   readonly failure: ConnectFailure

@@ -18,7 +18,7 @@ export interface HttpListener {
 
 /** Milliseconds. */
 const LIMITS = { headersTimeout: 10_000, requestTimeout: 20_000, keepAliveTimeout: 10_000 }
-/** Without anything sent or received. */
+/** Milliseconds without anything sent or received. */
 const IDLE_TIMEOUT_MS = 30_000
 const CHECKING_INTERVAL_MS = 5000
 const MAX_HEADER_SIZE = 8192
@@ -26,8 +26,9 @@ const MAX_CONNECTIONS = 512
 const MAX_REQUESTS_PER_CONNECTION = 100
 
 /**
- * The site over plain HTTP/1.1: behind a reverse proxy, or under the onion name. With an operator's fault, such as a
- * port in use, the promise is rejected with an AppError.
+ * Serves the site over plain HTTP/1.1: behind a reverse proxy, or under the onion address.
+ *
+ * @throws whatever `bind` throws
  */
 export async function listenHttp({ host, port, site }: HttpListenOptions): Promise<HttpListener> {
   const options = { ...LIMITS, maxHeaderSize: MAX_HEADER_SIZE, connectionsCheckingInterval: CHECKING_INTERVAL_MS }

@@ -4,12 +4,12 @@ import { pipeline } from 'node:stream/promises'
 import { bind } from './bind.ts'
 import { LineSplitter } from './line-splitter.ts'
 
-/** One connection's side of a conversation in lines. */
+/** One connection that talks in lines. */
 export interface LineConversation {
   readonly greeting: readonly string[]
-  /** The lines that answer a line; asked for one after the other, as fast as the peer takes them. Never throws. */
+  /** The lines that answer a line, produced one by one as fast as the peer reads them. Never throws. */
   answer(line: string): AsyncIterable<string>
-  /** The connection is closed when what was answered has been sent. */
+  /** The connection is closed once the answer has been sent. */
   readonly ended: boolean
   /** Milliseconds without traffic after which the connection is closed. */
   readonly idleMs: number
@@ -23,7 +23,7 @@ export interface LineServerOptions {
   readonly portKey: string
   /** Bytes; a connection that sends a longer line is closed. */
   readonly maxLineLength: number
-  /** At once; further ones are told so, and closed. */
+  /** Simultaneous connections; further ones get an error line and are closed. */
   readonly maxConnections: number
   readonly converse: () => LineConversation
 }
@@ -35,9 +35,9 @@ export interface LineServer {
 }
 
 /**
- * Serves plain text lines over TCP. A peer that does not read is not read from, and one that breaks off breaks nothing.
+ * Serves plain text lines over TCP. A peer that does not read is not read from.
  *
- * @throws AppError as of `bind`
+ * @throws whatever `bind` throws
  */
 export async function serveLines(options: LineServerOptions): Promise<LineServer> {
   const server = createServer({ allowHalfOpen: true, noDelay: true })
@@ -74,7 +74,7 @@ async function serve(socket: Socket, { converse, maxLineLength }: LineServerOpti
   try {
     await pipeline(Readable.from(lines, { objectMode: false, highWaterMark: 16_384 }), socket)
   } catch {
-    // The peer broke off; that is its right.
+    // The peer disconnected.
   }
   socket.destroy()
 }

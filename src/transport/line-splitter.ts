@@ -1,25 +1,25 @@
 const LF = 0x0a
 
-/** Lines that became complete; `tooLong` when what follows them is longer than a line may be. */
+/** Lines that became complete; `tooLong` when what follows is longer than a line may be. */
 export interface SplitLines {
   readonly lines: readonly string[]
   readonly tooLong: boolean
 }
 
 /**
- * Cuts received bytes into lines that end with LF or CRLF. A line is a latin1 string, one character per byte, without
- * its end; never more than one line of the greatest length is kept.
+ * Splits received bytes into lines that end with LF or CRLF. A line is a latin1 string, one character per byte, without
+ * its line ending; at most one line of the maximum length is kept.
  */
 export class LineSplitter {
   readonly #maxLength: number
   #begun = ''
 
-  /** @param maxLength bytes of a line, its end not counted */
+  /** @param maxLength bytes of a line without its line ending */
   constructor(maxLength: number) {
     this.#maxLength = maxLength
   }
 
-  /** What came after the last line end: the last line, when the peer ends without one. */
+  /** What follows the last line ending: the last line, when the peer ends without one. */
   get begun(): string {
     return this.#begun
   }

@@ -3,8 +3,8 @@ import { createServer as createTlsServer, type Server as TlsServer, type TlsOpti
 import { bind, errorCode } from './bind.ts'
 import type { BlockChannel } from './channel.ts'
 import type { RelayCredentials } from './credentials.ts'
-import { Thrift } from './thrift.ts'
-import { ThriftyStream } from './thrifty-stream.ts'
+import { LowMemory } from './low-memory.ts'
+import { LowMemoryStream } from './low-memory-stream.ts'
 import { TlsChannel } from './tls-channel.ts'
 import { ALPN_PROTOCOLS, TLS_PARAMETERS, WEB_TLS_PARAMETERS } from './tls-parameters.ts'
 import { tlsSession, type TlsFault } from './tls-session.ts'
@@ -16,22 +16,23 @@ import { createWebServer } from './web-server.ts'
 export type { TlsFault } from './tls-session.ts'
 
 const TLS_TIMEOUT_MS = 60_000
-/** Later than the 10 minutes after which clients with subscriptions PING, so that live ones are never probed. */
+/** Longer than the 10 minutes after which clients with subscriptions send PING, so that live ones are never probed. */
 const KEEP_ALIVE_MS = 900_000
-/** For the first message of TLS alone, which clients send at once. */
+/** For the first TLS message alone, which clients send at once. */
 const HELLO_TIMEOUT_MS = 20_000
 
 /** HTTP with or without pages, and SMP over WebSockets. */
 export interface WebOptions {
-  /** Together with SMP blocks, told apart by the client's first message; or alone, for every client. */
+  /** Beside SMP blocks, told apart by the client's first message; or alone, for every client. */
   readonly on: 'shared port' | 'own port'
   /**
-   * For clients that name a server (SNI), as browsers do; the others, and all while there is none, get the relay's own.
+   * For clients that send a server name (SNI), as browsers do. Other clients get the relay's own certificate, and so does
+   * everybody while there is none.
    */
   readonly certificate?: WebCertificate
-  /** The pages, for those that the web certificate is for. */
+  /** The pages, served with the web certificate. */
   readonly site?: RequestHandler
-  /** Until a request came or became a WebSocket; 20 s when absent. */
+  /** For a request to arrive or become a WebSocket; 20 s when absent. */
   readonly requestTimeoutMs?: number
 }
 
@@ -42,17 +43,17 @@ export interface ListenOptions {
   readonly port: number
   readonly credentials: RelayCredentials
   /**
-   * A connection whose TLS is complete; the SMP handshake has not begun.
+   * A connection after its TLS handshake and before its SMP handshake.
    *
    * @param challenge what a WebSocket client wants a proof of identity over, 32 bytes
    */
   readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
   readonly onTlsError?: (fault: TlsFault) => void
-  /** For TLS, from accepting the connection on; 60 s when absent. */
+  /** For TLS, from accepting the connection; 60 s when absent. */
   readonly handshakeTimeoutMs?: number
   /** SMP blocks alone when absent. */
   readonly web?: WebOptions
-  /** What an operator sets to have another port, for the fault of a port in use. */
+  /** The key that sets the port, named in the error of a port in use. */
   readonly setting?: { readonly key: string; readonly section: string }
 }
 
@@ -64,17 +65,18 @@ export interface ListenerCounts {
 
 export interface Listener {
   readonly port: number
-  /** Connections, those whose TLS is not complete included. */
+  /** Connections, including those whose TLS handshake is not complete. */
   readonly counts: Readonly<ListenerCounts>
-  /** New connections get these from now on. */
+  /** Uses these for new connections. */
   useCredentials(credentials: RelayCredentials): void
   /** Stops listening and ends every connection. */
   close(): Promise<void>
 }
 
 /**
- * Accepts SMP connections (wire format §3), and those of the web where it is asked for. With an operator's fault, such
- * as a port in use, the promise is rejected with an AppError.
+ * Accepts SMP connections (wire format §3), and those of the web where configured.
+ *
+ * @throws whatever `bind` throws
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
@@ -101,7 +103,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   await bind(server, options.port, options.host, options.setting?.key, options.setting?.section)
   port = portOf(server)
-  // A connection that cannot be accepted (no descriptor left, reset before accept) is no reason to stop listening.
+  // A connection that cannot be accepted (out of descriptors, reset before accept) is no reason to stop listening.
   server.on('error', (error) => options.onTlsError?.({ code: errorCode(error) }))
   return {
     port,
@@ -140,7 +142,7 @@ function smpAcceptor(options: ListenOptions, port: () => number): Acceptor {
   }
 }
 
-/** Hands each connection to the acceptor for what its client is going to speak. */
+/** Passes each connection to the acceptor of the protocol that its client will speak. */
 function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): Acceptor {
   const timeoutMs = Math.min(options.handshakeTimeoutMs ?? TLS_TIMEOUT_MS, HELLO_TIMEOUT_MS)
   const isWebPort = options.web?.certificate !== undefined
@@ -161,7 +163,7 @@ function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): A
 }
 
 function start(socket: Socket, server: TlsServer): void {
-  server.emit('connection', new ThriftyStream(socket))
+  server.emit('connection', new LowMemoryStream(socket))
 }
 
 function smpServer(options: ListenOptions, port: () => number): TlsServer {
@@ -169,7 +171,7 @@ function smpServer(options: ListenOptions, port: () => number): TlsServer {
   const server = createTlsServer({
     ...smpContext(options.credentials),
     ALPNProtocols: [...ALPN_PROTOCOLS],
-    // Asked of every client, given by services only, and verified in the SMP handshake by SMP's own rules.
+    // Requested from every client, sent by services only, and verified in the SMP handshake by SMP's own rules.
     requestCert: true,
     rejectUnauthorized: false,
     handshakeTimeout: handshakeTimeoutMs,
@@ -188,7 +190,7 @@ function webServer(options: ListenOptions, web: WebOptions, port: () => number):
   return createWebServer({
     tls: {
       ...webContext(options.credentials),
-      // Browsers would ask their users for one, so it is asked only where there are no browsers.
+      // A browser would ask its user for one, so it is requested only where there are no browsers.
       requestCert: web.on === 'own port' && site === undefined,
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs,
@@ -218,8 +220,8 @@ function openChannel(socket: TLSSocket, port: () => number, options: ListenOptio
     options.onTlsError?.(session)
     return
   }
-  const channel = new TlsChannel(socket, session.sessionId, session.certificates, port(), new Thrift())
-  // What TLS has to say at the end of its handshake leaves first: together with a block it would need a larger buffer.
+  const channel = new TlsChannel(socket, session.sessionId, session.certificates, port(), new LowMemory())
+  // The last messages of the TLS handshake leave first: together with a block they would need a larger buffer.
   setImmediate(() => setImmediate(() => options.onChannel(channel)))
 }
 

@@ -1,6 +1,6 @@
 import type { BlockChannel } from './channel.ts'
 
-/** A block that a handshake waits for, or why it did not come. */
+/** A block that a handshake waits for, or why it did not arrive. */
 export type Received = Buffer | 'timeout' | 'closed'
 
 /**

@@ -63,20 +63,20 @@ export class RelayClient {
   /** Why the connection ended, when it has. */
   readonly closed: Promise<CloseReason>
 
-  private readonly options: RelayClientOptions
-  private readonly pending = new Map<string, Pending>()
-  private isClosed = false
+  readonly #options: RelayClientOptions
+  readonly #pending = new Map<string, Pending>()
+  #isClosed = false
 
-  /** Takes over the channel of a handshake that is complete. */
+  /** Owns the channel of a complete handshake from now on. */
   constructor(session: RelaySession, options: RelayClientOptions = {}) {
     this.session = session
-    this.options = options
+    this.#options = options
     this.closed = new Promise((resolve) => {
       session.link.channel.attach({
-        block: (block) => this.receive(block),
+        block: (block) => this.#receive(block),
         drain: () => undefined,
         close: (reason) => {
-          this.end()
+          this.#end()
           resolve(reason)
         },
       })
@@ -85,7 +85,7 @@ export class RelayClient {
 
   /** Requests that wait for their answers. */
   get inFlight(): number {
-    return this.pending.size
+    return this.#pending.size
   }
 
   /** Sends one command; the reply may come in any order with those of other requests. Never rejects. */
@@ -93,8 +93,8 @@ export class RelayClient {
     const { link } = this.session
     const { entityId = NO_ENTITY, corrId = randomBytes(NONCE_SIZE), authorize } = options
     const key = corrId.toString('latin1')
-    if (this.isClosed) return failed({ type: 'closed' })
-    if (this.pending.size >= (this.options.maxInFlight ?? MAX_IN_FLIGHT) || this.pending.has(key)) {
+    if (this.#isClosed) return failed({ type: 'closed' })
+    if (this.#pending.size >= (this.#options.maxInFlight ?? MAX_IN_FLIGHT) || this.#pending.has(key)) {
       return failed({ type: 'busy' })
     }
     const message = encodeCommand(command, link.version)
@@ -105,10 +105,10 @@ export class RelayClient {
 
     return new Promise((resolve) => {
       const timer = setTimeout(
-        () => this.settle(key, { failure: { type: 'timeout' } }),
-        options.timeoutMs ?? this.options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+        () => this.#settle(key, { failure: { type: 'timeout' } }),
+        options.timeoutMs ?? this.#options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       )
-      this.pending.set(key, { entityId, timer, resolve })
+      this.#pending.set(key, { entityId, timer, resolve })
       link.sendPayload(payload)
     })
   }
@@ -126,7 +126,7 @@ export class RelayClient {
     this.session.link.channel.close()
   }
 
-  private receive(block: Buffer): void {
+  #receive(block: Buffer): void {
     const { link } = this.session
     const payload = link.openPayload(block)
     const transmissions = payload && parsePayload(payload)
@@ -134,37 +134,37 @@ export class RelayClient {
       this.close()
       return
     }
-    for (const bytes of transmissions) this.receiveTransmission(bytes)
+    for (const bytes of transmissions) this.#receiveTransmission(bytes)
   }
 
-  private receiveTransmission(bytes: Buffer): void {
+  #receiveTransmission(bytes: Buffer): void {
     const { link } = this.session
     const parsed = parseTransmission(bytes, link.transmissionContext)
     if (parsed.type === 'error') return
     const reply = parseReply(parsed.command, link.version)
     if (parsed.corrId.length === 0) {
-      if (reply !== undefined) this.options.onEvent?.({ entityId: parsed.entityId, reply })
+      if (reply !== undefined) this.#options.onEvent?.({ entityId: parsed.entityId, reply })
       return
     }
     const key = parsed.corrId.toString('latin1')
-    const pending = this.pending.get(key)
+    const pending = this.#pending.get(key)
     if (pending === undefined) return
-    if (reply === undefined) this.settle(key, { failure: { type: 'response', bytes: Buffer.from(parsed.command) } })
-    else if (parsed.entityId !== pending.entityId) this.settle(key, { failure: { type: 'unexpected', reply } })
-    else this.settle(key, { reply })
+    if (reply === undefined) this.#settle(key, { failure: { type: 'response', bytes: Buffer.from(parsed.command) } })
+    else if (parsed.entityId !== pending.entityId) this.#settle(key, { failure: { type: 'unexpected', reply } })
+    else this.#settle(key, { reply })
   }
 
-  private settle(key: string, result: RequestResult): void {
-    const pending = this.pending.get(key)
+  #settle(key: string, result: RequestResult): void {
+    const pending = this.#pending.get(key)
     if (pending === undefined) return
-    this.pending.delete(key)
+    this.#pending.delete(key)
     clearTimeout(pending.timer)
     pending.resolve(result)
   }
 
-  private end(): void {
-    this.isClosed = true
-    for (const key of [...this.pending.keys()]) this.settle(key, { failure: { type: 'closed' } })
+  #end(): void {
+    this.#isClosed = true
+    for (const key of [...this.#pending.keys()]) this.#settle(key, { failure: { type: 'closed' } })
   }
 }
 

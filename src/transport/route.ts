@@ -1,19 +1,19 @@
 import { isIP } from 'node:net'
 
-/** A SOCKS5 proxy: a TCP address, or the path of a unix socket. */
+/** A SOCKS5 proxy: a TCP address or the path of a unix socket. */
 export type SocksServer = ({ readonly host: string; readonly port: number } | { readonly path: string }) & {
-  /** With tor, each user name and password gets circuits of its own. */
+  /** With Tor, each user name and password gets its own circuits. */
   readonly username?: string
   readonly password?: string
 }
 
 export interface Routing {
   readonly socks?: SocksServer
-  /** For which hosts the proxy is used; `onion` when absent. */
+  /** Which hosts the proxy is used for; `onion` when absent. */
   readonly socksMode?: 'onion' | 'always'
   /** Which kind of host is preferred; `public` when absent. */
   readonly hostMode?: 'public' | 'onion'
-  /** Take no host of another kind than the preferred one. */
+  /** Never use a host of the other kind. */
   readonly requiredHostMode?: boolean
 }
 
@@ -32,7 +32,7 @@ export function needsDns(host: string): boolean {
   return isIP(host) === 0
 }
 
-/** The one place that decides which host of an address is connected to, and how (server behaviour §8.6). */
+/** Decides which host of an address to connect to, and how (server behaviour §8.6). */
 export function chooseRoute(hosts: readonly string[], routing: Routing): Route {
   const { socks } = routing
   const host = chooseHost(hosts, routing)

@@ -23,7 +23,7 @@ import type { RelayCredentials } from './credentials.ts'
 import { receiveBlock } from './receive-block.ts'
 import { SmpLink, type ClientService } from './smp-link.ts'
 
-/** A service as it proved itself in TLS and in its hello. */
+/** A service as authenticated by TLS and its hello. */
 export interface ServiceHello {
   readonly role: ServiceRole
   /** DER, leaf first, 1..4. */
@@ -32,16 +32,16 @@ export interface ServiceHello {
   readonly certHash: Buffer
 }
 
-/** Finds or creates the service; undefined (or a rejection) when it cannot be had, as when its role is another one. */
+/** Finds or creates the service; undefined (or a rejection) when that fails, as when it is registered with another role. */
 export type LookupService = (hello: ServiceHello) => ServiceId | undefined | Promise<ServiceId | undefined>
 
 export interface HandshakeOptions {
   readonly credentials: Pick<RelayCredentials, 'chain' | 'signingKey' | 'identityHash'>
-  /** Versions offered to clients that negotiated ALPN; the others get v6 alone. */
+  /** Versions offered to clients that negotiated ALPN; the others get only v6. */
   readonly range?: VersionRange
   /** For the whole handshake; 120 s when absent. */
   readonly timeoutMs?: number
-  /** What a WebSocket client wants a proof of identity over (wire format of WebSockets §5), 32 bytes. */
+  /** What a WebSocket client wants the relay to sign with its identity (wire format of WebSockets §5), 32 bytes. */
   readonly challenge?: Buffer
   /** Without it no service is accepted. */
   readonly lookupService?: LookupService
@@ -99,8 +99,8 @@ async function handshake(channel: BlockChannel, options: HandshakeOptions): Prom
 }
 
 /**
- * Copies of what a connection keeps, in memory of its own: the parts of a parsed block, and Node's small buffers, are
- * pieces of larger ones that they would keep alive.
+ * Copies what a connection keeps into memory of its own: the parts of a parsed block, and Node's small buffers, are
+ * slices that would keep larger buffers alive.
  */
 function ownMemory<T extends readonly (Buffer | undefined)[]>(parts: readonly [...T]): T
 function ownMemory(parts: readonly (Buffer | undefined)[]): (Buffer | undefined)[] {
@@ -139,13 +139,13 @@ async function acceptService(
   const respond = (response: ServiceResponse): void => {
     channel.write(pad(encodeServiceResponse(response), BLOCK_SIZE))
   }
-  const proven = provenService(channel.peerCertificates, hello, now?.() ?? new Date())
-  if (proven === undefined) {
+  const authenticated = authenticatedService(channel.peerCertificates, hello, now?.() ?? new Date())
+  if (authenticated === undefined) {
     respond({ type: 'E', error: { type: 'HANDSHAKE', error: 'BAD_AUTH' } })
     return undefined
   }
   const { role, chain } = hello
-  const { certHash, sessionKey } = proven
+  const { certHash, sessionKey } = authenticated
   const serviceId = await foundService(lookupService, { role, certificates: chain, certHash })
   if (serviceId === undefined) {
     respond({ type: 'E', error: { type: 'HANDSHAKE', error: 'BAD_SERVICE' } })
@@ -155,8 +155,8 @@ async function acceptService(
   return { serviceId, role, certHash, sessionKey }
 }
 
-/** Who the service is and its session key, when the chain is the one of TLS, is valid, and its leaf signed the key. */
-function provenService(
+/** The service's identity and session key, if its chain is that of TLS and valid, and the leaf signed the key. */
+function authenticatedService(
   tlsChain: readonly Buffer[],
   { chain, signedKey }: ClientServiceHello,
   now: Date,
@@ -173,7 +173,7 @@ function provenService(
   return { certHash: certificateFingerprint(identity), sessionKey: { alg: signed.key.alg, raw: signed.key.raw } }
 }
 
-/** What goes wrong in the store while looking is told to the client as BAD_SERVICE; the store reports it to the log. */
+/** When the store fails, the client gets BAD_SERVICE; the store reports the failure in the log. */
 async function foundService(lookup: LookupService | undefined, hello: ServiceHello): Promise<ServiceId | undefined> {
   try {
     return await lookup?.(hello)

@@ -1,4 +1,4 @@
-import { payloadOffset, type BlockCipher } from '../crypto/chain.ts'
+import { PAYLOAD_OFFSET, type BlockCipher } from '../crypto/chain.ts'
 import type { DhKey, DhKeyPair, PublicKey } from '../crypto/keys.ts'
 import { pad, padInto, unpad } from '../crypto/pad.ts'
 import type { ServiceRole } from '../protocol/hello.ts'
@@ -11,7 +11,7 @@ import type { BlockChannel } from './channel.ts'
 /** Bytes before the payload of a plain block: its length. */
 const LENGTH_SIZE = 2
 
-/** The service that a client proved to be. */
+/** The service that a client authenticated as. */
 export interface ClientService {
   readonly serviceId: ServiceId
   readonly role: ServiceRole
@@ -21,7 +21,7 @@ export interface ClientService {
   readonly sessionKey: PublicKey<'ed25519'>
 }
 
-/** What the handshake settled (wire format §4.5). */
+/** What the handshake agreed on (wire format §4.5). */
 export interface SmpSession {
   readonly version: number
   /** What this relay offered, up to `version`. */
@@ -94,7 +94,7 @@ export class SmpLink {
   sendTransmissions(transmissions: readonly Buffer[]): boolean {
     const { cipher } = this.session
     const block = Buffer.allocUnsafeSlow(BLOCK_SIZE)
-    const payload = encodePayload(transmissions, block.subarray(cipher === undefined ? LENGTH_SIZE : payloadOffset))
+    const payload = encodePayload(transmissions, block.subarray(cipher === undefined ? LENGTH_SIZE : PAYLOAD_OFFSET))
     if (cipher === undefined) padInto(block, payload)
     else cipher.sealBlock(payload, block)
     return this.channel.write(block)

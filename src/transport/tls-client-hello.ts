@@ -1,16 +1,16 @@
 import { parsePrefix, refuse, type Reader } from '../protocol/reader.ts'
 
-/** What a TLS client asks for in its first message, before anything is encrypted or settled. */
+/** What a TLS client asks for in its first message, before anything is encrypted or agreed. */
 export interface TlsClientHello {
-  /** Whether it named a server (SNI, RFC 6066 §3). */
+  /** Whether it sent a server name (SNI, RFC 6066 §3). */
   readonly hasServerName: boolean
-  /** What it offered in ALPN (RFC 7301), in its order; undefined when it sent no ALPN. */
+  /** The protocols that it offered in ALPN (RFC 7301), in its order; undefined without ALPN. */
   readonly protocols: readonly string[] | undefined
 }
 
 /** More than any client needs, with keys of post-quantum groups and padding. */
 const MAX_HELLO = 16_384
-/** Of all records that carry it: in more and smaller ones no client sends it. */
+/** Of all records that carry it; no client splits it further. */
 const MAX_RECORD_BYTES = 32_768
 
 const RECORD_HEADER = 5

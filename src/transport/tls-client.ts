@@ -5,7 +5,7 @@ import type { ServiceRole } from '../protocol/hello.ts'
 import { ConnectError } from './failure.ts'
 import { SMP_ALPN, TLS_PARAMETERS } from './tls-parameters.ts'
 
-/** What a service proves itself with. */
+/** What a service authenticates with. */
 export interface ServiceCredentials {
   readonly role: ServiceRole
   /** DER, leaf first, 1..4. */
@@ -47,8 +47,8 @@ export function connectTls(
       socket.destroy()
       reject(new ConnectError({ step: 'tls', reason, detail }))
     }
-    const abort = (): void => fail('timeout', 'TLS was not set up in time.')
-    const closed = (): void => fail('tls', `TLS could not be set up: ${fault}.`)
+    const abort = (): void => fail('timeout', 'The TLS handshake timed out.')
+    const closed = (): void => fail('tls', `The TLS handshake failed: ${fault}.`)
     socket.on('error', (error: NodeJS.ErrnoException) => {
       fault = error.code ?? error.message
     })

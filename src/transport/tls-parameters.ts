@@ -1,6 +1,6 @@
 import { constants } from 'node:crypto'
 
-// SMP wire format §3: what both sides of an SMP connection agree on before the first block.
+// SMP wire format §3: the TLS parameters of both sides of an SMP connection.
 
 /** In the relay's order of preference; the last two are for clients on port 443 that may offer nothing else. */
 export const ALPN_PROTOCOLS = ['smp/1', 'h2', 'http/1.1'] as const
@@ -22,8 +22,8 @@ export const TLS_PARAMETERS = {
 } as const
 
 /**
- * For browsers, whose certificates, ciphers and groups are others. Finite-field groups are left out: every client that
- * has them has X25519 too, and they make a handshake expensive for the relay alone.
+ * For browsers, which use other certificates, ciphers and groups. Finite-field groups are left out: every client that
+ * has them has X25519 too, and they make a handshake expensive for the relay but not for the client.
  *
  * The web certificate joins the relay's own in a handshake, and the first cipher (in TLS 1.2) and signature algorithm
  * that the client knows and one of the two can serve choose between them: those of the relay's own come last.

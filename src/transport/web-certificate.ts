@@ -14,62 +14,62 @@ const CHECK_INTERVAL_MS = 60_000
 const notThereYet = 'not there yet'
 
 /**
- * The certificate that browsers trust, of whatever kind they accept. The files may come later, and be renewed, while
- * the relay runs: they are looked at again when a connection needs them, at most once a minute. What cannot be used is
- * said once in the log, and the pair before it stays in use. As long as neither file was ever there nothing is wrong.
+ * The certificate that browsers trust, of any kind that they accept. The files may appear or be renewed while the relay
+ * runs: they are checked when a connection needs them, at most once a minute. A pair that cannot be used is logged once
+ * and the previous one stays in use. Missing files are not an error as long as neither of them ever existed.
  */
 export class WebCertificate {
-  private readonly files: WebCertificateFiles
-  private readonly log: Logger
-  private readonly now: () => number
-  private current: SecureContext | undefined
-  private loaded: string | undefined
-  private checking: Promise<void> | undefined
-  private checkAt = -Infinity
-  private fault: string | undefined
+  readonly #files: WebCertificateFiles
+  readonly #log: Logger
+  readonly #now: () => number
+  #current: SecureContext | undefined
+  #loaded: string | undefined
+  #checking: Promise<void> | undefined
+  #checkAt = -Infinity
+  #fault: string | undefined
 
   constructor(files: WebCertificateFiles, log: Logger, now = (): number => performance.now()) {
-    this.files = files
-    this.log = log
-    this.now = now
+    this.#files = files
+    this.#log = log
+    this.#now = now
   }
 
-  /** undefined while there is none that can be used. */
+  /** undefined while there is no usable certificate. */
   async context(): Promise<SecureContext | undefined> {
-    if (this.now() >= this.checkAt) {
-      this.checkAt = this.now() + CHECK_INTERVAL_MS
-      this.checking = this.check()
+    if (this.#now() >= this.#checkAt) {
+      this.#checkAt = this.#now() + CHECK_INTERVAL_MS
+      this.#checking = this.#check()
     }
-    await this.checking
-    return this.current
+    await this.#checking
+    return this.#current
   }
 
-  private async check(): Promise<void> {
-    const { certificate, key } = this.files
+  async #check(): Promise<void> {
+    const { certificate, key } = this.#files
     try {
       const version = `${await versionOf(certificate)} ${await versionOf(key)}`
-      if (version === this.loaded) return
+      if (version === this.#loaded) return
       const [cert, keyPem] = await Promise.all([readFile(certificate), readFile(key)])
-      this.current = createSecureContext({ ...WEB_TLS_PARAMETERS, cert, key: keyPem })
-      if (this.loaded !== undefined || this.fault !== undefined) this.log.note(`The web certificate was read again.`)
-      this.loaded = version
-      this.fault = undefined
+      this.#current = createSecureContext({ ...WEB_TLS_PARAMETERS, cert, key: keyPem })
+      if (this.#loaded !== undefined || this.#fault !== undefined) this.#log.note('Reloaded the web certificate.')
+      this.#loaded = version
+      this.#fault = undefined
     } catch (error) {
-      await this.report(error)
+      await this.#report(error)
     }
   }
 
-  private async report(error: unknown): Promise<void> {
-    const isAwaited = this.loaded === undefined && (await isNowhere(this.files))
+  async #report(error: unknown): Promise<void> {
+    const isAwaited = this.#loaded === undefined && (await isNowhere(this.#files))
     const fault = isAwaited ? notThereYet : error instanceof Error ? error.message : String(error)
-    if (fault === this.fault) return
-    this.fault = fault
+    if (fault === this.#fault) return
+    this.#fault = fault
     if (isAwaited) {
-      this.log.info('The web certificate is not there yet.')
+      this.#log.info('No web certificate yet.')
       return
     }
-    const meanwhile = this.loaded === undefined ? 'browsers cannot connect' : 'the one before it stays in use'
-    this.log.warn(`The web certificate cannot be used, ${meanwhile}: ${fault}`)
+    const meanwhile = this.#loaded === undefined ? 'browsers cannot connect' : 'keeping the previous one'
+    this.#log.warn(`Cannot use the web certificate, ${meanwhile}: ${fault}`)
   }
 }
 
@@ -78,7 +78,7 @@ async function versionOf(path: string): Promise<string> {
   return `${ino}:${size}:${mtimeMs}`
 }
 
-/** Neither file is there. A link that leads nowhere is: somebody made it. */
+/** Neither file exists. A dangling link counts as a file: somebody made it. */
 async function isNowhere({ certificate, key }: WebCertificateFiles): Promise<boolean> {
   const missing = (path: string): Promise<boolean> =>
     lstat(path).then(

@@ -2,14 +2,14 @@ import type { Socket } from 'node:net'
 import { parseTlsClientHello, type TlsClientHello } from './tls-client-hello.ts'
 import { HTTP2_ALPN, HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
 
-/** What a connection to a port that is both is going to speak. */
+/** What a client of a shared port will speak. */
 export type Protocol = 'smp' | 'web'
 
 /**
  * Decides by what the client offers in its ClientHello. SMP clients offer smp/1, or on port 443 perhaps only what
- * browsers do, and mostly name no server; browsers offer http/1.1 and always name one.
+ * browsers offer, and mostly send no server name; browsers offer http/1.1 and always send one.
  *
- * @param isWebPort the web has this port as its own, so a client that names a server and offers nothing means the web
+ * @param isWebPort this is the port of `[WEB] https`, so a client that sends a server name and no ALPN wants the web
  */
 export function protocolOf(hello: TlsClientHello | undefined, isWebPort: boolean): Protocol {
   if (!hello?.hasServerName) return 'smp'
@@ -21,9 +21,9 @@ export function protocolOf(hello: TlsClientHello | undefined, isWebPort: boolean
 
 /**
  * Reads a connection up to the end of its ClientHello and puts all of it back, so that TLS can start. The socket is
- * paused when `decided` is called; undefined is for clients that begin with something else.
+ * paused when `decided` is called, with undefined for clients that start with something else.
  *
- * @param failed the connection ended, or `timeoutMs` passed, before; the socket is destroyed then
+ * @param failed the connection ended or `timeoutMs` passed before that; the socket is destroyed
  */
 export function peekClientHello(
   socket: Socket,

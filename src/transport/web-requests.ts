@@ -1,14 +1,14 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
 
-/** A request of HTTP/1.1 or HTTP/2, as far as what answers it needs to know it. */
+/** The parts of an HTTP/1.1 or HTTP/2 request that a handler needs. */
 export interface WebRequest extends Readable {
   readonly method?: string | undefined
   readonly url?: string | undefined
   readonly headers: IncomingHttpHeaders
 }
 
-/** The answer to it. */
+/** The response to it. */
 export interface WebResponse extends Writable {
   readonly headersSent: boolean
   writeHead(status: number, headers: OutgoingHttpHeaders): unknown
@@ -20,7 +20,7 @@ export type RequestHandler = (request: WebRequest, response: WebResponse) => voi
 /**
  * Answers `GET /health`, and refuses other methods than GET and HEAD.
  *
- * @param site answers the rest; nothing is found without it
+ * @param site answers the other requests; without it they get 404
  */
 export function answerWith(site: RequestHandler | undefined): RequestHandler {
   return (request, response) => {

@@ -13,15 +13,15 @@ import { answerWith, type RequestHandler } from './web-requests.ts'
 import { WebSocketChannel } from './websocket-channel.ts'
 
 export interface WebServerOptions {
-  /** Certificate and TLS parameters for those that do not get `certificate`. */
+  /** Certificate and TLS parameters for clients that do not get `certificate`. */
   readonly tls: TlsOptions
   readonly certificate?: WebCertificate
-  /** The pages, also over HTTP/2; without them nothing but `/health` is found. */
+  /** The pages, also over HTTP/2; without them only `/health` is found. */
   readonly site?: RequestHandler
   readonly port: () => number
   /**
-   * @param channel speaks blocks in messages
-   * @param challenge what the client wants a proof of identity over, 32 bytes; undefined when it wants none
+   * @param channel carries blocks in messages
+   * @param challenge what the client wants the relay to sign with its identity, 32 bytes; undefined when it wants nothing
    */
   readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
   readonly onTlsError: (fault: TlsFault) => void
@@ -33,7 +33,7 @@ const REQUEST_TIMEOUT_MS = 20_000
 const CLOSE_TIMEOUT_MS = 5000
 const MAX_HEADER_SIZE = 8192
 
-/** One message is one block, so there is no need for longer ones, or for compression: blocks are encrypted. */
+/** One message is one block, so none may be longer; and blocks are encrypted, so compression is useless. */
 const WEBSOCKET_OPTIONS = {
   noServer: true,
   clientTracking: false,
@@ -53,8 +53,8 @@ const HTTP2_OPTIONS = {
 const HTTP1_LIMITS = { maxHeaderSize: MAX_HEADER_SIZE, maxRequestsPerSocket: 1 }
 
 /**
- * HTTPS for one port, not listening yet: WebSockets on every path, `/health`, and the site where there is one. It does
- * as well when connections are handed to it that were accepted elsewhere.
+ * HTTPS for one port, not listening: WebSockets on every path, `/health`, and the site where there is one. Connections
+ * that were accepted elsewhere can be passed to it.
  */
 export function createWebServer(options: WebServerOptions): Server {
   const { onChannel, onTlsError, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options
@@ -80,7 +80,7 @@ export function createWebServer(options: WebServerOptions): Server {
     onTlsError({ code: error.code ?? 'UNKNOWN' })
     socket.destroy()
   })
-  // The answer of node:http itself would be lost with the socket that it destroys in the same moment.
+  // The answer of node:http itself would be lost, because it destroys the socket in the same moment.
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     if (!socket.writable) {
       socket.destroy()
@@ -126,7 +126,7 @@ function httpServer(options: WebServerOptions, idleMs: number): Server {
   return Object.assign(server, HTTP1_LIMITS)
 }
 
-/** More requests in one connection are what HTTP/2 is for. */
+/** Clients that want several requests per connection use HTTP/2. */
 function oncePerConnection(answer: RequestHandler): RequestHandler {
   return (request, response) => {
     if (response instanceof ServerResponse) response.shouldKeepAlive = false
@@ -134,7 +134,7 @@ function oncePerConnection(answer: RequestHandler): RequestHandler {
   }
 }
 
-/** `challenge` in the query: 43 characters that are 32 bytes in base64url without padding; else there is none. */
+/** The `challenge` of the query: 43 characters of unpadded base64url for 32 bytes; undefined for anything else. */
 export function challengeIn(url: string): Buffer | undefined {
   const query = url.indexOf('?')
   const text = query < 0 ? null : new URLSearchParams(url.slice(query + 1)).get('challenge')

@@ -19,8 +19,8 @@ const WITHOUT_CLOSE_FRAME = 1006
 /**
  * Blocks over one WebSocket: each is a binary message of its own, and any other message ends the connection.
  *
- * Blocks are handed over one at a time, each after the one before has left, as in TlsChannel. Messages that were
- * read together with the one at which reading was paused wait here.
+ * Blocks are sent one at a time, each after the previous one has left, as in TlsChannel. Messages that arrive together
+ * with the one at which reading was paused wait here.
  */
 export class WebSocketChannel implements BlockChannel {
   readonly sessionId: Buffer
@@ -28,15 +28,15 @@ export class WebSocketChannel implements BlockChannel {
   readonly alpn: string | undefined
   readonly port: number
 
-  private readonly webSocket: WebSocket
-  private handlers: ChannelHandlers | undefined
-  private readonly arrived: Buffer[] = []
-  private readonly waiting: Buffer[] = []
-  private sending = false
-  private congested = false
-  private paused = true
-  private reason: CloseReason | undefined
-  private gone = false
+  readonly #webSocket: WebSocket
+  #handlers: ChannelHandlers | undefined
+  readonly #arrived: Buffer[] = []
+  readonly #waiting: Buffer[] = []
+  #sending = false
+  #congested = false
+  #paused = true
+  #reason: CloseReason | undefined
+  #gone = false
 
   constructor(
     webSocket: WebSocket,
@@ -44,113 +44,113 @@ export class WebSocketChannel implements BlockChannel {
     { sessionId, certificates }: TlsSession,
     port: number,
   ) {
-    this.webSocket = webSocket
+    this.#webSocket = webSocket
     this.sessionId = sessionId
     this.peerCertificates = certificates
     this.alpn = typeof alpnProtocol === 'string' ? alpnProtocol : undefined
     this.port = port
     webSocket.pause()
-    webSocket.on('message', this.received)
-    webSocket.on('error', this.failed)
-    webSocket.on('close', this.closed)
+    webSocket.on('message', this.#received)
+    webSocket.on('error', this.#failed)
+    webSocket.on('close', this.#closed)
   }
 
   get buffered(): number {
-    return ((this.sending ? 1 : 0) + this.waiting.length) * BLOCK_SIZE
+    return ((this.#sending ? 1 : 0) + this.#waiting.length) * BLOCK_SIZE
   }
 
   attach(handlers: ChannelHandlers): void {
-    this.handlers = handlers
-    if (this.gone) queueMicrotask(() => handlers.close(this.reason ?? 'closed'))
+    this.#handlers = handlers
+    if (this.#gone) queueMicrotask(() => handlers.close(this.#reason ?? 'closed'))
     else this.resume()
   }
 
   write(block: Buffer): boolean {
     if (block.length !== BLOCK_SIZE) throw new RangeError(`a block is ${BLOCK_SIZE} bytes, not ${block.length}`)
-    if (this.reason !== undefined) return false
-    if (this.sending) this.waiting.push(block)
-    else this.send(block)
-    if (this.buffered > HIGH_WATER_MARK) this.congested = true
-    return !this.congested
+    if (this.#reason !== undefined) return false
+    if (this.#sending) this.#waiting.push(block)
+    else this.#send(block)
+    if (this.buffered > HIGH_WATER_MARK) this.#congested = true
+    return !this.#congested
   }
 
   pause(): void {
-    this.paused = true
-    this.webSocket.pause()
+    this.#paused = true
+    this.#webSocket.pause()
   }
 
   resume(): void {
-    if (this.handlers === undefined || this.gone) return
-    this.paused = false
-    // Not at once: it may be the handler of a block that resumes.
-    queueMicrotask(this.deliver)
+    if (this.#handlers === undefined || this.#gone) return
+    this.#paused = false
+    // Not synchronously: the caller may be the handler of a block.
+    queueMicrotask(this.#deliver)
   }
 
   close(): void {
-    this.end(NORMAL)
+    this.#end(NORMAL)
   }
 
-  /** The limit on the time that closing takes is the server's `closeTimeout`. */
-  private end(code: number): void {
-    if (this.reason !== undefined) return
-    this.reason = 'closed'
-    this.arrived.length = 0
-    for (const block of this.waiting.splice(0)) this.webSocket.send(block, AS_BLOCK)
-    this.webSocket.close(code)
-    this.webSocket.resume()
+  /** The server's `closeTimeout` limits how long closing may take. */
+  #end(code: number): void {
+    if (this.#reason !== undefined) return
+    this.#reason = 'closed'
+    this.#arrived.length = 0
+    for (const block of this.#waiting.splice(0)) this.#webSocket.send(block, AS_BLOCK)
+    this.#webSocket.close(code)
+    this.#webSocket.resume()
   }
 
-  // What follows a message that is no block, or that the handler closed at, has no one to read it.
-  private readonly received = (data: unknown, isBinary: boolean): void => {
-    if (this.reason !== undefined) return
+  // Nobody reads what follows a message that is not a block, or at which the handler closed.
+  readonly #received = (data: unknown, isBinary: boolean): void => {
+    if (this.#reason !== undefined) return
     if (!isBinary || !Buffer.isBuffer(data) || data.length !== BLOCK_SIZE) {
-      this.end(UNSUPPORTED_DATA)
+      this.#end(UNSUPPORTED_DATA)
       return
     }
-    this.arrived.push(data)
-    this.deliver()
+    this.#arrived.push(data)
+    this.#deliver()
   }
 
-  private readonly deliver = (): void => {
-    while (this.mayDeliver()) {
-      const block = this.arrived.shift()
+  readonly #deliver = (): void => {
+    while (this.#mayDeliver()) {
+      const block = this.#arrived.shift()
       if (block === undefined) {
-        this.webSocket.resume()
+        this.#webSocket.resume()
         return
       }
-      this.handlers?.block(block)
+      this.#handlers?.block(block)
     }
   }
 
-  private mayDeliver(): boolean {
-    return !this.paused && this.reason === undefined
+  #mayDeliver(): boolean {
+    return !this.#paused && this.#reason === undefined
   }
 
-  private send(block: Buffer): void {
-    this.sending = true
-    this.webSocket.send(block, AS_BLOCK, this.sent)
+  #send(block: Buffer): void {
+    this.#sending = true
+    this.#webSocket.send(block, AS_BLOCK, this.#sent)
   }
 
-  /** After an error nothing more can be sent, and `close` follows. */
-  private readonly sent = (error?: Error | null): void => {
-    if (error || this.reason !== undefined) return
-    this.sending = false
-    const next = this.waiting.shift()
-    if (next !== undefined) this.send(next)
-    if (!this.congested || this.buffered > LOW_WATER_MARK) return
-    this.congested = false
-    this.handlers?.drain()
+  /** After an error nothing more can be sent; `close` follows. */
+  readonly #sent = (error?: Error | null): void => {
+    if (error || this.#reason !== undefined) return
+    this.#sending = false
+    const next = this.#waiting.shift()
+    if (next !== undefined) this.#send(next)
+    if (!this.#congested || this.buffered > LOW_WATER_MARK) return
+    this.#congested = false
+    this.#handlers?.drain()
   }
 
-  private readonly failed = (): void => {
-    this.reason ??= 'failed'
+  readonly #failed = (): void => {
+    this.#reason ??= 'failed'
   }
 
-  private readonly closed = (code: number): void => {
-    this.gone = true
-    this.reason ??= code === WITHOUT_CLOSE_FRAME ? 'failed' : 'ended'
-    this.arrived.length = 0
-    this.waiting.length = 0
-    this.handlers?.close(this.reason)
+  readonly #closed = (code: number): void => {
+    this.#gone = true
+    this.#reason ??= code === WITHOUT_CLOSE_FRAME ? 'failed' : 'ended'
+    this.#arrived.length = 0
+    this.#waiting.length = 0
+    this.#handlers?.close(this.#reason)
   }
 }

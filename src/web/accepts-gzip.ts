@@ -1,4 +1,4 @@
-/** Whether a client takes gzip (RFC 9110 §12.5.3): named, or meant by `*`, and not with the weight 0. */
+/** Whether a client accepts gzip (RFC 9110 §12.5.3): by name or `*`, with a weight above 0. */
 export function acceptsGzip(acceptEncoding: string | string[] | undefined): boolean {
   const codings = [acceptEncoding ?? ''].flat().join(',').toLowerCase().split(',').map(weighted)
   const coding = codings.find(({ name }) => name === 'gzip') ?? codings.find(({ name }) => name === '*')

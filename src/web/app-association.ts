@@ -1,8 +1,8 @@
-// With these files the phones' systems open links to this server in the SimpleX app at once.
+// These files let phones open links to this server directly in the SimpleX app.
 
 const linkPaths = ['contact', 'invitation', 'a', 'c', 'g', 'i']
 
-/** iOS: the app, and the paths that are its links. It is served as JSON, although its name has no extension. */
+/** iOS: the app and the paths of its links. Served as JSON although its name has no extension. */
 export const appleAppSiteAssociation = jsonText({
   applinks: {
     details: [
@@ -14,7 +14,7 @@ export const appleAppSiteAssociation = jsonText({
   },
 })
 
-/** Android: the app, and the SHA-256 of the certificates with which its publishers sign it. */
+/** Android: the app and the SHA-256 of its publishers' signing certificates. */
 export const assetLinks = jsonText([
   {
     relation: ['delegate_permission/common.handle_all_urls'],

@@ -13,8 +13,8 @@ const apps = [
 ] as const
 
 /**
- * The same page for every link: what is behind # never comes to the server, so media/link-page.js fills it in. The ids
- * and the class are those that such pages have on all SMP servers.
+ * The same page for every link: the part after # never reaches the server, so media/link-page.js fills it in. The ids
+ * and the class are those of such pages on all SMP servers.
  */
 export function linkPage(): string {
   return pageText({
@@ -22,11 +22,11 @@ export function linkPage(): string {
     head: markup`<meta name="robots" content="noindex">\n<script type="module" src="/media/link-page.js"></script>\n`,
     body: markup`<main>
 <h1 id="link_title">Connect in SimpleX</h1>
-<noscript><p class="notice">This page needs JavaScript to show the QR code and the button. Without it: copy the whole link from the address bar and paste it in the SimpleX app.</p></noscript>
-<p id="link_incomplete" class="notice" hidden>This link is not complete: the part behind the # sign is missing. Ask for the whole link.</p>
+<noscript><p class="notice">This page needs JavaScript to show the QR code and the button. Without it, copy the whole link from the address bar and paste it into the SimpleX app.</p></noscript>
+<p id="link_incomplete" class="notice" hidden>This link is incomplete: the part after the # sign is missing. Ask for the whole link.</p>
 <div id="link_parts" hidden>
 <p id="link_meaning" class="lead"></p>
-<div class="ways">
+<div class="choices">
 <section>
 <h2>On this device</h2>
 <p><a id="mobile_conn_req_uri" class="button" href="#">Open in the SimpleX app</a></p>
@@ -46,7 +46,7 @@ ${apps.map(([name, url]) => markup`<li><a href="${url}" rel="noreferrer">${name}
 <p class="command"><code id="conn_req_uri_text"></code></p>
 <p><button id="link_copy" class="button quiet" type="button" hidden>Copy</button></p>
 </section>
-<p class="small">The keys are in the part of the link behind the # sign. Your browser keeps it: this server never sees it.</p>
+<p class="small">The keys are in the part of the link after the # sign. It stays in your browser; this server never sees it.</p>
 </div>
 <p class="small"><a href="/">About this server</a></p>
 </main>`,

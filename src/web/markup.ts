@@ -1,4 +1,4 @@
-/** Text that is HTML already; everything else is escaped when it is put into a page. */
+/** Text that is already HTML; everything else is escaped when it is put into a page. */
 export class Markup {
   readonly text: string
 
@@ -7,10 +7,10 @@ export class Markup {
   }
 }
 
-/** What may stand in a page: text, HTML, several of them one after the other, or nothing. */
+/** What a page can contain: text, HTML, a list of these, or nothing. */
 export type Content = string | Markup | readonly Content[] | undefined
 
-/** A piece of HTML; the values in it are escaped unless they are `Markup` themselves. */
+/** A piece of HTML; its values are escaped unless they are `Markup`. */
 export function markup(strings: TemplateStringsArray, ...values: readonly Content[]): Markup {
   return new Markup(strings.map((text, index) => text + (index < values.length ? htmlOf(values[index]) : '')).join(''))
 }
@@ -29,12 +29,12 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 }
 
-/** For text between tags and for attribute values in quotes. */
+/** For text between tags and for quoted attribute values. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
 }
 
-/** A link where the text is an address with one of these schemes; the plain text where it is anything else. */
+/** A link when the text is a URL with one of these schemes, otherwise the plain text. */
 export function linked(text: string, schemes: readonly string[] = ['https:', 'http:']): Content {
   const protocol = URL.canParse(text) ? new URL(text).protocol : ''
   return schemes.includes(protocol) ? markup`<a href="${text}" rel="noreferrer">${text}</a>` : text

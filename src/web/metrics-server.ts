@@ -24,7 +24,7 @@ const MAX_CONNECTIONS = 16
  * `/metrics` for Prometheus and `/health` for whatever watches over the relay: plain HTTP for this machine alone, since
  * neither asks who reads it.
  *
- * @throws AppError as of `bind`
+ * @throws whatever `bind` throws
  */
 export async function serveMetrics(options: MetricsServerOptions): Promise<MetricsServer> {
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS })
@@ -56,8 +56,8 @@ async function answer(
       try {
         reply(response, 200, await metrics(), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
       } catch (error) {
-        log.error('the metrics could not be read', { error })
-        reply(response, 500, 'The metrics could not be read; the log of the relay says why.\n')
+        log.error('cannot collect the metrics', { error })
+        reply(response, 500, 'Cannot collect the metrics; see the log of the relay.\n')
       }
       return
     case '/health':

@@ -8,7 +8,7 @@ export interface Page {
   readonly head?: Content
 }
 
-/** A whole page. Its parts are found under /media, from wherever the page is. */
+/** A whole page. Its style sheet and icon are under /media, wherever the page is. */
 export function pageText({ title, body, head }: Page): string {
   return page(title, body, head).text
 }

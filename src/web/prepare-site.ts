@@ -19,8 +19,8 @@ export interface SiteOptions {
 }
 
 /**
- * Makes the site in the directory that the INI file names, and what serves it. Without one, or when it cannot be made,
- * there is none, and the log says why: the relay does not depend on it.
+ * Generates the site in the directory that the INI file names, and returns its request handler. Without a directory, or
+ * when generation fails, there is no site and the log says why: the relay does not depend on it.
  */
 export async function prepareSite(options: SiteOptions): Promise<RequestHandler | undefined> {
   const { settings, log } = options
@@ -42,7 +42,7 @@ export async function prepareSite(options: SiteOptions): Promise<RequestHandler 
   }
 }
 
-/** Whoever asks for it gets what is in the directory of the site, so the keys of the relay must not be there. */
+/** Anyone can read the files of the site's directory, so the relay's keys must not be in it. */
 async function refuseOwnFiles(root: string, { configDir, stateDir }: Paths): Promise<void> {
   const real = async (path: string): Promise<string> => await realpath(path).catch(() => path)
   const site = await real(root)
@@ -51,15 +51,15 @@ async function refuseOwnFiles(root: string, { configDir, stateDir }: Paths): Pro
     if (own !== site && !own.startsWith(site.endsWith(sep) ? site : `${site}${sep}`)) continue
     throw new AppError(
       'SITE_HOLDS_KEYS',
-      `${directory}, where the relay keeps its own files, would be a part of the site.`,
-      'Set [WEB] static_path to a directory for the site alone.',
+      `The site would publish ${directory}, which holds the relay's own files.`,
+      'Set [WEB] static_path to a directory that is only for the site.',
     )
   }
 }
 
 /**
- * Where Tor Browser finds the server's page. A relay that looks after its onion service itself knows whether port 80 of
- * it leads to the pages; with one that was set up by hand it is taken for granted.
+ * Where Tor Browser finds the server's page. A relay that manages its onion service knows whether port 80 of it leads to
+ * the pages; for one that was set up manually this is assumed.
  */
 function onionLocation({ settings, paths }: SiteOptions): string | undefined {
   const { tor, web, transport } = settings
@@ -71,7 +71,7 @@ function onionLocation({ settings, paths }: SiteOptions): string | undefined {
 
 function failure(root: string, error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error)
-  const usual = 'Set [WEB] static_path to a directory that the user of the relay may write to.'
+  const usual = 'Set [WEB] static_path to a directory that the relay can write to.'
   const remedy = error instanceof AppError ? (error.remedy ?? '') : usual
-  return `The static site cannot be made in ${root}, so the relay runs without it: ${reason} ${remedy}`
+  return `Cannot generate the site in ${root}; the relay runs without it: ${reason} ${remedy}`
 }

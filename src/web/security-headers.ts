@@ -1,4 +1,4 @@
-/** The pages take everything from this server alone; the browser is told to refuse the rest. */
+/** Pages load everything from this server; browsers refuse anything else. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -9,8 +9,8 @@ export const PAGE_POLICY = [
 ].join('; ')
 
 /**
- * Sent with every answer. There is no HSTS: whether the rest of a domain can do without plain HTTP is for its operator
- * to know.
+ * Sent with every response. There is no HSTS: only the operator knows whether the rest of the domain can do without plain
+ * HTTP.
  */
 export const SECURITY_HEADERS = {
   'Content-Security-Policy': `${PAGE_POLICY}; frame-ancestors 'none'`,

@@ -2,7 +2,7 @@ import type { Contact, Information, Settings } from '../config/settings.ts'
 import { durationText } from './duration-text.ts'
 import { linked, markup, type Content } from './markup.ts'
 
-/** A row of a table: what it is, and how it is here. */
+/** A row of a table. */
 export interface Fact {
   readonly label: string
   readonly value: Content
@@ -11,7 +11,7 @@ export interface Fact {
 /** What was built. */
 export interface Build {
   readonly version: string
-  /** Of the source; empty when it is not known. */
+  /** Of the source; empty when unknown. */
   readonly commit: string
 }
 
@@ -25,17 +25,17 @@ export function publicInformation(information: Information | undefined, build: B
     { label: 'Source code', value: linked(information.sourceCode) },
     ...fact('Website', information.website && linked(information.website)),
     ...fact('Conditions of use', usageConditions && linked(usageConditions)),
-    ...fact('Amendments to them', conditionAmendments && linked(conditionAmendments)),
+    ...fact('Amendments', conditionAmendments && linked(conditionAmendments)),
     ...fact('Operator', operator && entity(operator)),
     ...fact('Administrator', information.admin && contact(information.admin)),
     ...fact('Complaints and feedback', information.complaints && contact(information.complaints)),
     ...fact('Hosting provider', hosting && entity(hosting)),
-    ...fact('Kind of hosting', hostingType && hostingType.charAt(0).toUpperCase() + hostingType.slice(1)),
-    ...fact('Country of the server', information.serverCountry),
+    ...fact('Hosting type', hostingType && hostingType.charAt(0).toUpperCase() + hostingType.slice(1)),
+    ...fact('Server country', information.serverCountry),
   ]
 }
 
-/** How the relay is set up, as far as it matters to its users. */
+/** The configuration, as far as users care. */
 export function configuration({ store, auth }: Pick<Settings, 'store' | 'auth'>): Fact[] {
   return [
     { label: 'Persistence', value: persistence(store) },
@@ -46,13 +46,13 @@ export function configuration({ store, auth }: Pick<Settings, 'store' | 'auth'>)
   ]
 }
 
-const noSourceCode = markup`Not stated. The operator can name it with <code>source_code</code> in section <code>[INFORMATION]</code> of <code>smp-server.ini</code>.`
+const noSourceCode = markup`Not stated. The operator can set it with <code>source_code</code> in section <code>[INFORMATION]</code> of <code>smp-server.ini</code>.`
 
 function fact(label: string, value: Content): Fact[] {
   return value === undefined || value === '' ? [] : [{ label, value }]
 }
 
-/** The commit leads to its source where the operator named a repository on the web. */
+/** The commit links to its source when the operator named a repository on the web. */
 function versionContent(sourceCode: string | undefined, { version, commit }: Build): Content {
   if (commit === '') return version
   const short = commit.slice(0, 7)
@@ -66,13 +66,13 @@ function entity({ name, country }: { readonly name: string; readonly country?: s
   return country === undefined ? name : `${name} (${country})`
 }
 
-/** One line for each way to reach somebody. */
+/** One line per means of contact. */
 function contact({ simplex, email, pgp }: Contact): Content {
-  const ways: Content[] = []
-  if (simplex) ways.push(markup`SimpleX: ${linked(simplex, ['https:', 'simplex:'])}`)
-  if (email) ways.push(markup`E-mail: ${mailLink(email)}`)
-  if (pgp) ways.push(markup`PGP: ${linked(pgp.key)}<br><code>${pgp.fingerprint}</code>`)
-  return ways.map((way) => markup`<div>${way}</div>`)
+  const lines: Content[] = []
+  if (simplex) lines.push(markup`SimpleX: ${linked(simplex, ['https:', 'simplex:'])}`)
+  if (email) lines.push(markup`E-mail: ${mailLink(email)}`)
+  if (pgp) lines.push(markup`PGP: ${linked(pgp.key)}<br><code>${pgp.fingerprint}</code>`)
+  return lines.map((line) => markup`<div>${line}</div>`)
 }
 
 function mailLink(email: string): Content {

@@ -5,7 +5,7 @@ import type { Fact } from './server-facts.ts'
 export interface ServerPage {
   readonly information: readonly Fact[]
   readonly configuration: readonly Fact[]
-  /** The same page under the onion name, for Tor Browser. */
+  /** The same page under the onion address, for Tor Browser. */
   readonly onionLocation?: string | undefined
 }
 

@@ -8,17 +8,17 @@ import { configuration, publicInformation, type Build } from './server-facts.ts'
 import { serverPage } from './server-page.ts'
 import type { SiteFiles } from './write-site.ts'
 
-/** Served as they are. */
+/** Copied unchanged. */
 const MEDIA = ['icon.svg', 'link-page.js', 'links.js', 'site.css'] as const
 
 export interface SiteFacts {
   readonly settings: Pick<Settings, 'information' | 'store' | 'auth'>
   readonly build: Build
-  /** The address of the same page under the onion name. */
+  /** The URL of the same page under the onion address. */
   readonly onionLocation?: string | undefined
 }
 
-/** Everything that the site consists of. */
+/** All files of the site. */
 export async function siteFiles({ settings, build, onionLocation }: SiteFacts): Promise<SiteFiles> {
   const link = linkPage()
   return new Map([
@@ -43,7 +43,7 @@ export async function siteFiles({ settings, build, onionLocation }: SiteFacts): 
   ])
 }
 
-/** The package as it is for browsers, a module without imports, with its licence. */
+/** The package's browser module, which has no imports, with its licence. */
 async function qrCodeLibrary(): Promise<string> {
   const dist = dirname(createRequire(import.meta.url).resolve('uqr'))
   const [licence, code] = await Promise.all([

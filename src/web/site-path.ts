@@ -1,12 +1,12 @@
-/** What a request asks for: a file or directory below the root of the site, or why it is not looked for. */
+/** What a request asks for: a file or directory below the root of the site, or why it is refused. */
 export type SitePath =
   | { readonly type: 'path'; readonly names: readonly string[] }
   | { readonly type: 'malformed' }
   | { readonly type: 'forbidden' }
 
 /**
- * The names on the way from the root to what a URL means. Names that begin with a dot are refused (`..` among them),
- * but for /.well-known, whose directory has no dot.
+ * The path segments of a URL. Segments that begin with a dot are refused (including `..`), except /.well-known, whose
+ * directory has no dot.
  */
 export function sitePath(url: string): SitePath {
   if (!url.startsWith('/')) return { type: 'malformed' }

@@ -12,24 +12,24 @@ import { sitePath } from './site-path.ts'
 export interface StaticFilesOptions {
   /** The real path of the directory. */
   readonly root: string
-  /** Sent with the server's page; not with those of links, which would lose what is behind the # sign. */
+  /** Sent with the server's page, but not with link pages, which would lose the part after the # sign. */
   readonly onionLocation?: string | undefined
   readonly log: Logger
 }
 
 const compressible = /\.(html|css|js|svg|json)$|\/apple-app-site-association$/
 
-/** Answers GET and HEAD with the files below a directory, whoever put them there, and never with others. */
+/** Answers GET and HEAD with the files below a directory, and never with others. */
 export function staticFiles(options: StaticFilesOptions): RequestHandler {
   return (request, response) => {
     answer(request, response, options).catch((error: unknown) => {
-      // Clients leave in the middle, and files may be changed while they are read.
+      // Clients disconnect, and files may change while they are read.
       if (response.headersSent) {
         response.destroy()
         return
       }
-      options.log.warn('a file of the site could not be read', { error })
-      textAnswer(response, 500, 'The file could not be read', SECURITY_HEADERS)
+      options.log.warn('cannot read a file of the site', { error })
+      textAnswer(response, 500, 'Cannot read the file', SECURITY_HEADERS)
     })
   }
 }
@@ -54,11 +54,11 @@ async function answer(request: WebRequest, response: WebResponse, options: Stati
 
 interface Entry {
   readonly kind: 'file' | 'directory' | 'other'
-  /** With every symbolic link followed. */
+  /** With every symbolic link resolved. */
   readonly path: string
 }
 
-/** What is there; undefined when it is nothing, or outside of the root. */
+/** The entry at a path; undefined when there is none or it is outside the root. */
 async function entryAt(root: string, names: readonly string[]): Promise<Entry | undefined> {
   try {
     const path = await realpath(join(root, ...names))
@@ -82,7 +82,7 @@ async function sendFile(
     result.stream.destroy()
     const range = result.headers['Content-Range']
     const headers = range === undefined ? SECURITY_HEADERS : { ...SECURITY_HEADERS, 'Content-Range': range }
-    textAnswer(response, result.statusCode, refusals[result.statusCode] ?? 'The file could not be read', headers)
+    textAnswer(response, result.statusCode, refusals[result.statusCode] ?? 'Cannot read the file', headers)
     return
   }
   const isCompressible = compressible.test(`/${name.join('/')}`)
@@ -101,7 +101,7 @@ async function sendFile(
   else await pipeline(result.stream, response)
 }
 
-/** The length of what is compressed on the way is not known, and parts of it cannot be asked for. */
+/** The length of a response that is compressed on the fly is unknown, and ranges of it cannot be requested. */
 function compressedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.entries(headers).filter(([name]) => name !== 'Content-Length' && name !== 'Accept-Ranges')
   return { ...Object.fromEntries(kept), 'Content-Encoding': 'gzip' }

@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-/** Paths below the root of the site, with `/`, and what is in these files. */
+/** The content of each file by its path below the root of the site, with `/`. */
 export type SiteFiles = ReadonlyMap<string, string>
 
 /**
- * Writes the files of the site, each of them whole or not at all; files that are the same already keep their times, so
- * that browsers can go on using what they have. Other files in the directory are left alone.
+ * Writes the files of the site, each one atomically. Unchanged files keep their times, so that browsers can keep their
+ * copies. Other files in the directory are left alone.
  *
  * @throws the system's error
  */
@@ -19,7 +19,7 @@ async function replaceFile(path: string, content: string): Promise<void> {
   if ((await textOf(path)) === content) return
   const directory = dirname(path)
   await mkdir(directory, { recursive: true })
-  // Names that begin with a dot are never served.
+  // Files whose names begin with a dot are never served.
   const temporary = join(directory, `.${randomBytes(6).toString('hex')}.new`)
   try {
     await writeFile(temporary, content, { flag: 'wx' })

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { authenticate, verifyAuthenticator } from '../../src/crypto/authenticator.ts'
 import { boxKey, cbNonce, seal } from '../../src/crypto/box.ts'
-import { blockLength, clientBlockCipher, maxEncryptedPayload, serverBlockCipher } from '../../src/crypto/chain.ts'
+import { BLOCK_LENGTH, clientBlockCipher, MAX_ENCRYPTED_PAYLOAD, serverBlockCipher } from '../../src/crypto/chain.ts'
 import { generateDhKeyPair, generateSigningKey, sign } from '../../src/crypto/keys.ts'
 import { verifySignature } from '../../src/crypto/verify.ts'
 import { serveCalls } from './calls.ts'
@@ -72,7 +72,7 @@ const authorisation = (auth: 'ed25519' | 'x25519', size: number): number => {
 const tlsRecords = (): { openRecord: number; sealRecord: number } => {
   const key = randomBytes(32)
   const nonce = randomBytes(12)
-  const plain = randomBytes(blockLength + 1)
+  const plain = randomBytes(BLOCK_LENGTH + 1)
   const authTagLength = 16
   const sealing = createCipheriv('chacha20-poly1305', key, nonce, { authTagLength })
   const encrypted = sealing.update(plain)
@@ -99,7 +99,7 @@ const calls = {
     const secret = randomBytes(32)
     const client = clientBlockCipher(sessionId, secret)
     const relay = serverBlockCipher(sessionId, secret)
-    const payload = randomBytes(Math.min(bodySize + 200, maxEncryptedPayload))
+    const payload = randomBytes(Math.min(bodySize + 200, MAX_ENCRYPTED_PAYLOAD))
     const plaintext = randomBytes(MESSAGE_PLAINTEXT)
     const messageId = randomBytes(24)
     return {

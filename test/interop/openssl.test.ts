@@ -68,22 +68,22 @@ describe.each<{ alg: SigningAlg; algorithm: string; size: number }>([
     write('openssl_server.conf', opensslServerConfig(commonName))
   })
 
-  it('pass openssl verify, also in strict mode for the CA', () => {
+  it('certificates pass openssl verify, the CA also in strict mode', () => {
     expect(openssl('verify', '-CAfile', 'ca.crt', 'server.crt')).toBe('server.crt: OK\n')
     expect(openssl('verify', '-check_ss_sig', '-CAfile', 'ca.crt', 'ca.crt')).toBe('ca.crt: OK\n')
   })
 
-  it('fail openssl verify under another CA', () => {
+  it('certificates fail openssl verify under another CA', () => {
     const other = generateSigningKey(alg)
     write('other.crt', certificateToPem(createCaCertificate({ key: other, serial: randomSerial(), notBefore })))
     expect(() => openssl('verify', '-CAfile', 'other.crt', 'server.crt')).toThrow(/verification failed/)
   })
 
-  it('are as large as those of openssl', () => {
+  it('certificates have the size of those of openssl', () => {
     expect(read('ca.crt').length).toBe(size)
   })
 
-  it('are printed with the intended names, dates and extensions', () => {
+  it('openssl prints the intended names, dates and extensions', () => {
     const text = openssl('x509', '-in', 'server.crt', '-noout', '-text').replace(/ +\n/g, '\n')
     expect(text).toContain('Version: 3 (0x2)')
     expect(text).toContain(`Signature Algorithm: ${algorithm}\n`)
@@ -99,20 +99,20 @@ describe.each<{ alg: SigningAlg; algorithm: string; size: number }>([
     expect(caText).not.toContain('Key Usage')
   })
 
-  it('have the fingerprint that openssl computes', () => {
+  it('openssl computes the same fingerprint', () => {
     const printed = openssl('x509', '-in', 'ca.crt', '-noout', '-fingerprint', '-sha256')
     const expected = printed.replace(/^.*=/, '').trim().replaceAll(':', '').toLowerCase()
     expect(certificateFingerprint(ca).toString('hex')).toBe(expected)
   })
 
-  it('come with a request that openssl accepts and makes itself byte for byte', () => {
+  it('openssl accepts the certificate request and makes the same one byte for byte', () => {
     openssl('req', '-in', 'server.csr', '-verify', '-noout', '-config', 'openssl_server.conf')
     expect(openssl('req', '-in', 'server.csr', '-noout', '-subject')).toBe(`subject=CN = ${commonName}\n`)
     openssl('req', '-new', '-config', 'openssl_server.conf', '-reqexts', 'v3', '-key', 'server.key', '-out', 'own.csr')
     expect(read('server.csr')).toBe(read('own.csr'))
   })
 
-  it('come with private keys that openssl writes the same', () => {
+  it('openssl writes the private keys in the same form', () => {
     expect(openssl('pkey', '-in', 'server.key')).toBe(read('server.key'))
   })
 
@@ -136,7 +136,7 @@ describe.each<{ alg: SigningAlg; algorithm: string; size: number }>([
       )
     })
 
-    it('are equal byte for byte, given the same keys, serial numbers and dates', () => {
+    it('certificates equal those of openssl byte for byte, given the same keys, serial numbers and dates', () => {
       const opensslCa = onlyCertificate('o-ca.crt')
       const { serialNumber, validFrom } = new X509Certificate(opensslCa)
       const key = keyFrom('o-ca.key')
@@ -158,7 +158,7 @@ describe.each<{ alg: SigningAlg; algorithm: string; size: number }>([
       expect(certificateToPem(ownServer)).toBe(read('o-server.crt'))
     })
 
-    it('are read and validated alike', () => {
+    it('certificates of openssl are read and validated alike', () => {
       const chain = [onlyCertificate('o-server.crt'), onlyCertificate('o-ca.crt')]
       expect(verifyChain(chain, new Date(Date.now() + 1000))).toBeUndefined()
       expect(verifyChain([server, ca], new Date())).toBeUndefined()
@@ -166,7 +166,7 @@ describe.each<{ alg: SigningAlg; algorithm: string; size: number }>([
       expect(certificateKey(chain[0] ?? Buffer.alloc(0))).toEqual(keyFrom('o-server.key').publicKey)
     })
 
-    it('continue the serial numbers that openssl left in ca.srl', () => {
+    it('serial numbers continue from the one that openssl left in ca.srl', () => {
       const last = read('o-ca.srl')
       const { serialNumber } = new X509Certificate(onlyCertificate('o-server.crt'))
       expect(last.trim()).toBe(serialNumber)

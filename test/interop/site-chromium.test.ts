@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encode } from 'uqr'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
 import { resolvePaths } from '../../src/config/paths.ts'
 import { readSettings } from '../../src/config/settings.ts'
@@ -92,8 +92,8 @@ function expectedCode(link: string): { width: number; height: number; dark: stri
 const FULL = '/?v=2-7&smp=smp%3A%2F%2FZKe4%40a.example%2FuE3hiE1E%23%2F%3Fv%3D1-2%26dh%3DMCow&e2e=v%3D2-3%26x3dh%3DMEIw'
 const SHORT = 'lrdvu2d8A1GumSmoKb2krQmtKhWXq-tyGpHuM7aMwsw'
 
-describe('the page of a link', () => {
-  test.each([
+describe('site-chromium', () => {
+  it.each([
     ['contact', FULL, FULL],
     ['invitation', FULL, FULL],
     ['a', SHORT, `${SHORT}?h=relay.test`],
@@ -101,57 +101,60 @@ describe('the page of a link', () => {
     ['g', `${SHORT}?h=x.onion`, `${SHORT}?h=relay.test,x.onion`],
     ['r', SHORT, `${SHORT}?h=relay.test`],
     ['i', `id/${SHORT}`, `id/${SHORT}?h=relay.test`],
-  ])('/%s shows what is behind the # sign, and does not tell the server', async (type, fragment, inApp) => {
-    const host = `relay.test:${listener.port}`
-    await page.load(`https://${host}/${type}#${fragment}`)
-    const link = `https://${host}/${type}#${fragment}`
-    await expect.poll(() => text('conn_req_uri_text')).toBe(`/c ${link}`)
-    expect(await page.evaluate(`document.getElementById('mobile_conn_req_uri').getAttribute('href')`)).toBe(
-      `simplex:/${type}#${inApp}`,
-    )
-    expect(await drawnCode()).toEqual(expectedCode(link))
-    expect(await visible('#link_copy')).toBe(true)
-    expect(await visible('.notice')).toBe(false)
-    expect(requests.map((request) => request.split(' ')[0])).toEqual(
-      expect.arrayContaining([`/${type}`, '/media/link-page.js', '/media/links.js', '/media/uqr.js']),
-    )
-    for (const request of requests) expect(request).not.toMatch(/ZKe4|lrdvu2d8|#|%23/)
-    expect(complaints).toEqual([])
-  })
+  ])(
+    'the link page /%s shows the part after the # sign and does not send it to the server',
+    async (type, fragment, inApp) => {
+      const host = `relay.test:${listener.port}`
+      await page.load(`https://${host}/${type}#${fragment}`)
+      const link = `https://${host}/${type}#${fragment}`
+      await expect.poll(() => text('conn_req_uri_text')).toBe(`/c ${link}`)
+      expect(await page.evaluate(`document.getElementById('mobile_conn_req_uri').getAttribute('href')`)).toBe(
+        `simplex:/${type}#${inApp}`,
+      )
+      expect(await drawnCode()).toEqual(expectedCode(link))
+      expect(await visible('#link_copy')).toBe(true)
+      expect(await visible('.notice')).toBe(false)
+      expect(requests.map((request) => request.split(' ')[0])).toEqual(
+        expect.arrayContaining([`/${type}`, '/media/link-page.js', '/media/links.js', '/media/uqr.js']),
+      )
+      for (const request of requests) expect(request).not.toMatch(/ZKe4|lrdvu2d8|#|%23/)
+      expect(complaints).toEqual([])
+    },
+  )
 
-  test('works over plain HTTP, as under an onion name', async () => {
+  it('the link page works over plain HTTP, as under an onion address', async () => {
     await page.load(`http://relay.test:${http.port}/a/#${SHORT}`)
     await expect.poll(() => text('conn_req_uri_text')).toBe(`/c https://relay.test:${http.port}/a#${SHORT}`)
     expect(complaints).toEqual([])
   })
 
-  test('follows another link in the same tab', async () => {
+  it('the link page follows another link in the same tab', async () => {
     await page.load(`https://relay.test:${listener.port}/a#${SHORT}`)
     await page.evaluate(`location.hash = 'another'`)
     await expect.poll(() => text('conn_req_uri_text')).toBe(`/c https://relay.test:${listener.port}/a#another`)
   })
 
-  test('says that a part is missing, and offers nothing', async () => {
+  it('the link page reports a missing fragment and shows neither code nor button', async () => {
     await page.load(`https://relay.test:${listener.port}/a`)
     await expect.poll(() => visible('#link_incomplete')).toBe(true)
     expect(await visible('#link_parts')).toBe(false)
     expect(complaints).toEqual([])
   })
 
-  test('says that a link is too long for a QR code, and offers the rest', async () => {
+  it('the link page says that a link is too long for a QR code and still shows the button', async () => {
     await page.load(`https://relay.test:${listener.port}/contact#/?${'x'.repeat(3000)}`)
     await expect.poll(() => visible('#link_too_long')).toBe(true)
     expect(await visible('#mobile_conn_req_uri')).toBe(true)
   })
 
-  test('takes nothing in a link for HTML', async () => {
+  it('the link page treats nothing in a link as HTML', async () => {
     await page.load(`https://relay.test:${listener.port}/a#<img src=x onerror=alert(1)>"'`)
     await expect.poll(() => visible('#link_parts')).toBe(true)
     expect(await page.evaluate(`document.querySelectorAll('img').length`)).toBe(0)
     expect(complaints).toEqual([])
   })
 
-  test('says without JavaScript what to do', async () => {
+  it('the link page explains what to do when JavaScript is off', async () => {
     await page.withoutScripts()
     await page.load(`https://relay.test:${listener.port}/a#${SHORT}`)
     expect(requests.some((request) => request.startsWith('/media/site.css'))).toBe(true)
@@ -159,8 +162,8 @@ describe('the page of a link', () => {
   })
 })
 
-describe('the page about the server', () => {
-  test('comes over HTTP/2, in the style of the site, at 360 pixels without a scroll bar', async () => {
+describe('site-chromium', () => {
+  it('the server page comes over HTTP/2, in the style of the site, at 360 pixels without a scroll bar', async () => {
     await page.load(`https://relay.test:${listener.port}/`)
     expect(await page.evaluate(`performance.getEntriesByType('navigation')[0].nextHopProtocol`)).toBe('h2')
     expect(await page.evaluate(`getComputedStyle(document.querySelector('main')).maxWidth`)).toBe('736px')
@@ -169,7 +172,7 @@ describe('the page about the server', () => {
     expect(complaints).toEqual([])
   })
 
-  test('is safe from a script that got into it', async () => {
+  it('the content security policy stops a script that was injected into the server page', async () => {
     await page.load(`https://relay.test:${listener.port}/`)
     const ran = `new Promise((resolve) => {
       const script = document.createElement('script')
@@ -183,7 +186,7 @@ describe('the page about the server', () => {
   })
 })
 
-test('a page gets its WebSocket from a server with which the browser speaks HTTP/2', async () => {
+it('a page gets its WebSocket from a server with which the browser speaks HTTP/2', async () => {
   const address = `relay.test:${listener.port}`
   await page.load(`https://${address}/`)
   // Not under the policy of the site.

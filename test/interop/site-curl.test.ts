@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { setIniValue } from '../../src/config/ini.ts'
 import { makeWebCertificate, type TestWebCertificate } from '../client/web-certificate.ts'
 import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
@@ -98,7 +98,7 @@ describe.each([
   ['HTTP/1.1 over TLS', '1.1', (path: string, ...args: string[]) => https(path, '--http1.1', ...args)],
   ['plain HTTP', '1.1', http],
 ])('over %s', (_, version, get) => {
-  test('the page about the server is the file, byte for byte, with what protects it', async () => {
+  it('the server page is sent byte for byte with its security headers', async () => {
     const { headers, body, ...answer } = await get('/')
     expect(answer).toEqual({ version, status: 200 })
     expect(body).toEqual(readFileSync(www('index.html')))
@@ -116,7 +116,7 @@ describe.each([
     expect(headers).not.toHaveProperty('strict-transport-security')
   })
 
-  test.each([
+  it.each([
     ['/contact', 'contact/index.html', 'text/html; charset=utf-8'],
     ['/contact/', 'contact/index.html', 'text/html; charset=utf-8'],
     ['/i?x', 'i/index.html', 'text/html; charset=utf-8'],
@@ -135,7 +135,7 @@ describe.each([
     expect(headers).not.toHaveProperty('onion-location')
   })
 
-  test.each([
+  it.each([
     ['/nothing', 404],
     ['/own/data.bin/x', 404],
     ['/media', 403],
@@ -157,7 +157,7 @@ describe.each([
     expect(answer.body.toString()).toMatch(/^[A-Z][\w ]+$/)
   })
 
-  test('GET and HEAD are all there is', async () => {
+  it('only GET and HEAD are allowed', async () => {
     for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
       const { status, headers } = await get('/', '-X', method)
       expect([status, headers.allow]).toEqual([405, 'GET, HEAD'])
@@ -171,7 +171,7 @@ describe.each([
     expect((await get('/health')).body.toString()).toBe('ok')
   })
 
-  test('text is compressed for those who take it', async () => {
+  it('text is compressed for clients that accept gzip', async () => {
     for (const path of ['index.html', 'media/uqr.js', 'media/icon.svg', 'well-known/apple-app-site-association']) {
       const { headers, body } = await get(`/${path}`, '-H', 'Accept-Encoding: br, gzip')
       expect(headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' })
@@ -181,7 +181,7 @@ describe.each([
     expect(headers).not.toHaveProperty('content-encoding')
   })
 
-  test('what a client has already is not sent again', async () => {
+  it('an unchanged file is not sent again', async () => {
     const { headers } = await get('/media/site.css')
     for (const condition of [`If-Modified-Since: ${headers['last-modified']}`, `If-None-Match: ${headers.etag}`]) {
       const { status, body } = await get('/media/site.css', '-H', condition, '-H', 'Accept-Encoding: gzip')
@@ -191,7 +191,7 @@ describe.each([
     expect(status).toBe(200)
   })
 
-  test('a part of a file is enough for those who want no more', async () => {
+  it('ranges of a file can be requested', async () => {
     const part = await get('/own/data.bin', '-H', 'Range: bytes=2-4')
     expect([part.status, part.headers['content-range'], part.body.toString()]).toEqual([206, 'bytes 2-4/10', '234'])
     const text = await get('/media/site.css', '-H', 'Range: bytes=0-9', '-H', 'Accept-Encoding: gzip')
@@ -201,7 +201,7 @@ describe.each([
   })
 })
 
-test('what start prints and logs says that there is a site, and where', () => {
+it('start prints and logs where the site is served', () => {
   const { stdout, stderr } = running.output
   expect(stdout).toContain(
     `Serving SMP protocol on port ${ports.shared} (TLS)...\nServing static site on port ${ports.shared} (TLS)...\n`,
@@ -210,7 +210,7 @@ test('what start prints and logs says that there is a site, and where', () => {
   expect(stderr).toMatch(new RegExp(`Serving static site on port ${ports.http}$`, 'm'))
 })
 
-describe('a site with a port of its own', () => {
+describe('site-curl', () => {
   let other: Installation
   let started: RunningCommand
   afterEach(() => other.remove())
@@ -219,7 +219,7 @@ describe('a site with a port of its own', () => {
     await started.shows(/Listening on port/)
   }
 
-  test('is served there, and its certificate is waited for', async () => {
+  it('a site with a port of its own is served as soon as its certificate exists', async () => {
     ports.own = await freePort()
     other = initialize(await freePort(), ports.own, await freePort())
     await begin()
@@ -235,7 +235,7 @@ describe('a site with a port of its own', () => {
     expect([version, body]).toEqual(['2', readFileSync(join(other.state, 'www/index.html'))])
   })
 
-  test('does not keep the relay from starting when its ports are in use; the log says what to do', async () => {
+  it('the relay starts although the ports of its site are in use, and the log says what to do', async () => {
     const [port, own, plain] = [await freePort(), await freePort(), await freePort()]
     const holders = [own, plain].map((taken) => createServer().listen(taken, '127.0.0.1'))
     other = initialize(port, own, plain)
@@ -252,10 +252,10 @@ describe('a site with a port of its own', () => {
     expect((await curl(`https://127.0.0.1:${port}/health`, '-k')).version).toBe('')
   })
 
-  test('is not there without a directory, nor when the site cannot be made; SMP is', async () => {
+  it('a site with a port of its own is off without a directory or when it cannot be generated, and SMP still works', async () => {
     for (const [path, line] of [
       ['', /WARN .*No server static path set/],
-      ['/dev/null/www', /WARN .*The static site cannot be made in \/dev\/null\/www/],
+      ['/dev/null/www', /WARN .*Cannot generate the site in \/dev\/null\/www/],
     ] as const) {
       const [port, plain] = [await freePort(), await freePort()]
       other = initialize(port, port, plain)

@@ -189,7 +189,7 @@ describe('a relay with an onion service', () => {
     const { status: exit, result } = await check(relay)
     expect([exit, result.ok]).toEqual([1, false])
     expect(result.proofs[0]?.fault).toMatchObject({
-      step: 'reach',
+      step: 'connect',
       remedy: expect.stringContaining('Start the relay') as string,
     })
     expect(['ONION_UNREACHABLE', 'ONION_TIMEOUT']).toContain(result.proofs[0]?.fault?.code)

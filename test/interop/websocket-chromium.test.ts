@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
 import { WebCertificate } from '../../src/transport/web-certificate.ts'
 import { SmpClient } from '../client/client.ts'
@@ -18,7 +18,7 @@ afterEach(async () => {
   browser = undefined
 })
 
-test.each(['rsa4096', 'p256'] as const)(
+it.each(['rsa4096', 'p256'] as const)(
   'a page in Chromium proves the relay and speaks SMP with it, with a web certificate of %s',
   async (kind) => {
     const files = await makeWebCertificate(kind)
@@ -48,7 +48,7 @@ test.each(['rsa4096', 'p256'] as const)(
   },
 )
 
-test('a page in Chromium does not get a WebSocket with the certificate of SMP', async () => {
+it('a page in Chromium does not get a WebSocket with the certificate of SMP', async () => {
   web = undefined
   await relay.restart()
   browser = await Chromium.start([])

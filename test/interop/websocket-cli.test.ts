@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { setIniValue } from '../../src/config/ini.ts'
 import { SmpClient } from '../client/client.ts'
 import { openSession, type RelayAddress } from '../client/connection.ts'
@@ -52,7 +52,7 @@ const pingOver = async (on: number, webSocket: WebSocketOptions = {}): Promise<X
 
 const ownCertificate = (): X509Certificate => new X509Certificate(readFileSync(join(relay.config, 'server.crt')))
 
-test('a relay starts without its web certificate, says so in one line, and speaks SMP over WebSocket', async () => {
+it('a relay starts without its web certificate, says so in one line, and speaks SMP over WebSocket', async () => {
   const running = await start()
   expect((await pingOver(port)).raw).toEqual(ownCertificate().raw)
   const { stdout, stderr } = running.output
@@ -61,7 +61,7 @@ test('a relay starts without its web certificate, says so in one line, and speak
   expect(stderr).not.toMatch(/WARN.*web certificate/)
 })
 
-test('a relay shows its web certificate to clients that name a server, on the port of [WEB] alone', async () => {
+it('a relay shows its web certificate to clients that name a server, on the port of [WEB] alone', async () => {
   const web = await makeWebCertificate()
   copyFileSync(web.certificate, join(relay.config, 'web.crt'))
   copyFileSync(web.key, join(relay.config, 'web.key'))
@@ -73,7 +73,7 @@ test('a relay shows its web certificate to clients that name a server, on the po
   await web.remove()
 })
 
-test('[TRANSPORT] websockets opens ports of their own, with the certificate of SMP', async () => {
+it('[TRANSPORT] websockets opens ports of their own, with the certificate of SMP', async () => {
   setIni('TRANSPORT', 'websockets', String(webSocketPort))
   const running = await start()
   const lines = running.output.stdout.split('\n')
@@ -84,13 +84,13 @@ test('[TRANSPORT] websockets opens ports of their own, with the certificate of S
   }
 })
 
-test('[TRANSPORT] websockets on a port of SMP changes nothing', async () => {
+it('[TRANSPORT] websockets on a port of SMP changes nothing', async () => {
   setIni('TRANSPORT', 'websockets', String(port))
   const running = await start()
   expect(running.output.stdout).not.toContain('WebSockets')
 })
 
-test('a port of [TRANSPORT] websockets that is in use is left out', async () => {
+it('a port of [TRANSPORT] websockets that is in use is left out', async () => {
   const other = createServer()
   await new Promise<void>((done) => other.listen(webSocketPort, '127.0.0.1', done))
   setIni('TRANSPORT', 'websockets', String(webSocketPort))

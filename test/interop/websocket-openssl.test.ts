@@ -113,8 +113,8 @@ describe.each(kinds)('openssl s_client and a web certificate of %s', (kind) => {
   })
 })
 
-describe('a web certificate that is renewed', () => {
-  it('is used within a minute, without a restart', async () => {
+describe('websocket-openssl', () => {
+  it('a web certificate that is renewed is used within a minute, without a restart', async () => {
     const certificate = join(directory, 'p256.crt')
     const key = join(directory, 'p256.key')
     const subject = async (): Promise<string> => {

@@ -105,7 +105,7 @@ const viaText = {
 
 const stepText: Readonly<Record<CheckStepName, string>> = {
   tor: 'tor client',
-  reach: 'connection',
+  connect: 'connection',
   tls: 'TLS',
   certificate: 'fingerprint',
   hello: 'SMP hello',

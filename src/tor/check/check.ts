@@ -142,9 +142,9 @@ class Attempt {
 
   /** The steps that were done, out of their times and of where it failed. */
   #connected(result: ConnectResult): void {
-    const { reach, tls, handshake } = result.timings
+    const { connect, tls, handshake } = result.timings
     const failure = 'failure' in result ? result.failure : undefined
-    if (reach !== undefined && failure?.step !== 'reach') this.step({ name: 'reach', ms: reach })
+    if (connect !== undefined && failure?.step !== 'connect') this.step({ name: 'connect', ms: connect })
     const isTlsDone = failure?.step !== 'tls' || failure.reason === 'identity'
     if (tls !== undefined && isTlsDone) this.step({ name: 'tls', ms: tls })
     if (failure && failure.step !== 'handshake') return

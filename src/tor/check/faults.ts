@@ -7,7 +7,7 @@ import { isOnion } from '../../transport/route.ts'
  */
 
 /** tor: a client that is connected to the Tor network. reach: to the host and port, through tor or not. */
-export type CheckStepName = 'tor' | 'reach' | 'tls' | 'certificate' | 'hello' | 'ping'
+export type CheckStepName = 'tor' | 'connect' | 'tls' | 'certificate' | 'hello' | 'ping'
 
 /** client: a tor client of our own. socks: somebody's SOCKS port. direct: without tor. */
 export type CheckVia = 'client' | 'socks' | 'direct'
@@ -61,7 +61,7 @@ export function explainPing(failure: RequestFailure): CheckFault {
 function stepOf({ step, reason }: ConnectFailure): CheckStepName {
   if (step === 'tls' && reason === 'identity') return 'certificate'
   if (step === 'handshake') return 'hello'
-  return step === 'address' ? 'reach' : step
+  return step === 'address' ? 'connect' : step
 }
 
 /** What only onion services have; `undefined` for what all relays have. */

@@ -75,7 +75,7 @@ async function whoAnswers(host: string, port: number, keyHash: Buffer, timeoutMs
 }
 
 function listenerOf({ step, reason }: ConnectFailure): PortListener {
-  if (step === 'address' || step === 'reach') return 'none'
+  if (step === 'address' || step === 'connect') return 'none'
   return ['tls', 'identity', 'protocol', 'version'].includes(reason) ? 'other' : 'silent'
 }
 

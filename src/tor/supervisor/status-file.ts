@@ -44,7 +44,7 @@ const onionName = v.pipe(
 )
 
 const fault = v.object({
-  step: v.picklist(['tor', 'reach', 'tls', 'certificate', 'hello', 'ping']),
+  step: v.picklist(['tor', 'connect', 'tls', 'certificate', 'hello', 'ping']),
   code: v.string(),
   message: v.string(),
   remedy: v.string(),

@@ -3,16 +3,16 @@ import { encode } from './uqr.js'
 
 /** @type {Readonly<Record<string, readonly [title: string, meaning: string]>>} */
 const kinds = {
-  invitation: ['One-time invitation', 'Somebody invites you to a private conversation. This link works once.'],
-  contact: ['SimpleX address', 'With this link you ask somebody, or a group, to connect with you.'],
-  a: ['SimpleX address', 'With this link you ask somebody to connect with you.'],
-  c: ['Channel', 'With this link you join a channel.'],
-  g: ['Group', 'With this link you join a group.'],
-  r: ['Chat relay', 'This link leads to a chat relay.'],
+  invitation: ['One-time invitation', 'Someone invites you to a private conversation. This link works once.'],
+  contact: ['SimpleX address', 'Open this link to contact its owner in SimpleX.'],
+  a: ['SimpleX address', 'Open this link to contact its owner in SimpleX.'],
+  c: ['Channel', 'Open this link to join a channel.'],
+  g: ['Group', 'Open this link to join a group.'],
+  r: ['Chat relay', 'This link is the address of a chat relay.'],
 }
 const invitation = kinds.invitation
 
-/** What browsers scale down to the width that the style sheet gives. */
+/** Browsers scale it down to the width in the style sheet. */
 const codePixels = 960
 const quietZone = 4
 
@@ -42,7 +42,7 @@ function show() {
 }
 
 /**
- * Whether there was room for the text.
+ * Draws the code; false when the text is too long for one.
  *
  * @param {HTMLCanvasElement} canvas
  * @param {string} text
@@ -75,7 +75,7 @@ function encoded(text) {
 }
 
 function offerCopying() {
-  // Browsers allow it on pages that came over TLS only.
+  // Browsers allow it only on pages that were loaded over TLS.
   if (!('clipboard' in navigator)) return
   const button = element('link_copy')
   button.hidden = false

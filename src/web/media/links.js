@@ -5,8 +5,8 @@
  */
 
 /**
- * The links that an address stands for; undefined when it has no part behind the # sign. That part is left as it is,
- * but for short links: in the app's form of those it has to name the server.
+ * The links of an address; undefined when it has no part after the # sign. That part is left unchanged, except in the
+ * app's form of short links, where it has to name the server.
  *
  * @param {{ readonly host: string, readonly hostname: string, readonly pathname: string, readonly hash: string }} place
  * @returns {Links | undefined}

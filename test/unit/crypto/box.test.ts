@@ -27,18 +27,18 @@ function dhKey(spki: string): DhKey {
   return key
 }
 
-describe('boxKey', () => {
-  it('is the HSalsa20 step of the public NaCl example', () => {
+describe('box', () => {
+  it('boxKey is the HSalsa20 step of the public NaCl example', () => {
     expect(boxKey(hex(nacl.x25519SharedSecret)).toString('hex')).toBe(nacl.hsalsa20FirstKeyExpected)
   })
 
-  it('can replace the secret in its own buffer', () => {
+  it('boxKey can replace the secret in its own buffer', () => {
     const secret = hex(nacl.x25519SharedSecret)
     boxKeyInto(secret, secret)
     expect(secret.toString('hex')).toBe(nacl.hsalsa20FirstKeyExpected)
   })
 
-  it('throws for a secret that is not 32 bytes', () => {
+  it('boxKey throws for a secret that is not 32 bytes', () => {
     expect(() => boxKey(Buffer.alloc(31))).toThrow(RangeError)
     expect(() => boxKey(Buffer.alloc(33))).toThrow(RangeError)
   })
@@ -172,14 +172,14 @@ describe.each(backends)('boxes on the $name back end', (using) => {
   })
 })
 
-describe('nonces', () => {
-  it('reverses without touching the original', () => {
+describe('box', () => {
+  it('reverseNonce leaves the original unchanged', () => {
     const nonce = Buffer.from([1, 2, 3])
     expect(reverseNonce(nonce)).toEqual(Buffer.from([3, 2, 1]))
     expect(nonce).toEqual(Buffer.from([1, 2, 3]))
   })
 
-  it('fills short correlation ids with zeros and cuts long ones', () => {
+  it('cbNonce pads short correlation ids with zeros and cuts long ones', () => {
     const { corrIdText, nonce } = vectors.authorization.shortCorrIdNonce
     expect(cbNonce(Buffer.from(corrIdText)).toString('hex')).toBe(nonce)
     expect(cbNonce(Buffer.alloc(0))).toEqual(Buffer.alloc(24))

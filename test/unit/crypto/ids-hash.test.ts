@@ -5,14 +5,14 @@ import { hex } from './back-ends.ts'
 
 const ids = vectors.idsHash.ids.map(hex)
 
-describe('idsHash', () => {
-  it('is the XOR of the MD5 of each id, in any order', () => {
+describe('ids-hash', () => {
+  it('idsHash is the XOR of the MD5 of each id, in any order', () => {
     expect(idsHash(ids).toString('hex')).toBe(vectors.idsHash.xor)
     expect(idsHash(ids.toReversed()).toString('hex')).toBe(vectors.idsHash.xor)
     expect(idsHash([]).toString('hex')).toBe(vectors.idsHash.empty)
   })
 
-  it('can be kept up to date one id at a time', () => {
+  it('idsHash can be kept up to date one id at a time', () => {
     let hash = idsHash([])
     for (const id of ids) hash = xorHash(hash, idHash(id))
     expect(hash.toString('hex')).toBe(vectors.idsHash.xor)
@@ -20,7 +20,7 @@ describe('idsHash', () => {
     expect(hash.toString('hex')).toBe(vectors.idsHash.empty)
   })
 
-  it('leaves its arguments alone and throws for other lengths', () => {
+  it('idsHash leaves its arguments alone and throws for other lengths', () => {
     const a = Buffer.alloc(16, 1)
     xorHash(a, Buffer.alloc(16, 3))
     expect(a).toEqual(Buffer.alloc(16, 1))

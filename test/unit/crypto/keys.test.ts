@@ -23,8 +23,8 @@ import { backends, hex } from './back-ends.ts'
 const { prefixes, totalLengths } = vectors.spki
 const algs: KeyAlg[] = ['ed25519', 'ed448', 'x25519', 'x448']
 
-describe('SubjectPublicKeyInfo', () => {
-  it.each(algs)('reads and writes %s keys', (alg) => {
+describe('keys', () => {
+  it.each(algs)('SubjectPublicKeyInfo reads and writes %s keys', (alg) => {
     const rawLength = totalLengths[alg] - 12
     const der = Buffer.concat([hex(prefixes[alg]), Buffer.alloc(rawLength, 0xa5)])
     const key = decodeSpki(der)
@@ -32,7 +32,7 @@ describe('SubjectPublicKeyInfo', () => {
     expect(encodeSpki(publicKey(alg, Buffer.alloc(rawLength, 0xa5)))).toEqual(der)
   })
 
-  it.each(algs)('refuses %s keys that are cut, extended or have another prefix', (alg) => {
+  it.each(algs)('SubjectPublicKeyInfo refuses %s keys that are cut, extended or have another prefix', (alg) => {
     const der = Buffer.concat([hex(prefixes[alg]), Buffer.alloc(totalLengths[alg] - 12, 0xa5)])
     for (let length = 0; length < der.length; length++) expect(decodeSpki(der.subarray(0, length))).toBeUndefined()
     expect(decodeSpki(Buffer.concat([der, Buffer.from([0])]))).toBeUndefined()
@@ -43,26 +43,26 @@ describe('SubjectPublicKeyInfo', () => {
     }
   })
 
-  it('copies the key out of the buffer it was read from', () => {
+  it('SubjectPublicKeyInfo copies the key out of the buffer it was read from', () => {
     const der = hex(vectors.upstreamKeys.samplePubKeyEd25519_spki)
     const key = decodeSpki(der)
     der.fill(0)
     expect(key && encodeSpki(key).toString('hex')).toBe(vectors.upstreamKeys.samplePubKeyEd25519_spki)
   })
 
-  it('tells auth keys and DH keys from others', () => {
+  it('SubjectPublicKeyInfo distinguishes auth keys and DH keys from other keys', () => {
     const kinds = algs.map((alg) => publicKey(alg, Buffer.alloc(totalLengths[alg] - 12)))
     expect(kinds.filter(isAuthKey).map((key) => key.alg)).toEqual(['ed25519', 'ed448', 'x25519'])
     expect(kinds.filter(isDhKey).map((key) => key.alg)).toEqual(['x25519'])
   })
 
-  it('throws for a raw key of the wrong length', () => {
+  it('SubjectPublicKeyInfo throws for a raw key of the wrong length', () => {
     expect(() => publicKey('ed448', Buffer.alloc(56))).toThrow(RangeError)
   })
 })
 
-describe('samePublicKey', () => {
-  it('compares algorithm and bytes', () => {
+describe('keys', () => {
+  it('samePublicKey compares algorithm and bytes', () => {
     const key = publicKey('ed25519', Buffer.alloc(32, 1))
     expect(samePublicKey(key, publicKey('ed25519', Buffer.alloc(32, 1)))).toBe(true)
     expect(samePublicKey(key, publicKey('ed25519', Buffer.alloc(32, 2)))).toBe(false)
@@ -86,8 +86,8 @@ describe.each(backends)('DH key pairs on the $name back end', (using) => {
   })
 })
 
-describe('signing keys', () => {
-  it.each(['ed25519', 'ed448'] as const)('survive PEM (%s)', (alg) => {
+describe('keys', () => {
+  it.each(['ed25519', 'ed448'] as const)('signing keys survive PEM (%s)', (alg) => {
     const key = generateSigningKey(alg)
     const pem = signingKeyToPem(key)
     expect(pem.length).toBe(alg === 'ed25519' ? 119 : 156)
@@ -98,7 +98,7 @@ describe('signing keys', () => {
     expect(again && sign(again, Buffer.from('x'))).toEqual(sign(key, Buffer.from('x')))
   })
 
-  it('come from a PKCS#8 key of another implementation', () => {
+  it('signing keys come from a PKCS#8 key of another implementation', () => {
     const { storeLogTestPrivEd25519_pkcs8, storeLogTestPubEd25519_spki_selfDerived } = vectors.upstreamKeys
     const der = hex(storeLogTestPrivEd25519_pkcs8)
     const pem = `-----BEGIN PRIVATE KEY-----\n${der.toString('base64')}\n-----END PRIVATE KEY-----\n`
@@ -107,7 +107,7 @@ describe('signing keys', () => {
     expect(signingKeyFromRaw('ed25519', der.subarray(16)).publicKey).toEqual(key?.publicKey)
   })
 
-  it('are not read from other text, other keys or encrypted keys', () => {
+  it('signing keys are not read from other text, other keys or encrypted keys', () => {
     expect(signingKeyFromPem('')).toBeUndefined()
     expect(signingKeyFromPem('not a key')).toBeUndefined()
     const x25519 = Buffer.concat([hex(vectors.spki.pkcs8Prefixes.x25519), Buffer.alloc(32, 1)]).toString('base64')
@@ -121,7 +121,7 @@ describe('signing keys', () => {
     expect(signingKeyFromPem(encrypted.toString())).toBeUndefined()
   })
 
-  it('sign as the reference does', () => {
+  it('signing keys sign as the reference does', () => {
     const { ed25519, ed448, authorizedBytes } = vectors.authorization
     const signed = hex(authorizedBytes)
     const key25519 = signingKeyFromRaw('ed25519', hex(ed25519.priv))

@@ -25,12 +25,12 @@ const secret = Buffer.from(
   'base64',
 )
 
-describe('the name of an onion service', () => {
-  it('follows from the key that a real tor returned with it', () => {
+describe('onion-address', () => {
+  it('an onion address is derived from the key that a real tor returned with it', () => {
     expect(serviceIdOf(publicKeyOf(secret))).toBe(id)
   })
 
-  it('agrees with node about the public key of an expanded key', () => {
+  it('publicKeyOf computes the same public key of an expanded key as Node.js', () => {
     for (let i = 0; i < 20; i += 1) {
       const key = freshKey()
       expect(publicKeyOf(key.secret)).toEqual(key.publicKey)
@@ -38,32 +38,35 @@ describe('the name of an onion service', () => {
     }
   })
 
-  it('cannot be made of anything but a key', () => {
+  it('an onion address cannot be derived from anything but a key', () => {
     expect(() => publicKeyOf(secret.subarray(1))).toThrow(TypeError)
     expect(() => publicKeyOf(Buffer.alloc(64))).toThrow(TypeError)
     expect(() => serviceIdOf(Buffer.alloc(31))).toThrow(TypeError)
   })
 
-  it('is accepted in upper case and with its ending', () => {
+  it('an onion address is accepted in upper case and with its ending', () => {
     const service = parseServiceId(id.toUpperCase())
     expect(service).toBe(id)
     expect(parseOnionHostname(`${id}.onion`)).toBe(`${id}.onion`)
     expect(parseOnionHostname(`${id.toUpperCase()}.ONION`)).toBe(service && onionHostname(service))
   })
 
-  it('is refused with any one character changed', () => {
+  it('an onion address is refused with any one character changed', () => {
     for (let at = 0; at < id.length; at += 1) {
       const other = id[at] === 'a' ? 'b' : 'a'
       expect(parseServiceId(id.slice(0, at) + other + id.slice(at + 1))).toBeUndefined()
     }
   })
 
-  it.each(['', id.slice(1), `${id}a`, `${id}.onion`, `1${id.slice(1)}`, `é${id.slice(1)}`])('is not %j', (text) => {
-    expect(parseServiceId(text)).toBeUndefined()
-  })
+  it.each(['', id.slice(1), `${id}a`, `${id}.onion`, `1${id.slice(1)}`, `é${id.slice(1)}`])(
+    'an onion address is not %j',
+    (text) => {
+      expect(parseServiceId(text)).toBeUndefined()
+    },
+  )
 
   it.each([id, `www.${id}.onion`, `${id}.onion.`, 'facebookcorewwwi.onion', '.onion'])(
-    'as a hostname is not %j',
+    'an onion hostname is not %j',
     (text) => {
       expect(parseOnionHostname(text)).toBeUndefined()
     },

@@ -10,8 +10,8 @@ it('makes random serial numbers of 20 bytes that are positive and do not begin w
   }
 })
 
-describe('nextSerial', () => {
-  it('counts up from the number in ca.srl', () => {
+describe('serial', () => {
+  it('nextSerial counts up from the number in ca.srl', () => {
     const last = '5CDC0C517C839C606F56E342E65F7267443CCACF\n'
     expect(serialText(nextSerial(last))).toBe('5CDC0C517C839C606F56E342E65F7267443CCAD0\n')
     expect(serialText(nextSerial('01\n'))).toBe('02\n')
@@ -20,7 +20,7 @@ describe('nextSerial', () => {
   })
 
   it.each([undefined, '', 'no number', '-1', '0x10', 'F'.repeat(41), `7${'F'.repeat(39)}`, `8${'0'.repeat(39)}`])(
-    'is random when ca.srl holds %j',
+    'nextSerial is random when ca.srl holds %j',
     (text) => {
       expect(nextSerial(text).length).toBe(20)
       expect(nextSerial(text)).not.toEqual(nextSerial(text))

@@ -53,11 +53,11 @@ describe.each<[SigningAlg, number]>([
   })
 })
 
-describe('a server certificate', () => {
+describe('x509-create', () => {
   const caKey = generateSigningKey('ed448')
   const key = signingKeyFromRaw('ed448', hex(fixtures.serverKeyPkcs8Der).subarray(16))
 
-  it('has the signed bytes of a real one', () => {
+  it('a server certificate has the signed bytes of a real one', () => {
     const der = createServerCertificate({
       key: key.publicKey,
       commonName: 'localhost',
@@ -69,7 +69,7 @@ describe('a server certificate', () => {
     expect(tbs(der)?.toString('hex')).toBe(tbs(expected)?.toString('hex'))
   })
 
-  it('is signed with the key and algorithm of the CA, whatever its own is', () => {
+  it('a server certificate is signed with the key and algorithm of the CA, whatever algorithm its own key has', () => {
     const ca = createCaCertificate({ key: caKey, serial: randomSerial(), notBefore })
     const own = generateSigningKey('ed25519').publicKey
     const der = createServerCertificate({
@@ -86,7 +86,7 @@ describe('a server certificate', () => {
     expect(certificateKey(der)).toEqual(own)
   })
 
-  it('names the key of its CA only where the CA has a key identifier', () => {
+  it('a server certificate names the key of its CA only where the CA has a key identifier', () => {
     const extensionsUnder = (certificate: Buffer): string[] => {
       const der = createServerCertificate({
         key: key.publicKey,
@@ -102,7 +102,7 @@ describe('a server certificate', () => {
     expect(extensionsUnder(testCertificate({ subject: 'no identifier', ca: true }).der)).toEqual(always)
   })
 
-  it('is not made with an impossible name or a malformed CA', () => {
+  it('a server certificate is not made with an impossible name or a malformed CA', () => {
     const make = (commonName: string, certificate = hex(fixtures.caCrtDer)): Buffer =>
       createServerCertificate({
         key: key.publicKey,

@@ -27,19 +27,19 @@ function leafOf(issuer: Buffer, issuerKey: SigningKey, from = notBefore): Buffer
   })
 }
 
-describe('verifyChain', () => {
-  it('accepts the normal deployment: server certificate and CA', () => {
+describe('x509', () => {
+  it('verifyChain accepts the normal deployment: server certificate and CA', () => {
     expect(verifyChain([leafOf(ca, caKey), ca], now)).toBeUndefined()
     const { serverCrtDer, caCrtDer } = vectors.upstreamFixtures
     expect(verifyChain([hex(serverCrtDer), hex(caCrtDer)], now)).toBeUndefined()
   })
 
-  it('accepts one self-signed certificate', () => {
+  it('verifyChain accepts one self-signed certificate', () => {
     expect(verifyChain([ca], now)).toBeUndefined()
     expect(verifyChain([testCertificate({ subject: 'own' }).der], now)).toBeUndefined()
   })
 
-  it('accepts chains of three and four', () => {
+  it('verifyChain accepts chains of three and four', () => {
     const root = testCertificate({ subject: 'root', ca: true })
     const network = testCertificate({ subject: 'network', issuer: root, ca: true })
     const identity = testCertificate({ subject: 'identity', issuer: network, ca: true })
@@ -49,18 +49,18 @@ describe('verifyChain', () => {
     expect(verifyChain([leaf.der, identity.der, network.der], now)).toBeUndefined()
   })
 
-  it('accepts an anchor without extensions, as services make them', () => {
+  it('verifyChain accepts an anchor without extensions, as services make them', () => {
     const anchor = testCertificate({ subject: 'anchor' })
     const leaf = testCertificate({ subject: 'leaf', issuer: anchor })
     expect(verifyChain([leaf.der, anchor.der], now)).toBeUndefined()
   })
 
-  it('refuses no certificates and more than four', () => {
+  it('verifyChain refuses no certificates and more than four', () => {
     expect(verifyChain([], now)).toBe('empty')
     expect(verifyChain([ca, ca, ca, ca, ca], now)).toBe('too-long')
   })
 
-  it('refuses bytes that are not exactly one certificate', () => {
+  it('verifyChain refuses bytes that are not exactly one certificate', () => {
     const leaf = leafOf(ca, caKey)
     expect(verifyChain([Buffer.alloc(0)], now)).toBe('malformed')
     expect(verifyChain([leaf, Buffer.concat([ca, Buffer.alloc(1)])], now)).toBe('malformed')
@@ -68,39 +68,39 @@ describe('verifyChain', () => {
     expect(verifyChain([Buffer.from(`-----BEGIN CERTIFICATE-----\n${ca.toString('base64')}\n`)], now)).toBe('malformed')
   })
 
-  it('refuses certificates outside their time, at both ends to the second', () => {
+  it('verifyChain refuses certificates outside their time, at both ends to the second', () => {
     const day = 86_400_000
     const short = testCertificate({ subject: 'short', notBefore, notAfter: new Date(notBefore.getTime() + day) })
     const at = (time: number): unknown => verifyChain([short.der], new Date(notBefore.getTime() + time))
     expect([at(-1000), at(0), at(day), at(day + 1000)]).toEqual(['not-yet-valid', undefined, undefined, 'expired'])
   })
 
-  it('refuses an expired CA above a valid leaf', () => {
+  it('verifyChain refuses an expired CA above a valid leaf', () => {
     const old = testCertificate({ subject: 'old', ca: true, notAfter: new Date('2025-12-31T00:00:00Z') })
     const leaf = testCertificate({ subject: 'leaf', issuer: old })
     expect(verifyChain([leaf.der, old.der], now)).toBe('expired')
   })
 
-  it('refuses a leaf that another key of the same name signed', () => {
+  it('verifyChain refuses a leaf that another key of the same name signed', () => {
     const impostor = generateSigningKey('ed25519')
     const otherCa = createCaCertificate({ key: impostor, serial: randomSerial(), notBefore })
     expect(verifyChain([leafOf(otherCa, impostor), ca], now)).toBe('bad-signature')
   })
 
-  it('refuses a self-signed certificate that is not signed by itself', () => {
+  it('verifyChain refuses a self-signed certificate that is not signed by itself', () => {
     const key = generateSigningKey('ed25519')
     const forged = testCertificate({ subject: 'same', issuer: testCertificate({ subject: 'same' }), key })
     expect(verifyChain([forged.der], now)).toBe('bad-signature')
     expect(verifyChain([leafOf(ca, caKey)], now)).toBe('wrong-issuer')
   })
 
-  it('refuses certificates in another order or of another issuer', () => {
+  it('verifyChain refuses certificates in another order or of another issuer', () => {
     const stranger = testCertificate({ subject: 'stranger', ca: true })
     expect(verifyChain([leafOf(ca, caKey), stranger.der], now)).toBe('wrong-issuer')
     expect(verifyChain([ca, leafOf(ca, caKey)], now)).toBe('wrong-issuer')
   })
 
-  it('refuses issuers that say they are no CA, and intermediates that do not say they are one', () => {
+  it('verifyChain refuses issuers that say they are no CA, and intermediates that do not say they are one', () => {
     const leafAsCa = leafOf(ca, caKey)
     const below = testCertificate({
       subject: 'below',
@@ -115,11 +115,11 @@ describe('verifyChain', () => {
     expect(verifyChain([leaf.der, silent.der, root.der], now)).toBe('not-a-ca')
   })
 
-  it('refuses a leaf of version 1', () => {
+  it('verifyChain refuses a leaf of version 1', () => {
     expect(verifyChain([testCertificate({ subject: 'old', version: 1 }).der], now)).toBe('not-v3')
   })
 
-  it('refuses every changed bit of a server certificate', () => {
+  it('verifyChain refuses every changed bit of a server certificate', () => {
     const leaf = leafOf(ca, caKey)
     for (let bit = 0; bit < leaf.length * 8; bit++) {
       const flipped = Buffer.from(leaf)
@@ -129,8 +129,8 @@ describe('verifyChain', () => {
   })
 })
 
-describe('identityCertificate', () => {
-  it('is the second certificate, or the only one', () => {
+describe('x509', () => {
+  it('identityCertificate is the second certificate, or the only one', () => {
     const [a, b, c, d] = [Buffer.of(1), Buffer.of(2), Buffer.of(3), Buffer.of(4)]
     expect(identityCertificate([])).toBeUndefined()
     expect(identityCertificate([a])).toBe(a)
@@ -140,13 +140,13 @@ describe('identityCertificate', () => {
   })
 })
 
-describe('certificateKey', () => {
-  it('reads Ed25519 and Ed448 keys', () => {
+describe('x509', () => {
+  it('certificateKey reads Ed25519 and Ed448 keys', () => {
     expect(certificateKey(ca)).toEqual(caKey.publicKey)
     expect(certificateKey(hex(vectors.upstreamFixtures.caCrtDer))?.alg).toBe('ed448')
   })
 
-  it('has no answer for RSA certificates and other bytes', () => {
+  it('certificateKey returns undefined for RSA certificates and other bytes', () => {
     expect(certificateKey(rsaCertificate())).toBeUndefined()
     expect(certificateKey(Buffer.from('no'))).toBeUndefined()
     expect(certificateKey(Buffer.from(certificateToPem(ca)))).toBeUndefined()

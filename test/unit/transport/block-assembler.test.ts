@@ -17,13 +17,13 @@ function assemble(assembler: BlockAssembler, pieces: readonly Buffer[]): Buffer[
   return blocks
 }
 
-describe('a block assembler', () => {
-  it('hands on a piece that is one whole block without copying it', () => {
+describe('block-assembler', () => {
+  it('a block assembler passes on a piece that is one whole block without a copy', () => {
     const block = randomBytes(SIZE)
     expect(new BlockAssembler().add(block)).toBe(block)
   })
 
-  it('makes the same two blocks wherever the stream is split', () => {
+  it('a block assembler makes the same two blocks wherever the stream is split', () => {
     const stream = randomBytes(2 * SIZE)
     const wrong: number[] = []
     for (let at = 1; at < stream.length; at++) {
@@ -34,7 +34,7 @@ describe('a block assembler', () => {
     expect(wrong).toEqual([])
   })
 
-  it('makes a block of single bytes', () => {
+  it('a block assembler makes a block of single bytes', () => {
     const block = randomBytes(SIZE)
     const assembler = new BlockAssembler()
     const blocks = assemble(
@@ -45,14 +45,14 @@ describe('a block assembler', () => {
     expect(assembler.partial).toBe(false)
   })
 
-  it('never gives the same buffer to two blocks', () => {
+  it('a block assembler never gives the same buffer to two blocks', () => {
     const assembler = new BlockAssembler()
     const pieces = [randomBytes(SIZE - 1), randomBytes(2), randomBytes(SIZE - 1)]
     const [first, second] = assemble(assembler, pieces)
     expect(first?.buffer).not.toBe(second?.buffer)
   })
 
-  it('knows whether a block has begun', () => {
+  it('a block assembler knows whether a block has begun', () => {
     const assembler = new BlockAssembler()
     expect(assembler.partial).toBe(false)
     assembler.add(Buffer.alloc(1))
@@ -62,7 +62,7 @@ describe('a block assembler', () => {
     expect(assembler.partial).toBe(false)
   })
 
-  it('refuses a piece that crosses the end of the block', () => {
+  it('a block assembler refuses a piece that crosses the end of the block', () => {
     const assembler = new BlockAssembler()
     assembler.add(Buffer.alloc(1))
     expect(() => assembler.add(Buffer.alloc(SIZE))).toThrow(RangeError)

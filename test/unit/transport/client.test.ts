@@ -100,30 +100,33 @@ async function tcpServer(serve: (socket: Socket) => void): Promise<RelayAddress>
   return { keyHash: randomBytes(32), hosts: ['127.0.0.1'], port: String((server.address() as AddressInfo).port) }
 }
 
-describe('a client of a relay', () => {
+describe('client', () => {
   const versions = Array.from({ length: 15 }, (_, i) => i + 6)
 
-  it.each(versions)('shakes hands and gets answers at version %i, as a client and as a proxy', async (version) => {
-    const relay = await startRelay(undefined, {}, { alg: version % 2 === 0 ? 'ed25519' : 'ed448' })
-    for (const proxy of [false, true]) {
-      const client = await connected(relay.address, { range: { min: 6, max: version }, proxy })
-      // A proxy that cannot say that it is one stays where blocks are never encrypted.
-      const settled = proxy && version < 14 ? Math.min(version, 10) : version
-      expect(client.session.range).toEqual({ min: 6, max: settled })
-      expect(client.session.certKey?.chain).toEqual(relay.credentials.chain)
-      expect(await client.ping(2000)).toHaveProperty('ms')
-      const link = relay.links.at(-1)
-      expect(link?.version).toBe(settled)
-      expect(link?.proxy).toBe(proxy && version >= 14)
-      expect(client.session.link.sessionSecret).toEqual(link?.sessionSecret)
-      expect(link?.sessionSecret !== undefined).toBe(version >= 7)
-      for (const side of [link, client.session.link]) {
-        expect(side?.session.cipher !== undefined).toBe(version >= 11 && !proxy)
+  it.each(versions)(
+    'a relay client shakes hands and gets answers at version %i, as a client and as a proxy',
+    async (version) => {
+      const relay = await startRelay(undefined, {}, { alg: version % 2 === 0 ? 'ed25519' : 'ed448' })
+      for (const proxy of [false, true]) {
+        const client = await connected(relay.address, { range: { min: 6, max: version }, proxy })
+        // A proxy that cannot say that it is one stays where blocks are never encrypted.
+        const settled = proxy && version < 14 ? Math.min(version, 10) : version
+        expect(client.session.range).toEqual({ min: 6, max: settled })
+        expect(client.session.certKey?.chain).toEqual(relay.credentials.chain)
+        expect(await client.ping(2000)).toHaveProperty('ms')
+        const link = relay.links.at(-1)
+        expect(link?.version).toBe(settled)
+        expect(link?.proxy).toBe(proxy && version >= 14)
+        expect(client.session.link.sessionSecret).toEqual(link?.sessionSecret)
+        expect(link?.sessionSecret !== undefined).toBe(version >= 7)
+        for (const side of [link, client.session.link]) {
+          expect(side?.session.cipher !== undefined).toBe(version >= 11 && !proxy)
+        }
       }
-    }
-  })
+    },
+  )
 
-  it('sends no SNI, and a key share for X448 first', async () => {
+  it('a relay client sends no SNI, and a key share for X448 first', async () => {
     const hellos: Buffer[] = []
     const address = await tcpServer((socket) => socket.once('data', (hello) => hellos.push(hello) && socket.destroy()))
     const lookup: LookupFunction = (_, options, callback) => {
@@ -137,18 +140,18 @@ describe('a client of a relay', () => {
     expect(hellos[0]?.includes(Buffer.from('0033003e003c001e0038', 'hex'))).toBe(true)
   })
 
-  it('offers smp/1 and tells how long each step took', async () => {
+  it('a relay client offers smp/1 and reports the duration of each step', async () => {
     const relay = await startRelay()
     const result = await connectRelay(relay.address, { timeoutMs: 5000 })
     if ('failure' in result) throw new Error(result.failure.detail)
     closers.push(() => result.client.close())
-    expect(Object.keys(result.timings)).toEqual(['reach', 'tls', 'handshake'])
+    expect(Object.keys(result.timings)).toEqual(['connect', 'tls', 'handshake'])
     expect(result.route).toEqual({ via: 'direct', host: '127.0.0.1' })
     await until(() => relay.links.length === 1, 'the link')
     expect(relay.links[0]?.channel.alpn).toBe('smp/1')
   })
 
-  it('lowers its versions for an old relay when it is a proxy, so that blocks stay plain', async () => {
+  it('a relay client lowers its versions for an old relay when it is a proxy, so that blocks stay plain', async () => {
     const relay = await startRelay(undefined, { range: { min: 6, max: 13 } })
     const proxy = await connected(relay.address, { proxy: true })
     expect(proxy.session.link.version).toBe(10)
@@ -156,7 +159,7 @@ describe('a client of a relay', () => {
     expect(client.session.link.version).toBe(13)
   })
 
-  it('proves to be a service', async () => {
+  it('a relay client authenticates as a service', async () => {
     const serviceId = idFromBytes<ServiceId>(randomBytes(24))
     const relay = await startRelay(undefined, { lookupService: ({ role }) => (role === 'N' ? serviceId : undefined) })
     const service = { ...makeCredentials(), role: 'N' as const }
@@ -169,7 +172,7 @@ describe('a client of a relay', () => {
     expect(old.session.service).toBeUndefined()
   })
 
-  it('gives each request its own answer, in whatever order they come', async () => {
+  it('a relay client gives each request its own answer, in whatever order they come', async () => {
     const held: [Buffer, EntityId][] = []
     const relay = await startRelay(({ corrId, entityId }, link) => {
       held.push([Buffer.from(corrId), entityId])
@@ -194,7 +197,7 @@ describe('a client of a relay', () => {
     expect(client.inFlight).toBe(0)
   })
 
-  it('signs what it sends', async () => {
+  it('a relay client signs what it sends', async () => {
     const seen: Transmission[] = []
     const relay = await startRelay((transmission) => {
       seen.push({ ...transmission, authorized: Buffer.from(transmission.authorized) })
@@ -217,7 +220,7 @@ describe('a client of a relay', () => {
     expect(seen[0]?.authorization).toEqual({ type: 'ed25519', signature: Buffer.alloc(64, 7) })
   })
 
-  it('takes an answer for another entity, or one that is none, for a fault', async () => {
+  it('a relay client reports an answer for another entity, or one that it cannot parse, as a failure', async () => {
     const other = idFromBytes<EntityId>(randomBytes(24))
     const relay = await startRelay(({ corrId, entityId }, link) => {
       if (entityId === NO_ENTITY) return nonsense(corrId, link)
@@ -234,7 +237,7 @@ describe('a client of a relay', () => {
     })
   })
 
-  it('gives up a request after its time, and takes no more than it may have in flight', async () => {
+  it('a relay client times requests out and limits how many are in flight', async () => {
     const relay = await startRelay(() => [])
     const client = await connected(relay.address, { maxInFlight: 1 })
     const slow = client.request({ type: 'PING' }, { timeoutMs: 50 })
@@ -243,7 +246,7 @@ describe('a client of a relay', () => {
     expect(client.inFlight).toBe(0)
   })
 
-  it('ends all requests when the relay leaves', async () => {
+  it('a relay client ends all requests when the relay disconnects', async () => {
     const relay = await startRelay((_, link) => {
       link.channel.close()
       return []
@@ -254,7 +257,7 @@ describe('a client of a relay', () => {
     expect(await client.ping()).toEqual({ failure: { type: 'closed' } })
   })
 
-  it('hands events on', async () => {
+  it('a relay client passes on events', async () => {
     const events: RelayEvent[] = []
     const relay = await startRelay()
     await connected(relay.address, { onEvent: (event) => events.push(event) })
@@ -266,7 +269,7 @@ describe('a client of a relay', () => {
     expect(events[0]).toEqual({ entityId, reply: { type: 'END' } })
   })
 
-  it('leaves a relay that sends nonsense instead of blocks', async () => {
+  it('a relay client disconnects from a relay that sends invalid blocks', async () => {
     const relay = await startRelay((_, link) => {
       link.channel.write(randomBytes(16384))
       return []
@@ -284,24 +287,24 @@ function nonsense(corrId: Buffer, link: SmpLink): Buffer {
   return Buffer.concat([Buffer.of(1), length, transmission])
 }
 
-describe('a relay that cannot be connected to', () => {
-  it('is not the one of the address', async () => {
+describe('client', () => {
+  it('connecting fails at the identity when the relay is not that of the address', async () => {
     const relay = await startRelay()
     expect(await failure({ ...relay.address, keyHash: randomBytes(32) })).toBe('tls identity')
     expect(await failure({ ...relay.address, keyHash: randomBytes(31) })).toBe('tls identity')
   })
 
-  it('has certificates that are not valid now', async () => {
+  it("connecting fails at the identity when the relay's certificates are not valid now", async () => {
     const relay = await startRelay()
     expect(await failure(relay.address, { now: () => new Date('9999-01-01') })).toBe('tls identity')
   })
 
-  it('speaks no common version', async () => {
+  it('connecting fails when there is no common version', async () => {
     const relay = await startRelay(undefined, { range: { min: 15, max: 20 } })
     expect(await failure(relay.address, { range: { min: 6, max: 14 } })).toBe('handshake version')
   })
 
-  it('is of another session, as behind something in the middle', async () => {
+  it('connecting fails when the two sides see different TLS sessions', async () => {
     const relay = await loopback()
     closers.push(() => relay.close())
     const address = { keyHash: relay.credentials.identityHash, hosts: ['127.0.0.1'], port: String(relay.listener.port) }
@@ -311,7 +314,7 @@ describe('a relay that cannot be connected to', () => {
     expect(await failure(address)).toBe('handshake session')
   })
 
-  it('signs its session key with another key', async () => {
+  it('connecting fails when the session key is signed with another key', async () => {
     const relay = await loopback()
     closers.push(() => relay.close())
     const address = { keyHash: relay.credentials.identityHash, hosts: ['127.0.0.1'], port: String(relay.listener.port) }
@@ -320,7 +323,7 @@ describe('a relay that cannot be connected to', () => {
     expect(await failure(address)).toBe('handshake identity')
   })
 
-  it('sends no SMP hello, closes, or says nothing', async () => {
+  it('connecting fails when the relay sends no SMP hello, closes, or stays silent', async () => {
     for (const [expected, act] of [
       ['handshake protocol', 'garbage'],
       ['handshake closed', 'close'],
@@ -341,7 +344,7 @@ describe('a relay that cannot be connected to', () => {
     }
   })
 
-  it('speaks no TLS, or leaves while TLS is set up', async () => {
+  it('connecting fails at TLS when the peer speaks no TLS or disconnects during the handshake', async () => {
     const garbage = await tcpServer((socket) => socket.write('SSH-2.0-nothing\r\n'.repeat(100)))
     expect(await failure(garbage)).toBe('tls tls')
     const leaves = await tcpServer((socket) => socket.once('data', () => socket.destroy()))
@@ -350,13 +353,13 @@ describe('a relay that cannot be connected to', () => {
     expect(await failure(silent, { timeoutMs: 200 })).toBe('tls timeout')
   })
 
-  it('has no such port open', async () => {
+  it('connecting fails when the port is closed', async () => {
     const address = await tcpServer(() => undefined)
     await closers.pop()?.()
-    expect(await failure(address)).toBe('reach refused')
+    expect(await failure(address)).toBe('connect refused')
   })
 
-  it('has a port that is none', async () => {
+  it('connecting fails when the port is not a number from 1 to 65535', async () => {
     expect(await failure({ keyHash: randomBytes(32), hosts: ['127.0.0.1'], port: '70000' })).toBe('address noHost')
   })
 })

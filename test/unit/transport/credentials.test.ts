@@ -40,8 +40,8 @@ async function fault(now?: Date): Promise<AppError> {
   throw new Error('the credentials were accepted')
 }
 
-describe('the credentials of a relay', () => {
-  it.each(['ed25519', 'ed448'] as const)('are read from the directory (%s)', async (alg) => {
+describe('credentials', () => {
+  it.each(['ed25519', 'ed448'] as const)('the credentials of a relay are read from the directory (%s)', async (alg) => {
     const credentials = makeCredentials({ alg })
     await putAll(credentials)
     const loaded = await loadCredentials(directory)
@@ -51,7 +51,7 @@ describe('the credentials of a relay', () => {
     expect(loaded.certPem).toBe(credentials.certPem)
   })
 
-  it('name the files that are missing, in one line', async () => {
+  it('missing credential files are named in one line', async () => {
     const credentials = makeCredentials()
     await putAll(credentials)
     await rm(join(directory, 'ca.crt'))
@@ -62,21 +62,21 @@ describe('the credentials of a relay', () => {
     expect(remedy).toContain('smp-server init')
   })
 
-  it('do not fit another fingerprint', async () => {
+  it('the credentials of a relay are refused with another fingerprint', async () => {
     await putAll(makeCredentials())
     await put({ fingerprint: `${fingerprintText(Buffer.alloc(32))}\n` })
     const error = await fault()
     expect(error).toMatchObject({ code: 'BAD_FINGERPRINT', message: 'Stored fingerprint is invalid.' })
   })
 
-  it('do not fit a fingerprint that is only nearly the same text', async () => {
+  it('the credentials of a relay are refused with a fingerprint that is almost the same text', async () => {
     const credentials = makeCredentials()
     await putAll(credentials)
     await put({ fingerprint: `${fingerprintText(credentials.identityHash)} ` })
     expect((await fault()).code).toBe('BAD_FINGERPRINT')
   })
 
-  it('need the fingerprint', async () => {
+  it('the credentials of a relay need the fingerprint', async () => {
     const credentials = makeCredentials()
     await putAll(credentials)
     await rm(join(directory, 'fingerprint'))
@@ -85,13 +85,13 @@ describe('the credentials of a relay', () => {
     expect(error.remedy).toContain(fingerprintText(credentials.identityHash))
   })
 
-  it('need the key of the certificate', async () => {
+  it('the credentials of a relay need the key of the certificate', async () => {
     await putAll(makeCredentials())
     await put({ 'server.key': makeCredentials().keyPem })
     expect((await fault()).code).toBe('KEY_MISMATCH')
   })
 
-  it('need the certificate of this identity', async () => {
+  it('the credentials of a relay need the certificate of this identity', async () => {
     const credentials = makeCredentials()
     const other = makeCredentials()
     await putAll(credentials)
@@ -101,14 +101,14 @@ describe('the credentials of a relay', () => {
     expect(error.message).toContain('bad-signature')
   })
 
-  it('do not hold the identity in server.crt as well', async () => {
+  it('the credentials of a relay are refused when server.crt holds the identity as well', async () => {
     const credentials = makeCredentials()
     await putAll(credentials)
     await put({ 'server.crt': credentials.leafPem + credentials.leafPem })
     expect((await fault()).code).toBe('BAD_CHAIN')
   })
 
-  it('must be valid now', async () => {
+  it('the credentials of a relay must be valid now', async () => {
     await putAll(makeCredentials({ notBefore: new Date('2026-01-01') }))
     expect(await fault(new Date('2025-12-31'))).toMatchObject({ code: 'NOT_YET_VALID' })
     const expired = await fault(new Date('9000-01-01'))
@@ -116,15 +116,18 @@ describe('the credentials of a relay', () => {
     expect(expired.remedy).toContain('smp-server cert')
   })
 
-  it.each(['ca.crt', 'server.crt', 'server.key'])('are refused when %s is not what its name says', async (name) => {
-    await putAll(makeCredentials())
-    await put({ [name]: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' })
-    const error = await fault()
-    expect(error.code).toBe('BAD_CREDENTIALS')
-    expect(error.message).toContain(`${directory}/${name}`)
-  })
+  it.each(['ca.crt', 'server.crt', 'server.key'])(
+    'the credentials of a relay are refused when %s holds something else',
+    async (name) => {
+      await putAll(makeCredentials())
+      await put({ [name]: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' })
+      const error = await fault()
+      expect(error.code).toBe('BAD_CREDENTIALS')
+      expect(error.message).toContain(`${directory}/${name}`)
+    },
+  )
 
-  it('say so when a file cannot be read', async () => {
+  it('an unreadable credential file is named', async () => {
     await putAll(makeCredentials())
     await rm(join(directory, 'server.key'))
     await mkdir(join(directory, 'server.key'))

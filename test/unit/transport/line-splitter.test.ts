@@ -1,11 +1,11 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { LineSplitter } from '../../../src/transport/line-splitter.ts'
 
 const push = (splitter: LineSplitter, text: string): unknown => splitter.push(Buffer.from(text, 'latin1'))
 
-describe('a line splitter', () => {
-  test('gives lines that end with LF or CRLF, empty ones too, and keeps what is begun', () => {
+describe('line-splitter', () => {
+  it('a line splitter returns lines that end with LF or CRLF, empty ones too, and keeps an incomplete one', () => {
     const splitter = new LineSplitter(10)
     expect(push(splitter, 'one\r\ntwo\n\nthr')).toEqual({ lines: ['one', 'two', ''], tooLong: false })
     expect(splitter.begun).toBe('thr')
@@ -13,7 +13,7 @@ describe('a line splitter', () => {
     expect(splitter.begun).toBe('')
   })
 
-  test('gives the same lines however the bytes are cut', () => {
+  it('a line splitter gives the same lines however the bytes are cut', () => {
     const text = fc.array(fc.string({ unit: fc.constantFrom('a', '\r', '\n', 'é') }), { maxLength: 20 })
     fc.assert(
       fc.property(text, (chunks) => {
@@ -29,7 +29,7 @@ describe('a line splitter', () => {
     )
   })
 
-  test('takes a line of the greatest length, with either end, and none that is longer', () => {
+  it('a line splitter accepts a line of the maximum length with either ending, and none that is longer', () => {
     for (const end of ['\n', '\r\n']) {
       expect(push(new LineSplitter(4), `abcd${end}`)).toEqual({ lines: ['abcd'], tooLong: false })
       expect(push(new LineSplitter(4), `ok${end}abcde${end}`)).toEqual({ lines: ['ok'], tooLong: true })
@@ -37,7 +37,7 @@ describe('a line splitter', () => {
     expect(push(new LineSplitter(4), 'abcdef')).toEqual({ lines: [], tooLong: true })
   })
 
-  test('keeps no more of a line without an end than a line may have', () => {
+  it('a line splitter never keeps more of an unfinished line than the maximum length', () => {
     const splitter = new LineSplitter(100)
     for (let count = 0; count < 50; count++) push(splitter, 'x'.repeat(64))
     expect(splitter.begun.length).toBeLessThanOrEqual(101)

@@ -22,8 +22,8 @@ afterEach(async () => {
 
 const identity = (raw: Buffer): Buffer => createHash('sha256').update(raw).digest()
 
-describe('the listener', () => {
-  it('sends the leaf and the identity certificate', async () => {
+describe('listener', () => {
+  it('the listener sends the leaf and the identity certificate', async () => {
     const relay = await relayWith()
     const client = await relay.client()
     const leaf = client.getPeerCertificate(true)
@@ -31,14 +31,17 @@ describe('the listener', () => {
     expect(identity(leaf.issuerCertificate.raw)).toEqual(relay.credentials.identityHash)
   })
 
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('has the same session id as the client in %s', async (version) => {
-    const relay = await relayWith()
-    const client = await relay.client({ minVersion: version, maxVersion: version })
-    expect((await relay.channel()).sessionId).toEqual(client.getFinished())
-    expect(client.getFinished()).toHaveLength(version === 'TLSv1.2' ? 12 : 32)
-  })
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'the listener has the same session id as the client in %s',
+    async (version) => {
+      const relay = await relayWith()
+      const client = await relay.client({ minVersion: version, maxVersion: version })
+      expect((await relay.channel()).sessionId).toEqual(client.getFinished())
+      expect(client.getFinished()).toHaveLength(version === 'TLSv1.2' ? 12 : 32)
+    },
+  )
 
-  it('takes clients without ALPN, and refuses those that offer only protocols it does not know', async () => {
+  it('the listener accepts clients without ALPN, and refuses those that offer only protocols it does not know', async () => {
     const relay = await relayWith()
     await relay.client({ ALPNProtocols: [] })
     expect((await relay.channel()).alpn).toBeUndefined()
@@ -46,26 +49,26 @@ describe('the listener', () => {
     await until(() => relay.faults.length === 1, 'the fault')
   })
 
-  it('takes http/1.1 alone, as clients on port 443 may offer it', async () => {
+  it('the listener accepts clients that offer only http/1.1, as on port 443', async () => {
     const relay = await relayWith()
     await relay.client({ ALPNProtocols: ['http/1.1'] })
     expect((await relay.channel()).alpn).toBe('http/1.1')
   })
 
-  it('ignores SNI', async () => {
+  it('the listener ignores SNI', async () => {
     const relay = await relayWith()
     const client = await relay.client({ servername: 'other.example' })
     expect(client.getPeerCertificate().raw).toEqual(relay.credentials.chain[0])
   })
 
-  it('passes on the certificates of a client, leaf first', async () => {
+  it('the listener passes on the certificates of a client, leaf first', async () => {
     const relay = await relayWith()
     const service = makeCredentials()
     await relay.client({ cert: service.certPem, key: service.keyPem })
     expect((await relay.channel()).peerCertificates).toEqual(service.chain)
   })
 
-  it('gives new connections new credentials', async () => {
+  it('the listener gives new connections new credentials', async () => {
     const relay = await relayWith()
     const renewed = makeCredentials()
     relay.listener.useCredentials(renewed)
@@ -73,7 +76,7 @@ describe('the listener', () => {
     expect(client.getPeerCertificate().raw).toEqual(renewed.chain[0])
   })
 
-  it('counts connections, those that never speak TLS too', async () => {
+  it('the listener counts connections, including those that never speak TLS', async () => {
     const relay = await relayWith()
     await relay.client()
     const silent = connectTcp(relay.listener.port, '127.0.0.1')
@@ -83,7 +86,7 @@ describe('the listener', () => {
     expect(relay.listener.counts).toMatchObject({ accepted: 2, closed: 1, active: 1 })
   })
 
-  it('closes a connection whose TLS is not set up in time, even one that drips', async () => {
+  it('the listener closes a connection whose TLS handshake times out, even one that sends a byte now and then', async () => {
     const relay = await relayWith({ handshakeTimeoutMs: 300 })
     const start = performance.now()
     const closed = [Buffer.alloc(0), Buffer.of(0x16)].map((drip) => {
@@ -105,7 +108,7 @@ describe('the listener', () => {
     expect(relay.faults).toHaveLength(2)
   })
 
-  it('survives garbage instead of TLS', async () => {
+  it('the listener survives garbage instead of TLS', async () => {
     const relay = await relayWith()
     const socket = connectTcp(relay.listener.port, '127.0.0.1')
     socket.write('GET / HTTP/1.1\r\n\r\n')
@@ -114,7 +117,7 @@ describe('the listener', () => {
     expect(relay.faults).toHaveLength(1)
   })
 
-  it('ends every connection when it closes', async () => {
+  it('the listener ends every connection when it closes', async () => {
     const relay = await relayWith()
     const client = await relay.client()
     const closed = new Promise((resolve) => client.on('close', resolve))
@@ -123,7 +126,7 @@ describe('the listener', () => {
     expect(relay.listener.counts.active).toBe(0)
   })
 
-  it('listens on every address, IPv6 and IPv4, when none is given', async () => {
+  it('the listener listens on every address, IPv6 and IPv4, when none is given', async () => {
     const listener = await listen({ port: 0, credentials: makeCredentials(), onChannel: () => undefined })
     const loopbacks = Object.values(networkInterfaces())
       .flatMap((addresses) => addresses ?? [])
@@ -142,7 +145,7 @@ describe('the listener', () => {
     await listener.close()
   })
 
-  it('never resumes a session', async () => {
+  it('the listener never resumes a session', async () => {
     const relay = await relayWith()
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const first = await relay.client({ minVersion: version, maxVersion: version })
@@ -164,8 +167,8 @@ describe('the listener', () => {
   })
 })
 
-describe('a port that cannot be used', () => {
-  it('is named with the process that holds it, and what to do', async () => {
+describe('listener', () => {
+  it('the error of a port in use names the process that holds it and what to do', async () => {
     const holder = createServer()
     const port = await new Promise<number>((resolve) => {
       holder.listen(0, '127.0.0.1', () => {
@@ -186,7 +189,7 @@ describe('a port that cannot be used', () => {
     }
   })
 
-  it('says so for an address of another machine', async () => {
+  it('the error of a foreign listen address says that it is not of this machine', async () => {
     await expect(
       listen({ host: '192.0.2.1', port: 0, credentials: makeCredentials(), onChannel: () => undefined }),
     ).rejects.toMatchObject({ code: 'ADDRESS_NOT_LOCAL' })

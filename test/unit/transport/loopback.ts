@@ -95,6 +95,29 @@ export function recorder(onBlock?: (block: Buffer) => void): Recorder {
   }
 }
 
+/**
+ * Resolves after blocks went back and forth on another connection of the relay: whatever other connections had sent
+ * before has been read by then, unless it is not being read.
+ */
+export async function roundTrips(relay: Loopback, count = 3): Promise<void> {
+  const client = await relay.client()
+  const channel = await relay.channel()
+  channel.attach(recorder((block) => void channel.write(block)))
+  for (let trip = 1; trip <= count; trip++) {
+    let received = 0
+    const arrived = new Promise<void>((resolve) => {
+      client.on('data', (chunk: Buffer) => {
+        received += chunk.length
+        if (received === 16384) resolve()
+      })
+    })
+    client.write(Buffer.alloc(16384))
+    await arrived
+    client.removeAllListeners('data')
+  }
+  client.destroy()
+}
+
 /** Waits until the condition holds; fails after five seconds, or the time given. */
 export async function until(condition: () => boolean, what: string, timeoutMs = 5000): Promise<void> {
   const end = performance.now() + timeoutMs

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { listeningInodes, portHolder } from '../../../src/transport/port-holder.ts'
 
-describe('the holder of a port', () => {
-  it('is read from rows that listen on exactly this port', () => {
+describe('port-holder', () => {
+  it('the holder of a port is read from rows that listen on exactly this port', () => {
     const table = [
       '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
       '   0: 0100007F:1467 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 111 1 0',
@@ -17,7 +17,7 @@ describe('the holder of a port', () => {
     expect(listeningInodes('', 5223)).toEqual([])
   })
 
-  it('is this process when this process listens', async () => {
+  it('the holder of a port is this process when this process listens', async () => {
     const server = createServer()
     const port = await new Promise<number>((resolve) => {
       server.listen(0, '127.0.0.1', () => {
@@ -33,7 +33,7 @@ describe('the holder of a port', () => {
     }
   })
 
-  it('is unknown when nobody listens, or where there is no /proc', async () => {
+  it('the holder of a port is unknown when nobody listens, or where there is no /proc', async () => {
     expect(await portHolder(1)).toBeUndefined()
     expect(await portHolder(1, '/nonexistent')).toBeUndefined()
   })

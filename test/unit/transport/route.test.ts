@@ -4,7 +4,7 @@ import { chooseRoute, isOnion, type Routing } from '../../../src/transport/route
 const onion = `${'a'.repeat(56)}.onion`
 const socks = { host: '127.0.0.1', port: 9050 }
 
-describe('the choice of a route', () => {
+describe('route', () => {
   it.each<[string, readonly string[], Routing, object]>([
     [
       'takes the first public host by default',
@@ -56,11 +56,11 @@ describe('the choice of a route', () => {
       { via: 'socks', host: 'a.example', socks },
     ],
     ['has no route without hosts', [], { socks }, { via: 'none', why: 'noSuitableHost' }],
-  ])('%s', (_, hosts, routing, route) => {
+  ])('chooseRoute: %s', (_, hosts, routing, route) => {
     expect(chooseRoute(hosts, routing)).toEqual(route)
   })
 
-  it('knows onion names however they are written', () => {
+  it('isOnion recognises onion names in every spelling', () => {
     expect(['x.onion', 'X.ONION', 'sub.x.onion', 'x.onion.'].every(isOnion)).toBe(true)
     expect(['onion', 'x.onion.example', 'xonion'].some(isOnion)).toBe(false)
   })

@@ -50,8 +50,8 @@ async function expectSilentClose(attempt: Attempt): Promise<void> {
   expect(await attempt.next()).toBe('closed')
 }
 
-describe('the hello of the relay', () => {
-  it('offers versions 6 to 20, the session id, and a session key signed by the leaf', async () => {
+describe('server-handshake', () => {
+  it("the relay's hello offers versions 6 to 20, the session id, and a session key signed by the leaf", async () => {
     const attempt = begin()
     const parsed = parseServerHello(await bytesOf(attempt.next()))
     expect(parsed?.range).toEqual({ min: 6, max: 20 })
@@ -65,7 +65,7 @@ describe('the hello of the relay', () => {
     expect((await attempt.link)?.sessionKeys.publicKey.raw).toEqual(signed?.key.raw)
   })
 
-  it('proves the identity over a challenge and the session id when it reaches v19', async () => {
+  it("the relay's hello signs the challenge and the session id when it offers v19", async () => {
     const challenge = randomBytes(32)
     for (const [max, proven] of [
       [18, false],
@@ -85,7 +85,7 @@ describe('the hello of the relay', () => {
     await attempt.link
   })
 
-  it('has another session key for each connection', async () => {
+  it("the relay's hello has a new session key for each connection", async () => {
     const keys = await Promise.all(
       [begin(), begin()].map(async (attempt) => {
         const parsed = parseServerHello(await bytesOf(attempt.next()))
@@ -97,7 +97,7 @@ describe('the hello of the relay', () => {
     expect(keys[0]).not.toBe(keys[1])
   })
 
-  it('offers version 6 and no key to a client without ALPN', async () => {
+  it("the relay's hello offers version 6 and no key to a client without ALPN", async () => {
     const pair = memoryPair('smp/1')
     Object.defineProperty(pair.server, 'alpn', { value: undefined })
     const attempt = begin({}, pair)
@@ -110,10 +110,10 @@ describe('the hello of the relay', () => {
   })
 })
 
-describe('the hello of a client', () => {
+describe('server-handshake', () => {
   const versions = Array.from({ length: 15 }, (_, i) => i + 6)
 
-  it.each(versions)('settles version %i with its session parameters', async (version) => {
+  it.each(versions)('a client hello selects version %i and its session parameters', async (version) => {
     for (const proxy of [false, true]) {
       for (const key of [undefined, generateDhKeyPair().publicKey]) {
         const attempt = begin()
@@ -135,7 +135,7 @@ describe('the hello of a client', () => {
     }
   })
 
-  it('may be followed by anything', async () => {
+  it('a client hello may be followed by unknown bytes', async () => {
     const attempt = begin()
     await attempt.next()
     send(attempt, Buffer.concat([hello(), Buffer.from('something newer')]))
@@ -153,19 +153,19 @@ describe('the hello of a client', () => {
     ['that is cut', () => hello().subarray(0, 20)],
     ['of random bytes', () => randomBytes(200)],
     ['with an all-zero key', () => hello({ key: { alg: 'x25519', raw: Buffer.alloc(32) } })],
-  ])('%s closes the connection without a word', async (_, bytes) => {
+  ])('a client hello %s closes the connection without an answer', async (_, bytes) => {
     const attempt = begin()
     send(attempt, bytes())
     await expectSilentClose(attempt)
   })
 
-  it('that is no padded block closes the connection', async () => {
+  it('a client hello that is not a padded block closes the connection', async () => {
     const attempt = begin()
     attempt.pair.client.write(Buffer.alloc(16384, 0xff))
     await expectSilentClose(attempt)
   })
 
-  it('that a client without ALPN sends for version 7 closes the connection', async () => {
+  it('a client hello for version 7 without ALPN closes the connection', async () => {
     const pair = memoryPair()
     Object.defineProperty(pair.server, 'alpn', { value: undefined })
     const attempt = begin({}, pair)
@@ -173,12 +173,12 @@ describe('the hello of a client', () => {
     await expectSilentClose(attempt)
   })
 
-  it('that does not come in time closes the connection', async () => {
+  it('a missing client hello closes the connection after the timeout', async () => {
     const attempt = begin({ timeoutMs: 50 })
     await expectSilentClose(attempt)
   })
 
-  it('that never comes because the client left ends the handshake', async () => {
+  it('a client that disconnects before its hello ends the handshake', async () => {
     const attempt = begin()
     await attempt.next()
     attempt.pair.client.close()
@@ -186,7 +186,7 @@ describe('the hello of a client', () => {
   })
 })
 
-describe('the hello of a service', () => {
+describe('server-handshake', () => {
   const service = makeCredentials()
   const sessionKey = generateSigningKey('ed25519').publicKey as PublicKey<'ed25519'>
   const serviceId = idFromBytes<ServiceId>(randomBytes(24))
@@ -208,7 +208,7 @@ describe('the hello of a service', () => {
     return begin(lookupService ? { lookupService } : {}, pair)
   }
 
-  it('is answered with the id of the service', async () => {
+  it('a service hello is answered with the id of the service', async () => {
     const asked: ServiceHello[] = []
     const attempt = beginService((request) => {
       asked.push(request)
@@ -223,7 +223,7 @@ describe('the hello of a service', () => {
     expect(asked).toEqual([{ role: 'N', certificates: service.chain, certHash }])
   })
 
-  it('takes the only certificate of a service for its identity', async () => {
+  it('a service hello uses the only certificate of a service as its identity', async () => {
     const [, own = Buffer.alloc(0)] = service.chain
     const attempt = beginService(() => Promise.resolve(serviceId), [own])
     await attempt.next()
@@ -273,7 +273,7 @@ describe('the hello of a service', () => {
     ['BAD_SERVICE', 'is not known in this role', () => beginService(() => undefined), serviceHello],
     ['BAD_SERVICE', 'cannot be looked up', () => beginService(() => Promise.reject(new Error('store'))), serviceHello],
     ['BAD_SERVICE', 'comes to a relay without services', () => beginService(), serviceHello],
-  ])('is answered %s when it %s', async (error, _, start, bytes) => {
+  ])('a service hello is answered %s when it %s', async (error, _, start, bytes) => {
     const attempt = start()
     await attempt.next()
     send(attempt, bytes())
@@ -282,7 +282,7 @@ describe('the hello of a service', () => {
     expect(await attempt.link).toBeUndefined()
   })
 
-  it('is refused when its certificates have expired', async () => {
+  it('a service hello is refused when its certificates have expired', async () => {
     const pair = memoryPair()
     pair.server.peerCertificates = service.chain
     const attempt = begin({ lookupService: () => serviceId, now: () => new Date('9999-01-01') }, pair)

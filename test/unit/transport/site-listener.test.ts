@@ -163,8 +163,8 @@ describe.each(['shared port', 'own port'] as const)('the site on a %s', (on) => 
   })
 })
 
-describe('the site over plain HTTP', () => {
-  it('names the key of its port when that is in use', async () => {
+describe('site-listener', () => {
+  it('the plain HTTP site names the key of its port when that is in use', async () => {
     const options = { host: '127.0.0.1', port: 0, site }
     const first = await listenHttp(options)
     await expect(listenHttp({ ...options, port: first.port })).rejects.toMatchObject({
@@ -174,7 +174,7 @@ describe('the site over plain HTTP', () => {
     await first.close()
   })
 
-  it('ends its connections when the relay stops', async () => {
+  it('the plain HTTP site ends its connections when the relay stops', async () => {
     const listener = await listenHttp({ host: '127.0.0.1', port: 0, site })
     const response = await fetch(`http://127.0.0.1:${listener.port}/x`)
     expect(await response.text()).toBe('at /x')

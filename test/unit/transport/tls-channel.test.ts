@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { delay } from './fixtures.ts'
-import { loopback, recorder, until, type Loopback } from './loopback.ts'
+import { loopback, recorder, roundTrips, until, type Loopback } from './loopback.ts'
 
 const SIZE = 16384
 let relay: Loopback
@@ -13,9 +13,9 @@ beforeEach(async () => {
 
 afterEach(() => relay.close())
 
-describe('a block channel over TLS', () => {
+describe('tls-channel', () => {
   it.each([1, 2, 100, 1000, 5000, 16383, 16384, 16385, 32767, 40000])(
-    'delivers the blocks that a client sends in pieces of %i bytes',
+    'a block channel over TLS delivers the blocks that a client sends in pieces of %i bytes',
     async (size) => {
       const client = await relay.client()
       const channel = await relay.channel()
@@ -28,7 +28,7 @@ describe('a block channel over TLS', () => {
     },
   )
 
-  it('sends blocks in order, however many at once', async () => {
+  it('a block channel over TLS sends blocks in order, however many are written at once', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     channel.attach(recorder())
@@ -40,7 +40,7 @@ describe('a block channel over TLS', () => {
     expect(Buffer.concat(chunks).equals(Buffer.concat(blocks))).toBe(true)
   })
 
-  it('sends a block in small records first, and whole blocks once there is much traffic', async () => {
+  it('a block channel over TLS sends a block in small records first, and whole blocks once there is much traffic', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     channel.attach(recorder())
@@ -57,7 +57,7 @@ describe('a block channel over TLS', () => {
     expect(chunks.at(-1)?.length).toBe(SIZE)
   })
 
-  it('takes a stream of a hundred blocks', async () => {
+  it('a block channel over TLS receives a stream of a hundred blocks', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     const record = recorder()
@@ -68,7 +68,7 @@ describe('a block channel over TLS', () => {
     expect(Buffer.concat(record.blocks).equals(stream)).toBe(true)
   })
 
-  it('stops the client while it is paused', async () => {
+  it('a block channel over TLS stops the client while it is paused', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     const record = recorder(() => channel.pause())
@@ -81,12 +81,12 @@ describe('a block channel over TLS', () => {
     }
     client.on('drain', send)
     send()
-    await delay(300)
+    await roundTrips(relay, 50)
     expect(record.blocks).toHaveLength(1)
     expect(sent).toBeLessThan(total)
   })
 
-  it('has the session id, the protocol and no certificates of an ordinary client', async () => {
+  it('a block channel over TLS has the session id, the protocol and no certificates of an ordinary client', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     expect(channel.sessionId).toEqual(client.getFinished())
@@ -95,17 +95,17 @@ describe('a block channel over TLS', () => {
     expect(channel.port).toBe(relay.listener.port)
   })
 
-  it('keeps what arrives before it is attached, while paused, and while handlers change', async () => {
+  it('a block channel over TLS keeps what arrives before it is attached, while paused, and while handlers change', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     const stream = randomBytes(5 * SIZE)
     // One TLS record holds the end of one block and the start of the next.
     for (let at = 0; at < stream.length; at += 10_000) client.write(stream.subarray(at, at + 10_000))
-    await delay(20)
+    await roundTrips(relay)
     const first = recorder(() => channel.pause())
     channel.attach(first)
     await until(() => first.blocks.length === 1, 'the first block')
-    await delay(20)
+    await roundTrips(relay)
     expect(first.blocks).toHaveLength(1)
     const second = recorder()
     channel.attach(second)
@@ -113,20 +113,20 @@ describe('a block channel over TLS', () => {
     expect(Buffer.concat([...first.blocks, ...second.blocks]).equals(stream)).toBe(true)
   })
 
-  it('reads nothing while paused', async () => {
+  it('a block channel over TLS reads nothing while paused', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     const record = recorder()
     channel.attach(record)
     channel.pause()
     client.write(randomBytes(SIZE))
-    await delay(50)
+    await roundTrips(relay)
     expect(record.blocks).toHaveLength(0)
     channel.resume()
     await until(() => record.blocks.length === 1, 'the block')
   })
 
-  it('tells a writer to wait when the peer does not read, and when to go on', async () => {
+  it('a block channel over TLS tells a writer to wait while the peer does not read, and when to continue', async () => {
     const client = await relay.client()
     client.pause()
     const channel = await relay.channel()
@@ -139,7 +139,7 @@ describe('a block channel over TLS', () => {
       for (let written = 0; channel.write(Buffer.alloc(SIZE)); written++) {
         if (written > 10_000) throw new Error('the channel takes everything')
       }
-      await delay(100)
+      await roundTrips(relay, 20)
     } while (record.drains > drains)
     const stuck = channel.buffered
     expect(stuck).toBeGreaterThan(SIZE)
@@ -150,7 +150,7 @@ describe('a block channel over TLS', () => {
     expect(record.drains).toBe(drains + 1)
   })
 
-  it('sends what it holds before it closes', async () => {
+  it('a block channel over TLS sends what is buffered before it closes', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     const record = recorder()
@@ -165,7 +165,7 @@ describe('a block channel over TLS', () => {
     expect(channel.write(Buffer.alloc(SIZE))).toBe(false)
   })
 
-  it('closes within seconds even if the peer never reads', async () => {
+  it('a block channel over TLS closes within seconds even if the peer never reads', async () => {
     const client = await relay.client()
     client.pause()
     const channel = await relay.channel()
@@ -179,7 +179,7 @@ describe('a block channel over TLS', () => {
     expect(performance.now() - start).toBeGreaterThan(4000)
   })
 
-  it('delivers nothing after it was closed by its own handler', async () => {
+  it('a block channel over TLS delivers nothing after it was closed by its own handler', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     const record = recorder(() => channel.close())
@@ -203,7 +203,7 @@ describe('a block channel over TLS', () => {
     expect(record.reasons).toEqual([reason])
   })
 
-  it('closes as failed when the connection breaks', async () => {
+  it('a block channel over TLS reports `failed` when the connection breaks', async () => {
     const middle: Socket[] = []
     const between = createServer((socket) => {
       const onward = connect(relay.listener.port, '127.0.0.1')
@@ -215,14 +215,14 @@ describe('a block channel over TLS', () => {
     const channel = await relay.channel()
     const record = recorder()
     channel.attach(record)
-    await delay(10)
+    await roundTrips(relay)
     middle[0]?.resetAndDestroy()
     between.close()
     await until(() => record.reasons.length === 1, 'close')
     expect(record.reasons).toEqual(['failed'])
   })
 
-  it('tells late handlers that it has closed', async () => {
+  it('a block channel over TLS tells late handlers that it has closed', async () => {
     const client = await relay.client()
     const channel = await relay.channel()
     const first = recorder()
@@ -235,7 +235,7 @@ describe('a block channel over TLS', () => {
     expect(first.reasons).toHaveLength(1)
   })
 
-  it('writes nothing but whole blocks', async () => {
+  it('a block channel over TLS refuses to write anything but whole blocks', async () => {
     await relay.client()
     const channel = await relay.channel()
     expect(() => channel.write(Buffer.alloc(SIZE - 1))).toThrow(RangeError)

@@ -30,7 +30,7 @@ function inRecordsOf(size: number, hello: Buffer): Buffer {
   return Buffer.concat(records)
 }
 
-describe('the first message of a TLS client', () => {
+describe('tls-client-hello', () => {
   it.each<[string, ConnectionOptions, unknown]>([
     ['nothing', {}, { hasServerName: false, protocols: undefined }],
     ['a server name', { servername: 'a.example' }, { hasServerName: true, protocols: undefined }],
@@ -40,13 +40,13 @@ describe('the first message of a TLS client', () => {
       { servername: 'a.example', ALPNProtocols: ['h2', 'http/1.1'], maxVersion: 'TLSv1.2' },
       { hasServerName: true, protocols: ['h2', 'http/1.1'] },
     ],
-  ])('tells what it offers: %s', async (_, options, expected) => {
+  ])('a ClientHello is parsed: %s', async (_, options, expected) => {
     const bytes = await firstFlight(options)
     expect(parseTlsClientHello(bytes)).toEqual(expected)
     expect(parseTlsClientHello(Buffer.concat([bytes, Buffer.from('what comes next')]))).toEqual(expected)
   })
 
-  it('is incomplete up to its last byte, and may be spread over records', async () => {
+  it('a ClientHello is incomplete up to its last byte and may be spread over records', async () => {
     const bytes = await firstFlight({ servername: 'a.example', ALPNProtocols: ['http/1.1'] })
     for (let length = 0; length < bytes.length; length++) {
       expect(parseTlsClientHello(bytes.subarray(0, length))).toBe('incomplete')
@@ -58,7 +58,7 @@ describe('the first message of a TLS client', () => {
     }
   })
 
-  it('may have no extensions', () => {
+  it('a ClientHello may have no extensions', () => {
     const body = Buffer.concat([Buffer.alloc(34, 3), Buffer.of(0, 0, 2, 0x13, 0x03, 1, 0)])
     const message = Buffer.concat([Buffer.of(1, 0, 0, body.length), body])
     const bytes = Buffer.concat([Buffer.of(22, 3, 1, 0, message.length), message])
@@ -78,11 +78,11 @@ describe('the first message of a TLS client', () => {
       inRecordsOf(1, Buffer.concat([Buffer.of(0, 0, 0, 0, 0, 1, 0, 0x30, 0), Buffer.alloc(8000)])),
     ],
     ['another record in the middle', Buffer.of(22, 3, 1, 0, 1, 1, 21, 3, 1, 0, 2)],
-  ])('is not %s', (_, bytes) => {
+  ])('a ClientHello is not %s', (_, bytes) => {
     expect(parseTlsClientHello(bytes)).toBe('other')
   })
 
-  it('never fails, whatever is changed in it', async () => {
+  it('parsing a ClientHello never throws, whatever is changed in it', async () => {
     const bytes = await firstFlight({ servername: 'a.example', ALPNProtocols: ['http/1.1'] })
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { maxLength: 8 }), (changes) => {

@@ -51,14 +51,14 @@ async function isDirectory(): Promise<void> {
 const certificate = (): WebCertificate =>
   new WebCertificate({ certificate: inDirectory('web.crt'), key: inDirectory('web.key') }, log, () => minutes * 60_000)
 
-describe('the web certificate', () => {
-  it('is there when both files are', async () => {
+describe('web-certificate', () => {
+  it('the web certificate is loaded when both files exist', async () => {
     make('web')
     expect(await certificate().context()).toBeDefined()
     expect(lines).toEqual([])
   })
 
-  it('may come while the relay runs; nothing is wrong before, and that it came is said', async () => {
+  it('the web certificate may appear while the relay runs; only its arrival is logged', async () => {
     const web = certificate()
     for (minutes = 0; minutes < 3; minutes++) expect(await web.context()).toBeUndefined()
     expect(lines).toEqual([])
@@ -74,7 +74,7 @@ describe('the web certificate', () => {
     ['it cannot be read', 'EISDIR', () => isDirectory()],
     ['it is damaged', '', () => writeFile(inDirectory('web.crt'), '-----BEGIN CERTIFICATE-----\nAAAA\n')],
     ['it is that of another key', 'mismatch', () => rename(inDirectory('next.crt'), inDirectory('web.crt'))],
-  ])('is warned of once when %s, also after both files were missing', async (_, why, damage) => {
+  ])('one warning is logged when %s, also after both files were missing', async (_, why, damage) => {
     const web = certificate()
     expect(await web.context()).toBeUndefined()
     make('web')
@@ -84,7 +84,7 @@ describe('the web certificate', () => {
     expect(lines).toEqual([expect.stringMatching(new RegExp(`^warn .*browsers cannot connect: .*${why}`))])
   })
 
-  it('is looked at again after a minute, and taken when the files have changed', async () => {
+  it('the web certificate is reloaded after a minute when the files have changed', async () => {
     make('web')
     const web = certificate()
     const first = await web.context()
@@ -104,7 +104,7 @@ describe('the web certificate', () => {
     ['half of it is renewed', () => rename(inDirectory('next.crt'), inDirectory('web.crt'))],
     ['it is damaged', () => writeFile(inDirectory('web.crt'), '-----BEGIN CERTIFICATE-----\nAAAA\n')],
     ['it is gone', () => rm(inDirectory('web.key'))],
-  ])('stays the one before while %s, and is taken when that is over', async (_, damage) => {
+  ])('the previous web certificate is kept while %s, and replaced afterwards', async (_, damage) => {
     make('web')
     make('next')
     make('last')
@@ -112,12 +112,12 @@ describe('the web certificate', () => {
     const first = await web.context()
     await damage()
     for (minutes = 1; minutes < 4; minutes++) expect(await web.context()).toBe(first)
-    expect(lines).toEqual([expect.stringMatching(/^warn .*the one before it stays in use: /)])
+    expect(lines).toEqual([expect.stringMatching(/^warn .*keeping the previous one: /)])
     await put('last')
     expect(await web.context()).not.toBe(first)
   })
 
-  it('is read once for many connections at a time', async () => {
+  it('the web certificate is read once for many simultaneous connections', async () => {
     make('web')
     const web = certificate()
     const contexts = await Promise.all(Array.from({ length: 20 }, () => web.context()))

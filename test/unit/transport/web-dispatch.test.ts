@@ -5,7 +5,7 @@ import type { TlsClientHello } from '../../../src/transport/tls-client-hello.ts'
 import { peekClientHello, protocolOf } from '../../../src/transport/web-dispatch.ts'
 import { delay } from './fixtures.ts'
 
-describe('what a client is going to speak', () => {
+describe('web-dispatch', () => {
   const offers = (hasServerName: boolean, protocols?: string[]): TlsClientHello => ({ hasServerName, protocols })
 
   it.each([
@@ -27,7 +27,7 @@ describe('what a client is going to speak', () => {
   })
 })
 
-describe('looking at the first message', () => {
+describe('web-dispatch', () => {
   let server: Server
   let client: Socket
   let accepted: Socket
@@ -49,7 +49,7 @@ describe('looking at the first message', () => {
   const peek = (timeoutMs = 5000): Promise<TlsClientHello | string | undefined> =>
     new Promise((resolve) => peekClientHello(accepted, timeoutMs, resolve, resolve))
 
-  it('leaves every byte for TLS to read, in whatever pieces they came', async () => {
+  it('peeking at the ClientHello leaves every byte for TLS, in whatever pieces they arrive', async () => {
     const decided = peek()
     for (const byte of hello) {
       client.write(Buffer.of(byte))
@@ -64,14 +64,14 @@ describe('looking at the first message', () => {
     expect(accepted.listenerCount('close')).toBe(0)
   })
 
-  it('decides at the first byte when it is no TLS', async () => {
+  it('peeking at the ClientHello decides at the first byte when it is not TLS', async () => {
     const decided = peek()
     client.write('G')
     expect(await decided).toBeUndefined()
     expect(accepted.read()).toEqual(Buffer.from('G'))
   })
 
-  it('closes a connection whose message does not come in time, even one that drips', async () => {
+  it('peeking at the ClientHello closes a connection whose message is late, even one that sends a byte now and then', async () => {
     const start = performance.now()
     const decided = peek(200)
     const timer = setInterval(() => client.write(hello.subarray(0, 1)), 50)
@@ -84,11 +84,14 @@ describe('looking at the first message', () => {
     expect(performance.now() - start).toBeLessThan(1500)
   })
 
-  it.each(['end', 'resetAndDestroy'] as const)('says when the client leaves before (%s)', async (leave) => {
-    const decided = peek()
-    client.write(hello.subarray(0, 10))
-    await delay(10)
-    client[leave]()
-    expect(await decided).toBe('ECONNRESET')
-  })
+  it.each(['end', 'resetAndDestroy'] as const)(
+    'peeking at the ClientHello reports a client that disconnects (%s)',
+    async (leave) => {
+      const decided = peek()
+      client.write(hello.subarray(0, 10))
+      await delay(10)
+      client[leave]()
+      expect(await decided).toBe('ECONNRESET')
+    },
+  )
 })

@@ -6,7 +6,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { WebSocketChannel } from '../../../src/transport/websocket-channel.ts'
 import { openWebSocket, type WebSocketStream } from '../../client/websocket.ts'
 import { delay } from './fixtures.ts'
-import { loopback, recorder, until, type Loopback } from './loopback.ts'
+import { loopback, recorder, roundTrips, until, type Loopback } from './loopback.ts'
 
 const SIZE = 16384
 let relay: Loopback
@@ -32,8 +32,8 @@ function collect(stream: WebSocketStream): Buffer[] {
   return blocks
 }
 
-describe('a block channel over a WebSocket', () => {
-  it('tells what TLS settled', async () => {
+describe('websocket-channel', () => {
+  it('a block channel over a WebSocket has the parameters of its TLS session', async () => {
     const stream = await client()
     const channel = await relay.channel()
     expect(channel.sessionId).toEqual(stream.socket.getFinished())
@@ -43,7 +43,7 @@ describe('a block channel over a WebSocket', () => {
     expect(channel.peerCertificates).toEqual([])
   })
 
-  it('carries blocks both ways in order, however many at once', async () => {
+  it('a block channel over a WebSocket carries blocks both ways in order, however many at once', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder()
@@ -60,19 +60,19 @@ describe('a block channel over a WebSocket', () => {
     expect(channel.buffered).toBe(0)
   })
 
-  it('keeps what arrives before anybody asks for it', async () => {
+  it('a block channel over a WebSocket keeps what arrives before it is attached', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const blocks = [1, 2, 3].map((byte) => Buffer.alloc(SIZE, byte))
     for (const block of blocks) stream.write(block)
-    await delay(50)
+    await roundTrips(relay)
     const record = recorder()
     channel.attach(record)
     await until(() => record.blocks.length === 3, 'three blocks')
     expect(record.blocks.map((block) => block[0])).toEqual([1, 2, 3])
   })
 
-  it('delivers nothing while it is paused, even out of one packet, and then goes on in order', async () => {
+  it('a block channel over a WebSocket delivers nothing while it is paused, even of one packet, and then continues in order', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder(() => channel.pause())
@@ -82,33 +82,36 @@ describe('a block channel over a WebSocket', () => {
     stream.socket.uncork()
     for (let count = 1; count <= 20; count++) {
       await until(() => record.blocks.length >= count, `block ${count}`)
-      await delay(5)
+      await roundTrips(relay, 1)
       expect(record.blocks).toHaveLength(count)
       channel.resume()
     }
     expect(record.blocks.map((block) => block[0])).toEqual([...Array(20).keys()])
   })
 
-  it.each([true, false])('stops the client while it is paused or not attached (attached: %s)', async (attached) => {
-    const stream = await client()
-    const channel = await relay.channel()
-    const record = recorder(() => channel.pause())
-    if (attached) channel.attach(record)
-    let sent = 0
-    const send = (): void => {
-      if (++sent <= 4000) stream.webSocket.send(Buffer.alloc(SIZE), send)
-    }
-    send()
-    let before = -1
-    while (sent !== before && sent <= 4000) {
-      before = sent
-      await delay(200)
-    }
-    expect(sent).toBeLessThan(3000)
-    expect(record.blocks).toHaveLength(attached ? 1 : 0)
-  })
+  it.each([true, false])(
+    'a block channel over a WebSocket stops the client while it is paused or not attached (attached: %s)',
+    async (attached) => {
+      const stream = await client()
+      const channel = await relay.channel()
+      const record = recorder(() => channel.pause())
+      if (attached) channel.attach(record)
+      let sent = 0
+      const send = (): void => {
+        if (++sent <= 4000) stream.webSocket.send(Buffer.alloc(SIZE), send)
+      }
+      send()
+      let before = -1
+      while (sent !== before && sent <= 4000) {
+        before = sent
+        await roundTrips(relay, 20)
+      }
+      expect(sent).toBeLessThan(3000)
+      expect(record.blocks).toHaveLength(attached ? 1 : 0)
+    },
+  )
 
-  it('tells a writer to wait when the peer does not read, and when to go on', async () => {
+  it('a block channel over a WebSocket tells a writer to wait while the peer does not read, and when to continue', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder()
@@ -129,13 +132,13 @@ describe('a block channel over a WebSocket', () => {
     expect(channel.write(Buffer.alloc(SIZE))).toBe(true)
   })
 
-  it('refuses to write anything but a block', async () => {
+  it('a block channel over a WebSocket refuses to write anything but a block', async () => {
     await client()
     const channel = await relay.channel()
     expect(() => channel.write(Buffer.alloc(SIZE - 1))).toThrow(RangeError)
   })
 
-  it('sends what is written before it closes, and nothing after', async () => {
+  it('a block channel over a WebSocket sends what was written before it closes and nothing after', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder()
@@ -151,7 +154,7 @@ describe('a block channel over a WebSocket', () => {
     expect(record.reasons).toEqual(['closed'])
   })
 
-  it('hears that the client closes its side too, although it was paused', async () => {
+  it('a block channel over a WebSocket notices that the client closes its side although it was paused', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder(() => channel.pause())
@@ -165,7 +168,7 @@ describe('a block channel over a WebSocket', () => {
     expect(record.blocks).toHaveLength(1)
   })
 
-  it('delivers nothing any more after it was closed', async () => {
+  it('a block channel over a WebSocket delivers nothing any more after it was closed', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder(() => channel.close())
@@ -177,7 +180,7 @@ describe('a block channel over a WebSocket', () => {
     expect(record.blocks).toHaveLength(1)
   })
 
-  it('ends when the client closes it', async () => {
+  it('a block channel over a WebSocket ends when the client closes it', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder()
@@ -192,17 +195,20 @@ describe('a block channel over a WebSocket', () => {
     expect(channel.write(Buffer.alloc(SIZE))).toBe(false)
   })
 
-  it.each(['end', 'destroy'] as const)('ends as failed when the connection goes without a word (%s)', async (how) => {
-    const stream = await client()
-    const channel = await relay.channel()
-    const record = recorder()
-    channel.attach(record)
-    stream.socket[how]()
-    await until(() => record.reasons.length > 0, 'the end')
-    expect(record.reasons).toEqual(['failed'])
-  })
+  it.each(['end', 'destroy'] as const)(
+    'a block channel over a WebSocket reports `failed` when the connection breaks without a close frame (%s)',
+    async (how) => {
+      const stream = await client()
+      const channel = await relay.channel()
+      const record = recorder()
+      channel.attach(record)
+      stream.socket[how]()
+      await until(() => record.reasons.length > 0, 'the end')
+      expect(record.reasons).toEqual(['failed'])
+    },
+  )
 
-  it('is told the end while it waits for the client to read', async () => {
+  it('a block channel over a WebSocket reports the end while it waits for the client to read', async () => {
     const stream = await client()
     const channel = await relay.channel()
     const record = recorder(() => channel.pause())
@@ -215,7 +221,7 @@ describe('a block channel over a WebSocket', () => {
     expect(record.drains).toBe(0)
   })
 
-  it('gives up on a client that does not take part in closing', async () => {
+  it('a block channel over a WebSocket drops a client that does not answer the close frame', async () => {
     const between = createServer((socket: Socket) => {
       const upstream = connect(relay.listener.port, '127.0.0.1').on('error', () => undefined)
       socket.on('error', () => undefined).pipe(upstream)
@@ -243,8 +249,8 @@ describe('a block channel over a WebSocket', () => {
   })
 })
 
-describe('a block channel over a WebSocket that reads several blocks at once', () => {
-  it('delivers one at a time to a handler that pauses and resumes, and none before it is attached', async () => {
+describe('websocket-channel', () => {
+  it('a block channel over a WebSocket that reads several blocks at once delivers one at a time to a handler that pauses and resumes, and none before it is attached', async () => {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
     await once(server, 'listening')
     const connected = once(server, 'connection') as Promise<[WebSocket]>
@@ -255,12 +261,15 @@ describe('a block channel over a WebSocket that reads several blocks at once', (
     expect(channel.alpn).toBeUndefined()
     webSocket.resume()
     for (let byte = 0; byte < 12; byte++) peer.send(Buffer.alloc(SIZE, byte))
-    await delay(100)
+    const answered = once(peer, 'pong')
+    peer.ping()
+    await answered
 
     const held = recorder(() => channel.pause())
     channel.attach(held)
     expect(held.blocks).toHaveLength(0)
-    await delay(50)
+    await until(() => held.blocks.length > 0, 'a block')
+    await new Promise(setImmediate)
     expect(held.blocks.map((block) => block[0])).toEqual([0])
 
     const order: string[] = []

@@ -53,7 +53,7 @@ const HTTP = 'HTTP'
 const OWN = 'the web certificate'
 const RELAY = 'the certificate of SMP'
 
-describe('a port shared by SMP and the web', () => {
+describe('websocket-listener', () => {
   const certificateOf = (relay: Loopback, socket: TLSSocket): string => {
     const { raw } = socket.getPeerCertificate()
     if (raw.equals(relay.credentials.chain[0] ?? Buffer.alloc(0))) return RELAY
@@ -70,7 +70,7 @@ describe('a port shared by SMP and the web', () => {
         certificate: new WebCertificate({ certificate: '/nowhere/web.crt', key: '/nowhere/web.key' }, silentLogger),
       }),
     ],
-  ])('%s', (setting, webOptions) => {
+  ])('a shared port %s', (setting, webOptions) => {
     const webCertificate = setting === 'with a web certificate' ? OWN : RELAY
     const isWebPort = setting !== 'without one'
 
@@ -108,7 +108,7 @@ describe('a port shared by SMP and the web', () => {
     })
   })
 
-  it('asks clients of SMP for certificates, and never browsers', async () => {
+  it('a shared port requests certificates from SMP clients and never from browsers', async () => {
     const relay = await relayWith({ web: { on: 'shared port' } })
     const service = makeCredentials()
     await relay.client({ cert: service.certPem, key: service.keyPem })
@@ -119,7 +119,7 @@ describe('a port shared by SMP and the web', () => {
     stream.close()
   })
 
-  it('gives new connections new credentials, on both sides', async () => {
+  it('a shared port uses new credentials for new connections, for SMP and for the web', async () => {
     const relay = await relayWith({ web: { on: 'shared port' } })
     const renewed = makeCredentials()
     relay.listener.useCredentials(renewed)
@@ -133,7 +133,7 @@ describe('a port shared by SMP and the web', () => {
     ['says nothing', Buffer.alloc(0), 1],
     ['says one byte', Buffer.of(22), 1],
     ['begins with HTTP', Buffer.from('GET / HTTP/1.1\r\n\r\n'), 1],
-  ])('closes a connection that %s', async (_, bytes, faults) => {
+  ])('a shared port closes a connection that %s', async (_, bytes, faults) => {
     const relay = await relayWith({ web: { on: 'shared port' }, handshakeTimeoutMs: 200 })
     const socket = connectTcp(relay.listener.port, '127.0.0.1').on('error', () => undefined)
     socket.write(bytes)
@@ -149,7 +149,7 @@ describe('a port shared by SMP and the web', () => {
       'a WebSocket',
       'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x82\xff',
     ],
-  ])('survives clients that reset the connection at any moment of %s', async (_, bytes) => {
+  ])('a shared port survives clients that reset the connection at any moment of %s', async (_, bytes) => {
     const relay = await relayWith({ web: { on: 'shared port' } })
     for (let ms = 0; ms < 24; ms++) {
       const tcp = connectTcp(relay.listener.port, '127.0.0.1').on('error', () => undefined)
@@ -170,7 +170,7 @@ describe('a port shared by SMP and the web', () => {
     stream.close()
   })
 
-  it('ends every connection when it closes, WebSockets and those that say nothing too', async () => {
+  it('a shared port ends every connection when it closes, including WebSockets and silent ones', async () => {
     const relay = await relayWith({ web: { on: 'shared port' } })
     const stream = await openWebSocket({ host: '127.0.0.1', port: relay.listener.port })
     const silent = connectTcp(relay.listener.port, '127.0.0.1').on('error', () => undefined)
@@ -184,13 +184,13 @@ describe('a port shared by SMP and the web', () => {
   })
 })
 
-describe('a port for WebSockets alone', () => {
+describe('websocket-listener', () => {
   it.each<[string[] | undefined, string | undefined]>([
     [['http/1.1'], 'relay.test'],
     [['http/1.1'], undefined],
     [['smp/1'], undefined],
     [undefined, undefined],
-  ])('speaks HTTP with a client that offers %s and names %s', async (alpn, name) => {
+  ])('a WebSocket port speaks HTTP with a client that offers %s and sends the server name %s', async (alpn, name) => {
     const relay = await relayWith({ web: { on: 'own port' } })
     const socket = await browser(relay, alpn, name)
     expect(socket.alpnProtocol).toBe(alpn?.[0] ?? false)
@@ -198,7 +198,7 @@ describe('a port for WebSockets alone', () => {
     expect(await spoken(relay, socket)).toBe(HTTP)
   })
 
-  it('lets clients speak with the TLS of SMP, and takes the certificates of services', async () => {
+  it('a WebSocket port accepts the TLS parameters of SMP and the certificates of services', async () => {
     const relay = await relayWith({ web: { on: 'own port' } })
     const service = makeCredentials()
     const tls = {
@@ -218,7 +218,7 @@ describe('a port for WebSockets alone', () => {
   })
 })
 
-describe('HTTP requests', () => {
+describe('websocket-listener', () => {
   /** The whole answer to these bytes, up to the end of the connection. */
   async function answer(bytes: string, requestTimeoutMs?: number): Promise<string> {
     const relay = await relayWith({
@@ -245,7 +245,7 @@ describe('HTTP requests', () => {
     ['POST /health', '405 Method Not Allowed', 'method not allowed'],
     ['OPTIONS *', '405 Method Not Allowed', 'method not allowed'],
     ['DELETE /', '405 Method Not Allowed', 'method not allowed'],
-  ])('%s is answered with %s, and the connection ends', async (request, status, text) => {
+  ])('an HTTP request %s is answered with %s, and the connection ends', async (request, status, text) => {
     const response = await answer(`${request} HTTP/1.1\r\nHost: a\r\n\r\n`)
     const [head = '', body] = response.split('\r\n\r\n')
     expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status}\r\nContent-Type: text/plain`))
@@ -269,11 +269,11 @@ describe('HTTP requests', () => {
       'POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
       /^HTTP\/1.1 405 /,
     ],
-  ])('that are %s are refused, and the connection ends', async (_, bytes, expected) => {
+  ])('an HTTP request that is %s is refused and the connection ends', async (_, bytes, expected) => {
     expect(await answer(bytes)).toMatch(expected)
   })
 
-  it('that come in many at once are answered once', async () => {
+  it('of many pipelined HTTP requests only the first is answered', async () => {
     const response = await answer('GET /health HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(200))
     expect(response.match(/HTTP\/1\.1/g)).toHaveLength(1)
   })
@@ -281,27 +281,28 @@ describe('HTTP requests', () => {
   it.each([
     ['never come', ''],
     ['never end', 'GET / HTTP/1.1\r\nHost: a\r\n'],
-  ])('that %s end the connection when the time is over', async (_, bytes) => {
+  ])('an HTTP client that %s is disconnected after the timeout', async (_, bytes) => {
     const start = performance.now()
     expect(await answer(bytes, 300)).not.toContain('200')
     expect(performance.now() - start).toBeLessThan(2000)
   })
 
-  it('have no time limit once they became WebSockets', async () => {
+  it('the request timeout does not apply to WebSockets', async () => {
     const relay = await relayWith({ web: { on: 'shared port', requestTimeoutMs: 100 } })
     const stream = await openWebSocket({ host: '127.0.0.1', port: relay.listener.port })
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    const silent = await browser(relay, ['http/1.1'], 'relay.test')
+    await new Promise((resolve) => silent.resume().on('close', resolve))
     expect(stream.open).toBe(true)
     stream.close()
   })
 })
 
-describe('the challenge in a path', () => {
+describe('websocket-listener', () => {
   const bytes = Buffer.alloc(32, 0xfe)
   const text = bytes.toString('base64url')
 
   it.each([[`/?challenge=${text}`], [`/smp?a=b&challenge=${text}`], [`//x?challenge=${text}&b`]])(
-    'is found in %s',
+    'a challenge is found in %s',
     (url) => {
       expect(challengeIn(url)).toEqual(bytes)
     },
@@ -320,7 +321,7 @@ describe('the challenge in a path', () => {
     [`/?challenge=${'é'.repeat(43)}`],
     [`/?Challenge=${text}`],
     ['/?challenge=%'],
-  ])('is not there in %s', (url) => {
+  ])('no challenge is found in %s', (url) => {
     expect(challengeIn(url)).toBeUndefined()
   })
 })

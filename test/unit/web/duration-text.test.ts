@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { durationText } from '../../../src/web/duration-text.ts'
 
 const DAY = 86_400
 
-test.each([
+it.each([
   [0, '0 sec'],
   [1, '1 sec'],
   [90, '1 min 30 sec'],

@@ -1,12 +1,12 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { linksAt } from '../../../src/web/media/links.js'
 
 const at = (url: string): ReturnType<typeof linksAt> => linksAt(new URL(url))
 
-describe('a full link', () => {
+describe('links', () => {
   const fragment = '/?v=2-7&smp=smp%3A%2F%2FZKe4uxF4Z_aL%3D%40a.example%2FuE3h%23%2F%3Fv%3D1-2%26dh%3DMCow&e2e=v%3D2'
 
-  test.each(['contact', 'invitation'])('at /%s keeps everything behind the # sign', (type) => {
+  it.each(['contact', 'invitation'])('a full link at /%s keeps everything after the # sign', (type) => {
     const links = {
       type,
       web: `https://relay.test/${type}#${fragment}`,
@@ -17,15 +17,15 @@ describe('a full link', () => {
     expect(at(`http://relay.test/${type}/index.html?x=1#${fragment}`)).toEqual(links)
   })
 
-  test('names the port on the web alone', () => {
+  it('a full link has the port only in its web form', () => {
     const links = at(`https://relay.test:8443/contact#${fragment}`)
     expect(links?.web).toBe(`https://relay.test:8443/contact#${fragment}`)
     expect(links?.app).toBe(`simplex:/contact#${fragment}`)
   })
 })
 
-describe('a short link names its server in the form for the app', () => {
-  test.each([
+describe('links', () => {
+  it.each([
     ['key', 'key?h=relay.test'],
     ['id/key', 'id/key?h=relay.test'],
     ['key?p=5223', 'key?p=5223&h=relay.test'],
@@ -37,7 +37,7 @@ describe('a short link names its server in the form for the app', () => {
     ['key?h=relay.test', 'key?h=relay.test'],
     ['key?h=abc.onion,relay.test', 'key?h=relay.test,abc.onion'],
     ['key?h=', 'key?h=relay.test'],
-  ])('#%s becomes #%s', (fragment, expected) => {
+  ])('a short link names its server in its app form: #%s becomes #%s', (fragment, expected) => {
     for (const type of ['a', 'c', 'g', 'r', 'i']) {
       expect(at(`https://relay.test:8443/${type}#${fragment}`)).toEqual({
         type,
@@ -48,6 +48,6 @@ describe('a short link names its server in the form for the app', () => {
   })
 })
 
-test.each(['https://relay.test/a', 'https://relay.test/contact#', 'https://relay.test/#x'])('%s is no link', (url) => {
+it.each(['https://relay.test/a', 'https://relay.test/contact#', 'https://relay.test/#x'])('%s is no link', (url) => {
   expect(at(url)).toBeUndefined()
 })

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/config/log.ts'
 import { serveMetrics, type MetricsServer } from '../../../src/web/metrics-server.ts'
 
@@ -15,8 +15,8 @@ const serve = async (metrics: () => Promise<string> = () => Promise.resolve('a_m
   return `http://127.0.0.1:${server.port}`
 }
 
-describe('the metrics server', () => {
-  test('answers /metrics with what the relay says now, as Prometheus wants it', async () => {
+describe('metrics-server', () => {
+  it('the metrics server answers /metrics with the current metrics in Prometheus format', async () => {
     let asked = 0
     const url = await serve(() => Promise.resolve(`asked ${++asked}\n`))
     const first = await fetch(`${url}/metrics`)
@@ -25,7 +25,7 @@ describe('the metrics server', () => {
     expect(await (await fetch(`${url}/metrics?x=y`)).text()).toBe('asked 2\n')
   })
 
-  test('answers /health with ok', async () => {
+  it('the metrics server answers /health with ok', async () => {
     const url = await serve()
     const response = await fetch(`${url}/health`)
     expect([response.status, await response.text()]).toEqual([200, 'ok\n'])
@@ -33,7 +33,7 @@ describe('the metrics server', () => {
     expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '3', ''])
   })
 
-  test('has nothing else, and takes nothing', async () => {
+  it('the metrics server answers nothing else and accepts only GET and HEAD', async () => {
     const url = await serve()
     expect((await fetch(`${url}/`)).status).toBe(404)
     expect((await fetch(`${url}/metrics/`)).status).toBe(404)
@@ -41,7 +41,7 @@ describe('the metrics server', () => {
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
   })
 
-  test('answers 500 when the metrics fail, and goes on', async () => {
+  it('the metrics server answers 500 when the metrics fail and keeps serving', async () => {
     const url = await serve(() => Promise.reject(new Error('broken')))
     const response = await fetch(`${url}/metrics`)
     expect(response.status).toBe(500)
@@ -49,7 +49,7 @@ describe('the metrics server', () => {
     expect((await fetch(`${url}/health`)).status).toBe(200)
   })
 
-  test('is on the loopback address alone', async (context) => {
+  it('the metrics server listens on the loopback address only', async (context) => {
     const url = await serve()
     const { port } = new URL(url)
     const others = Object.values(networkInterfaces())
@@ -60,7 +60,7 @@ describe('the metrics server', () => {
     await expect(fetch(`http://${other?.address ?? ''}:${port}/health`)).rejects.toThrow()
   })
 
-  test('says who has its port', async () => {
+  it('the metrics server names the process that holds its port', async () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
     const address = taken.address()

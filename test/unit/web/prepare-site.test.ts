@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { setIniValue } from '../../../src/config/ini.ts'
 import { silentLogger, type Logger } from '../../../src/config/log.ts'
 import { resolvePaths, type Paths } from '../../../src/config/paths.ts'
@@ -35,8 +35,8 @@ function prepare(...changes: [string, string, string][]): Promise<RequestHandler
 
 const index = (): Promise<string> => readFile(join(paths.site, 'index.html'), 'utf8')
 
-describe('the directory of the site', () => {
-  test('is made, with its parents', async () => {
+describe('prepare-site', () => {
+  it("the site's directory is created with its parents", async () => {
     const path = join(directory, 'new/www')
     expect(await prepare(['WEB', 'static_path', path])).toBeTypeOf('function')
     expect(lines).toEqual([`info Generated static site contents at "${path}"`])
@@ -45,7 +45,7 @@ describe('the directory of the site', () => {
     )
   })
 
-  test('gets new pages in place of old ones, and keeps what others put there', async () => {
+  it('generating the site replaces its own pages and keeps other files', async () => {
     await mkdir(join(paths.site, 'media'), { recursive: true })
     await writeFile(join(paths.site, 'index.html'), 'old')
     await writeFile(join(paths.site, 'media/own.png'), 'own')
@@ -54,7 +54,7 @@ describe('the directory of the site', () => {
     expect(await readFile(join(paths.site, 'media/own.png'), 'utf8')).toBe('own')
   })
 
-  test('is not written to where nothing changed', async () => {
+  it('generating the site does not write unchanged files', async () => {
     await prepare()
     const long = new Date('2020-01-01')
     for (const name of ['index.html', 'media/site.css']) await utimes(join(paths.site, name), long, long)
@@ -63,7 +63,7 @@ describe('the directory of the site', () => {
     expect((await stat(join(paths.site, 'index.html'))).mtime).not.toEqual(long)
   })
 
-  test('may hold a symbolic link in the place of a page: the link is replaced, not what it leads to', async () => {
+  it('generating the site replaces a symbolic link itself, not its target', async () => {
     await mkdir(paths.site)
     const other = join(directory, 'other')
     await writeFile(other, 'mine')
@@ -74,60 +74,63 @@ describe('the directory of the site', () => {
   })
 })
 
-describe('the relay runs without the site, and the log says why,', () => {
-  test('when no directory is set', async () => {
+describe('prepare-site', () => {
+  it('the relay runs without the site, and the log says why, when no directory is set', async () => {
     expect(await prepare(['WEB', 'static_path', ''])).toBeUndefined()
     expect(lines).toEqual(['warn No server static path set'])
   })
 
-  test('when there is a file in its place', async () => {
+  it('the relay runs without the site, and the log says why, when its directory is a file', async () => {
     await writeFile(paths.site, 'a file')
     expect(await prepare()).toBeUndefined()
     expect(lines).toEqual([
       expect.stringMatching(
-        /^warn The static site cannot be made in .*www, so .*(ENOTDIR|EEXIST).* Set \[WEB\] static_path/,
+        /^warn Cannot generate the site in .*www; the relay .*(ENOTDIR|EEXIST).* Set \[WEB\] static_path/,
       ),
     ])
   })
 
-  test('when a directory stands where a page belongs; nothing half-written stays', async () => {
+  it("the relay runs without the site, and the log says why, when a page's path is a directory; no partial file is left", async () => {
     await mkdir(join(paths.site, 'index.html/x'), { recursive: true })
     expect(await prepare()).toBeUndefined()
     expect(lines).toHaveLength(1)
     expect(await readdir(paths.site)).toEqual(['index.html'])
   })
 
-  test.each(['', 'etc', 'var'])('when it would show the keys of the relay (%j)', async (name) => {
-    expect(await prepare(['WEB', 'static_path', join(directory, name)])).toBeUndefined()
-    expect(lines).toEqual([
-      expect.stringMatching(/would be a part of the site\. Set \[WEB\] static_path to a directory/),
-    ])
-  })
+  it.each(['', 'etc', 'var'])(
+    "the relay runs without the site, and the log says why, when the site would publish the relay's keys (%j)",
+    async (name) => {
+      expect(await prepare(['WEB', 'static_path', join(directory, name)])).toBeUndefined()
+      expect(lines).toEqual([
+        expect.stringMatching(/^warn .*The site would publish .* Set \[WEB\] static_path to a directory/),
+      ])
+    },
+  )
 
-  test('when a symbolic link makes it the directory of the keys', async () => {
+  it("the relay runs without the site, and the log says why, when a symbolic link leads to the relay's keys", async () => {
     await symlink(paths.configDir, join(directory, 'www'))
     expect(await prepare(['WEB', 'static_path', join(directory, 'www')])).toBeUndefined()
     expect(await readdir(paths.configDir)).toEqual([])
   })
 })
 
-describe('Tor Browser is told of the onion address', () => {
+describe('prepare-site', () => {
   const http: [string, string, string] = ['WEB', 'http', '8000']
   const web: [string, string, string] = ['TOR', 'web', 'on']
   const own: [string, string, string] = ['TOR', 'mode', 'own']
 
-  test.each<[string, boolean, [string, string, string][]]>([
+  it.each<[string, boolean, [string, string, string][]]>([
     ['set up by hand', true, []],
     ['that the relay keeps and that leads to the pages', true, [own, web, http]],
     ['that the relay keeps, without pages', false, [own, http]],
     ['that the relay keeps, without HTTP', false, [own, web]],
     ['of none', false, [['TRANSPORT', 'host', 'a.example']]],
-  ])('with an onion service %s: %s', async (_, isTold, changes) => {
+  ])('Onion-Location with an onion service %s: %s', async (_, isTold, changes) => {
     await prepare(...changes)
     expect((await index()).includes(`content="http://${onion}"`)).toBe(isTold)
   })
 
-  test('not with an onion key and without pages', async () => {
+  it('Onion-Location is not set when the onion service does not serve the pages', async () => {
     await writeFile(paths.onionKey, '')
     await prepare()
     expect(await index()).not.toContain(onion)

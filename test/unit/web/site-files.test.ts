@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { setIniValue } from '../../../src/config/ini.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
 import { readSettings } from '../../../src/config/settings.ts'
@@ -36,8 +36,8 @@ async function rows(...changes: Change[]): Promise<Record<string, string>> {
 
 const source: Change = ['INFORMATION', 'source_code', 'https://git.example/relay/']
 
-describe('the page about the server', () => {
-  test('says how a generated relay is set up', async () => {
+describe('site-files', () => {
+  it('the server page shows the configuration of a new relay', async () => {
     expect(await rows()).toEqual({
       Version: '1.2.3 / 0123456',
       'Source code': expect.stringContaining('<code>source_code</code>') as string,
@@ -49,7 +49,7 @@ describe('the page about the server', () => {
     })
   })
 
-  test.each<[string, string, ...Change[]]>([
+  it.each<[string, string, ...Change[]]>([
     ['Persistence', 'In-memory only', ['STORE_LOG', 'enable', 'off']],
     ['Persistence', 'Queues', ['STORE_LOG', 'restore_messages', 'off']],
     ['Message expiration', '1 month', ['STORE_LOG', 'expire_messages_days', '30']],
@@ -64,8 +64,8 @@ describe('the page about the server', () => {
     ],
     ['Operator', 'People', source, ['INFORMATION', 'operator', 'People']],
     ['Hosting provider', 'Hosts', source, ['INFORMATION', 'hosting', 'Hosts']],
-    ['Kind of hosting', 'Virtual', source],
-    ['Country of the server', 'FI', source, ['INFORMATION', 'server_country', 'fi']],
+    ['Hosting type', 'Virtual', source],
+    ['Server country', 'FI', source, ['INFORMATION', 'server_country', 'fi']],
     ['Website', 'javascript:alert(1)', source, ['INFORMATION', 'website', 'javascript:alert(1)']],
     ['Operator', '&lt;b onclick=&quot;x&quot;&gt;', source, ['INFORMATION', 'operator', '<b onclick="x">']],
     [
@@ -88,15 +88,15 @@ describe('the page about the server', () => {
       source,
       ['INFORMATION', 'complaints_simplex', 'simplex:/contact#/?v=1&smp=x'],
     ],
-  ])('%s: %s', async (label, value, ...changes) => {
+  ])('the server page %s: %s', async (label, value, ...changes) => {
     expect((await rows(...changes))[label]).toBe(value)
   })
 
-  test('says nothing about the operator without a source code, as the INI file warns', async () => {
+  it('the server page shows nothing about the operator while source_code is missing', async () => {
     expect(await rows(['INFORMATION', 'operator', 'People'])).not.toHaveProperty('Operator')
   })
 
-  test('shows neither the password nor the address', async () => {
+  it('the server page shows neither the password nor the address', async () => {
     for (const content of (await filesOf([source])).values()) {
       expect(content).not.toContain('the-password')
       expect(content).not.toContain('relay.example')
@@ -104,7 +104,7 @@ describe('the page about the server', () => {
     }
   })
 
-  test('names its onion address when it has one', async () => {
+  it('the server page names its onion address when it has one', async () => {
     const onionLocation = `http://${'a'.repeat(56)}.onion`
     const page = async (facts: Partial<SiteFacts>): Promise<string> =>
       (await filesOf([], facts)).get('index.html') ?? ''
@@ -113,8 +113,8 @@ describe('the page about the server', () => {
   })
 })
 
-describe('the other files', () => {
-  test('are there, the page of links seven times', async () => {
+describe('site-files', () => {
+  it('the site has all its files, including seven link pages', async () => {
     const files = await filesOf([])
     expect([...files.keys()].sort()).toEqual([
       'a/index.html',
@@ -137,7 +137,7 @@ describe('the other files', () => {
     expect(new Set(links).size).toBe(1)
   })
 
-  test('take nothing from elsewhere, and have no script or style in a page', async () => {
+  it('the site loads nothing from other servers and has no inline scripts or styles', async () => {
     for (const [path, content] of await filesOf([source])) {
       if (path.endsWith('.html')) {
         expect(content).not.toMatch(/<style|style="|<script(?! type="module" src="\/media\/)|\son\w+=/)
@@ -148,7 +148,7 @@ describe('the other files', () => {
     }
   })
 
-  test('have the QR code library with its licence', async () => {
+  it('the site includes the QR code library with its licence', async () => {
     const library = (await filesOf([])).get('media/uqr.js') ?? ''
     expect(library).toMatch(/^\/\*! uqr\nMIT License/)
     expect(library).toContain(
@@ -156,7 +156,7 @@ describe('the other files', () => {
     )
   })
 
-  test('let iOS open the links in the app', async () => {
+  it('the site lets iOS open links in the app', async () => {
     const association = JSON.parse((await filesOf([])).get('well-known/apple-app-site-association') ?? '') as {
       applinks: { details: [{ appIDs: string[]; components: { '/': string }[] }] }
     }
@@ -167,7 +167,7 @@ describe('the other files', () => {
     )
   })
 
-  test('let Android open the links in the app, whoever published it', async () => {
+  it('the site lets Android open links in the app, whoever published it', async () => {
     const [statement] = JSON.parse((await filesOf([])).get('well-known/assetlinks.json') ?? '') as {
       relation: string[]
       target: { package_name: string; sha256_cert_fingerprints: string[] }

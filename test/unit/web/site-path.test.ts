@@ -1,9 +1,9 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { acceptsGzip } from '../../../src/web/accepts-gzip.ts'
 import { sitePath } from '../../../src/web/site-path.ts'
 
-describe('a path', () => {
-  test.each([
+describe('site-path', () => {
+  it.each([
     ['/', []],
     ['/?a=/../b', []],
     ['//contact//', ['contact']],
@@ -12,26 +12,26 @@ describe('a path', () => {
     ['/.well-known/assetlinks.json', ['well-known', 'assetlinks.json']],
     ['/%2ewell-known/x', ['well-known', 'x']],
     ['/a..b/c.', ['a..b', 'c.']],
-  ])('%s leads to %j', (url, names) => {
+  ])('a path %s leads to %j', (url, names) => {
     expect(sitePath(url)).toEqual({ type: 'path', names })
   })
 
-  test.each(['/..', '/../etc/passwd', '/media/%2e%2e/x', '/.git', '/a/.well-known/x', '/.well-known/.x', '/./a'])(
-    '%s is refused',
+  it.each(['/..', '/../etc/passwd', '/media/%2e%2e/x', '/.git', '/a/.well-known/x', '/.well-known/.x', '/./a'])(
+    'a path %s is refused',
     (url) => {
       expect(sitePath(url)).toEqual({ type: 'forbidden' })
     },
   )
 
-  test.each(['', '*', 'http://a.example/', '/%', '/%ff', '/a%2f..%2fb', '/a%5c..', '/a%00b'])(
-    '%s is malformed',
+  it.each(['', '*', 'http://a.example/', '/%', '/%ff', '/a%2f..%2fb', '/a%5c..', '/a%00b'])(
+    'a path %s is malformed',
     (url) => {
       expect(sitePath(url)).toEqual({ type: 'malformed' })
     },
   )
 })
 
-test.each<[string | undefined, boolean]>([
+it.each<[string | undefined, boolean]>([
   [undefined, false],
   ['', false],
   ['gzip', true],

@@ -63,7 +63,7 @@ describe('a proof', () => {
       { type: 'direct' },
       { onStep: (step) => shown.push(step), now: () => at },
     )
-    expect(names(proof)).toEqual(['reach', 'tls', 'certificate', 'hello', 'ping'])
+    expect(names(proof)).toEqual(['connect', 'tls', 'certificate', 'hello', 'ping'])
     expect(proof.steps).toEqual(shown)
     expect(proof.steps.filter(({ ms }) => ms === undefined).map(({ name }) => name)).toEqual(['certificate'])
     expect(proof.ms).toBeCloseTo(proof.steps.reduce((sum, { ms = 0 }) => sum + ms, 0))
@@ -74,7 +74,7 @@ describe('a proof', () => {
 
   it('of another relay ends at the certificate', async () => {
     const proof = await prove({ keyHash: randomBytes(32) })
-    expect(names(proof)).toEqual(['reach', 'tls'])
+    expect(names(proof)).toEqual(['connect', 'tls'])
     expect(proof.fault).toMatchObject({ step: 'certificate', code: 'OTHER_RELAY' })
   })
 
@@ -83,13 +83,13 @@ describe('a proof', () => {
     closers.splice(0).forEach((close) => close())
     const proof = await prove({ port: closed })
     expect(names(proof)).toEqual([])
-    expect(proof.fault).toMatchObject({ step: 'reach', code: 'HOST_REFUSED' })
+    expect(proof.fault).toMatchObject({ step: 'connect', code: 'HOST_REFUSED' })
   })
 
   it('where something else listens than a relay ends at TLS', async () => {
     const web = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     const proof = await prove({ port: web })
-    expect(names(proof)).toEqual(['reach'])
+    expect(names(proof)).toEqual(['connect'])
     expect(proof.fault).toMatchObject({ step: 'tls', code: 'NO_TLS' })
   })
 
@@ -110,12 +110,12 @@ describe('a proof', () => {
     [0x05, 'ONION_REFUSED'],
   ])('through a SOCKS port that answers %i is explained as %s', async (reply, code) => {
     const proof = await prove({ host: onion }, await socks(reply))
-    expect(proof).toMatchObject({ via: 'socks', fault: { step: 'reach', code } })
+    expect(proof).toMatchObject({ via: 'socks', fault: { step: 'connect', code } })
   })
 
   it('without the SOCKS port says that it is not there', async () => {
     const server = { host: '127.0.0.1', port: 1 }
     const proof = await prove({ host: onion }, { type: 'socks', server })
-    expect(proof.fault).toMatchObject({ step: 'reach', code: 'SOCKS_UNAVAILABLE' })
+    expect(proof.fault).toMatchObject({ step: 'connect', code: 'SOCKS_UNAVAILABLE' })
   })
 })

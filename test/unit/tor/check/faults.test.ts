@@ -7,13 +7,13 @@ const detail = 'What the transport saw.'
 
 describe('a proof through an onion name that failed', () => {
   it.each<[ConnectStep, ConnectReason, string, string, RegExp, RegExp]>([
-    ['reach', 'descriptorNotFound', 'reach', 'ONION_NOT_PUBLISHED', /no descriptor of .*\.onion/, /tor status/],
-    ['reach', 'refused', 'reach', 'ONION_REFUSED', /nobody listens on port 5223/, /Start the relay/],
-    ['reach', 'unreachable', 'reach', 'ONION_UNREACHABLE', /What the transport saw\./, /try again in a minute/],
-    ['reach', 'authorizationNeeded', 'reach', 'ONION_AUTHORIZATION', /only clients that it knows/, /torrc/],
-    ['reach', 'noHost', 'reach', 'ONION_NAME', /not an onion name/, /\[TRANSPORT\] host/],
-    ['reach', 'timeout', 'reach', 'ONION_TIMEOUT', /did not answer in time/, /in a minute/],
-    ['reach', 'proxyUnavailable', 'reach', 'SOCKS_UNAVAILABLE', /What the transport saw\./, /--socks/],
+    ['connect', 'descriptorNotFound', 'connect', 'ONION_NOT_PUBLISHED', /no descriptor of .*\.onion/, /tor status/],
+    ['connect', 'refused', 'connect', 'ONION_REFUSED', /nobody listens on port 5223/, /Start the relay/],
+    ['connect', 'unreachable', 'connect', 'ONION_UNREACHABLE', /What the transport saw\./, /try again in a minute/],
+    ['connect', 'authorizationNeeded', 'connect', 'ONION_AUTHORIZATION', /only clients that it knows/, /torrc/],
+    ['connect', 'noHost', 'connect', 'ONION_NAME', /not an onion name/, /\[TRANSPORT\] host/],
+    ['connect', 'timeout', 'connect', 'ONION_TIMEOUT', /did not answer in time/, /in a minute/],
+    ['connect', 'proxyUnavailable', 'connect', 'SOCKS_UNAVAILABLE', /What the transport saw\./, /--socks/],
     ['tls', 'timeout', 'tls', 'ONION_TIMEOUT', /did not answer in time/, /network of this machine/],
     ['tls', 'tls', 'tls', 'NO_TLS', /does not speak TLS/, /ss -ltnp/],
     ['tls', 'identity', 'certificate', 'OTHER_RELAY', /Not the relay of this address/, /smp-server cert/],
@@ -30,18 +30,18 @@ describe('a proof through an onion name that failed', () => {
   })
 
   it('through the SOCKS port of another tor, points to the check that says more', () => {
-    const { remedy } = explainConnect({ step: 'reach', reason: 'unreachable', detail }, onion, 5223, 'socks')
+    const { remedy } = explainConnect({ step: 'connect', reason: 'unreachable', detail }, onion, 5223, 'socks')
     expect(remedy).toMatch(/ExtendedErrors/)
   })
 })
 
 describe('a proof through a public name that failed', () => {
   it.each<[ConnectStep, ConnectReason, string, RegExp, RegExp]>([
-    ['reach', 'unresolved', 'HOST_UNRESOLVED', /DNS does not know relay\.example/, /A or AAAA record/],
-    ['reach', 'refused', 'HOST_REFUSED', /Nobody listens at relay\.example port 443/, /firewall/],
-    ['reach', 'unreachable', 'HOST_UNREACHABLE', /cannot be reached/, /network/],
+    ['connect', 'unresolved', 'HOST_UNRESOLVED', /DNS does not know relay\.example/, /A or AAAA record/],
+    ['connect', 'refused', 'HOST_REFUSED', /Nobody listens at relay\.example port 443/, /firewall/],
+    ['connect', 'unreachable', 'HOST_UNREACHABLE', /cannot be reached/, /network/],
     ['address', 'noHost', 'HOST_UNREACHABLE', /cannot be reached/, /network/],
-    ['reach', 'timeout', 'HOST_TIMEOUT', /did not answer in time/, /drops port 443.*--socks/],
+    ['connect', 'timeout', 'HOST_TIMEOUT', /did not answer in time/, /drops port 443.*--socks/],
     ['tls', 'tls', 'NO_TLS', /does not speak TLS/, /port 443/],
     ['tls', 'identity', 'OTHER_RELAY', /relay\.example port 443/, /smp-server cert/],
     ['handshake', 'timeout', 'RELAY_TIMEOUT', /What the transport saw\./, /log of the relay/],

@@ -5,7 +5,7 @@ import type { NextCheck } from '../../../../src/tor/check/schedule.ts'
 import { CheckSchedule, callsForRenewal, checkDelay } from '../../../../src/tor/check/schedule.ts'
 
 const good: CheckResult = { at: new Date(0), host: 'a.onion', port: 5223, via: 'client', steps: [], ms: 900 }
-const fault: CheckFault = { step: 'reach', code: 'ONION_TIMEOUT', message: 'm', remedy: 'r' }
+const fault: CheckFault = { step: 'connect', code: 'ONION_TIMEOUT', message: 'm', remedy: 'r' }
 const bad: CheckResult = { ...good, fault }
 
 const minute = 60_000
@@ -29,10 +29,10 @@ describe('the time to the next proof', () => {
 })
 
 it.each([
-  ['reach', 'ONION_NOT_PUBLISHED', true],
-  ['reach', 'ONION_REFUSED', true],
+  ['connect', 'ONION_NOT_PUBLISHED', true],
+  ['connect', 'ONION_REFUSED', true],
   ['certificate', 'OTHER_RELAY', true],
-  ['reach', 'SOCKS_UNAVAILABLE', false],
+  ['connect', 'SOCKS_UNAVAILABLE', false],
   ['tor', 'TOR_CLIENT_OFFLINE', false],
 ] as const)('after a fault at %s, %s, giving the service to its tor anew may help: %s', (step, code, expected) => {
   expect(callsForRenewal({ ...fault, step, code })).toBe(expected)

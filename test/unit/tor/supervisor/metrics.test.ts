@@ -6,7 +6,7 @@ import type { CheckResult } from '../../../../src/tor/check/check.ts'
 
 const nextAt = new Date(0)
 const good: CheckResult = { at: new Date(0), host: 'a.onion', port: 5223, via: 'client', steps: [], ms: 1250 }
-const bad: CheckResult = { ...good, fault: { step: 'reach', code: 'ONION_TIMEOUT', message: 'm', remedy: 'r' } }
+const bad: CheckResult = { ...good, fault: { step: 'connect', code: 'ONION_TIMEOUT', message: 'm', remedy: 'r' } }
 
 /** Lines without the comments. */
 async function samples(state: OnionState | undefined): Promise<string[]> {

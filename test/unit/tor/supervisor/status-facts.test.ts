@@ -29,7 +29,7 @@ const publishedText = `{
   "proof": {
     "last": {
       "at": "2025-11-23T10:00:10.000Z", "host": "${name}", "port": 5223, "via": "client",
-      "steps": [{ "name": "tor", "ms": 2789.9 }, { "name": "reach", "ms": 328.2 }, { "name": "tls", "ms": 6.9 },
+      "steps": [{ "name": "tor", "ms": 2789.9 }, { "name": "connect", "ms": 328.2 }, { "name": "tls", "ms": 6.9 },
         { "name": "certificate" }, { "name": "hello", "ms": 103.3 }, { "name": "ping", "ms": 221.4 }],
       "ms": 659.8, "versions": { "min": 6, "max": 20 }
     },
@@ -42,7 +42,7 @@ const failed = written(
     "lastError":{"at":"2025-11-23T10:10:00.000Z","code":"TOR_ENDED","message":"tor ended: it was ended by SIGKILL."},
     "proof":{"failures":3,"nextAt":"2025-11-23T10:24:00.000Z","last":{"at":"2025-11-23T10:20:00.000Z",
     "host":"${name}","port":5223,"via":"client","steps":[{"name":"tor","ms":1}],"ms":0,
-    "fault":{"step":"reach","code":"ONION_TIMEOUT","message":"It did not answer.","remedy":"Do something."}}}}`,
+    "fault":{"step":"connect","code":"ONION_TIMEOUT","message":"It did not answer.","remedy":"Do something."}}}}`,
 )
 const publishing = written('{"phase":"publishing","restarts":0,"publication":{"uploads":6,"uploaded":0}}')
 const late = written('{"phase":"bootstrapping","restarts":0,"clockSkew":-259200}')

@@ -77,7 +77,7 @@ function keeper(tor: FakeTor, options: Partial<SupervisorOptions>): OnionSupervi
 }
 
 const good: CheckResult = { at: new Date(0), host: key.hostname, port: 5223, via: 'client', steps: [], ms: 1234 }
-const unpublished: CheckFault = { step: 'reach', code: 'ONION_NOT_PUBLISHED', message: 'Not there.', remedy: 'Wait.' }
+const unpublished: CheckFault = { step: 'connect', code: 'ONION_NOT_PUBLISHED', message: 'Not there.', remedy: 'Wait.' }
 const offline: CheckFault = { step: 'tor', code: 'TOR_CLIENT_OFFLINE', message: 'No network.', remedy: 'Plug in.' }
 
 /** Gives these proofs, and the last one for ever. */

@@ -18,7 +18,7 @@ afterEach(async () => {
 })
 
 function failing(code: string): CheckResult {
-  return { ...good, fault: { step: 'reach', code, message: 'It is not there.', remedy: 'Look.' } }
+  return { ...good, fault: { step: 'connect', code, message: 'It is not there.', remedy: 'Look.' } }
 }
 
 /** Gives these proofs, and the last one for ever. */

@@ -4,27 +4,31 @@ import { SocksClient } from 'socks'
 import { failConnect, type ConnectReason } from './failure.ts'
 import { isOnion, type Route, type SocksServer } from './route.ts'
 
-export interface ReachOptions {
+export interface ConnectorOptions {
   readonly signal: AbortSignal
-  /** What resolves the names of hosts that are connected to directly; DNS when absent. */
+  /** Resolves the names of hosts that are connected to directly; DNS when absent. */
   readonly lookup?: LookupFunction
 }
 
-/** A TCP connection to the host and port, through the proxy if the route says so; ConnectError otherwise. */
-export async function reach(route: Route, port: number, options: ReachOptions): Promise<Socket> {
+/**
+ * Opens a TCP connection to the host and port of a route, through its proxy if it has one.
+ *
+ * @throws ConnectError
+ */
+export async function connectVia(route: Route, port: number, options: ConnectorOptions): Promise<Socket> {
   switch (route.via) {
     case 'direct':
       return openSocket({ host: route.host, port, lookup: guardedLookup(options.lookup ?? lookup) }, options).catch(
-        (error: unknown) => failConnect('reach', ...directReason(error)),
+        (error: unknown) => failConnect('connect', ...directReason(error)),
       )
     case 'socks':
-      return reachThroughSocks(route.socks, route.host, port, options)
+      return connectThroughSocks(route.socks, route.host, port, options)
     case 'none':
       return failConnect(
         'address',
         'noHost',
         route.why === 'onionWithoutSocks'
-          ? 'An onion address can be reached only through a SOCKS proxy, and none is set.'
+          ? 'An onion address needs a SOCKS proxy, and none is set.'
           : 'The address has no host of the required kind.',
       )
   }
@@ -40,7 +44,7 @@ function guardedLookup(resolve: LookupFunction): LookupFunction {
 
 type SocketTarget = { host: string; port: number; lookup?: LookupFunction } | { path: string }
 
-function openSocket(target: SocketTarget, { signal }: ReachOptions): Promise<Socket> {
+function openSocket(target: SocketTarget, { signal }: ConnectorOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...target, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 })
     const abort = (): void => {
@@ -50,7 +54,7 @@ function openSocket(target: SocketTarget, { signal }: ReachOptions): Promise<Soc
     socket.once('connect', () => {
       signal.removeEventListener('abort', abort)
       socket.off('error', reject)
-      // Whoever takes the socket over listens for errors; one that comes before ends in `close`.
+      // The next owner of the socket listens for errors; an earlier one ends in `close`.
       socket.on('error', () => undefined)
       resolve(socket)
     })
@@ -60,17 +64,17 @@ function openSocket(target: SocketTarget, { signal }: ReachOptions): Promise<Soc
   })
 }
 
-async function reachThroughSocks(
+async function connectThroughSocks(
   server: SocksServer,
   host: string,
   port: number,
-  options: ReachOptions,
+  options: ConnectorOptions,
 ): Promise<Socket> {
   const target = 'path' in server ? { path: server.path } : { host: server.host, port: server.port }
   const socket = await openSocket(target, options).catch((error: unknown) =>
     options.signal.aborted
-      ? failConnect('reach', 'timeout', 'The SOCKS proxy did not answer in time.')
-      : failConnect('reach', 'proxyUnavailable', `The SOCKS proxy cannot be connected to (${codeOf(error)}).`),
+      ? failConnect('connect', 'timeout', 'The SOCKS proxy did not answer in time.')
+      : failConnect('connect', 'proxyUnavailable', `Cannot connect to the SOCKS proxy (${codeOf(error)}).`),
   )
   let answer: Buffer = Buffer.alloc(0)
   const watch = (chunk: Buffer): void => {
@@ -82,7 +86,7 @@ async function reachThroughSocks(
   }
   options.signal.addEventListener('abort', abort, { once: true })
   try {
-    // The name goes to the proxy as it is, and only the proxy resolves it.
+    // The name goes to the proxy unchanged; only the proxy resolves it.
     await SocksClient.createConnection({
       command: 'connect',
       proxy: {
@@ -98,15 +102,15 @@ async function reachThroughSocks(
     return socket
   } catch (error) {
     socket.destroy()
-    if (options.signal.aborted) return failConnect('reach', 'timeout', 'The SOCKS proxy did not connect in time.')
-    return failConnect('reach', ...socksReason(answer, error))
+    if (options.signal.aborted) return failConnect('connect', 'timeout', 'The SOCKS proxy did not connect in time.')
+    return failConnect('connect', ...socksReason(answer, error))
   } finally {
     socket.off('data', watch)
     options.signal.removeEventListener('abort', abort)
   }
 }
 
-/** The signal ends an attempt earlier. */
+/** The signal ends an attempt earlier than this. */
 const SOCKS_TIMEOUT_MS = 600_000
 
 /** Replies of SOCKS5 (RFC 1928 §6), and of tor with ExtendedErrors (its SOCKS extensions). */
@@ -114,24 +118,30 @@ const SOCKS_REASONS: ReadonlyMap<number, readonly [ConnectReason, string]> = new
   [0x01, ['unreachable', 'The SOCKS proxy could not connect.']],
   [0x02, ['unreachable', 'The rules of the SOCKS proxy forbid this connection.']],
   [0x03, ['unreachable', 'The SOCKS proxy found no network.']],
-  [0x04, ['unreachable', 'The SOCKS proxy found no way to the host; with tor, often: no such onion service.']],
-  [0x05, ['refused', 'The host was reached and refused the port.']],
-  [0x06, ['timeout', 'The SOCKS proxy gave up waiting for the host.']],
-  [0xf0, ['descriptorNotFound', 'tor found no descriptor of the onion service.']],
-  [0xf1, ['unreachable', 'tor found an invalid descriptor of the onion service.']],
-  [0xf2, ['unreachable', 'tor reached none of the introduction points of the onion service.']],
-  [0xf3, ['unreachable', 'tor could not meet the onion service.']],
-  [0xf4, ['authorizationNeeded', 'The onion service admits only clients that it knows.']],
-  [0xf5, ['authorizationNeeded', 'The onion service does not know the key of this client.']],
+  [
+    0x04,
+    [
+      'unreachable',
+      'The SOCKS proxy found no route to the host; with Tor this often means that there is no such onion service.',
+    ],
+  ],
+  [0x05, ['refused', 'The host refused the connection to this port.']],
+  [0x06, ['timeout', 'The SOCKS proxy timed out waiting for the host.']],
+  [0xf0, ['descriptorNotFound', 'Tor found no descriptor of the onion service.']],
+  [0xf1, ['unreachable', 'Tor found an invalid descriptor of the onion service.']],
+  [0xf2, ['unreachable', "Tor reached none of the onion service's introduction points."]],
+  [0xf3, ['unreachable', 'The rendezvous with the onion service failed.']],
+  [0xf4, ['authorizationNeeded', 'The onion service requires client authorization.']],
+  [0xf5, ['authorizationNeeded', 'The onion service rejected the client authorization key.']],
   [0xf6, ['noHost', 'This is not a valid onion address.']],
-  [0xf7, ['timeout', 'The introduction points of the onion service did not answer tor in time.']],
+  [0xf7, ['timeout', 'The introduction points of the onion service timed out.']],
 ])
 
 function socksReason(answer: Buffer, error: unknown): [ConnectReason, string] {
   const known = answer[0] === 5 && answer.length > 2 ? SOCKS_REASONS.get(answer[1] ?? 0) : undefined
   if (known !== undefined) return [...known]
   const text = error instanceof Error ? error.message : String(error)
-  return ['proxyUnavailable', `The SOCKS proxy did not do its part (${text}).`]
+  return ['proxyUnavailable', `The SOCKS proxy failed (${text}).`]
 }
 
 function directReason(error: unknown): [ConnectReason, string] {
@@ -141,13 +151,13 @@ function directReason(error: unknown): [ConnectReason, string] {
     case 'ETIMEDOUT':
       return ['timeout', 'The host did not answer in time.']
     case 'ECONNREFUSED':
-      return ['refused', 'The host was reached and refused the port.']
+      return ['refused', 'The host refused the connection to this port.']
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
     case 'EAI_NONAME':
-      return ['unresolved', `The name of the host was not found in DNS (${code}).`]
+      return ['unresolved', `DNS lookup of the host name failed (${code}).`]
     default:
-      return ['unreachable', `The host cannot be reached (${code}).`]
+      return ['unreachable', `The host is unreachable (${code}).`]
   }
 }
 

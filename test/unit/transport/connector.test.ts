@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { RelayAddress } from '../../../src/protocol/server-address.ts'
 import { connectRelay, type ConnectOptions } from '../../../src/transport/client.ts'
-import { reach } from '../../../src/transport/reach.ts'
+import { connectVia } from '../../../src/transport/connector.ts'
 import type { SocksServer } from '../../../src/transport/route.ts'
 
 const onion = `${'b'.repeat(56)}.onion`
@@ -72,8 +72,8 @@ async function failure(host: string, options: ConnectOptions): Promise<string> {
   return 'failure' in result ? `${result.failure.step} ${result.failure.reason}` : 'connected'
 }
 
-describe('a .onion name', () => {
-  it('is never given to DNS, with SOCKS or without', async () => {
+describe('connector', () => {
+  it('a .onion name never reaches DNS, with or without SOCKS', async () => {
     const asked: string[] = []
     const socks = await socksThatAnswers(4)
     for (const name of ['lookup', 'resolve', 'resolve4', 'resolve6', 'resolveAny'] as const) {
@@ -82,31 +82,31 @@ describe('a .onion name', () => {
     const lookup: LookupFunction = (host) => asked.push(host)
     expect(await failure(onion, { lookup })).toBe('address noHost')
     expect(await failure(onion.toUpperCase(), { lookup })).toBe('address noHost')
-    expect(await failure(onion, { lookup, routing: { socks: socks.server } })).toBe('reach unreachable')
+    expect(await failure(onion, { lookup, routing: { socks: socks.server } })).toBe('connect unreachable')
     expect(asked).toEqual([])
     expect(socks.requests[0]?.subarray(0, 5)).toEqual(Buffer.of(5, 1, 0, 3, onion.length))
     expect(socks.requests[0]?.subarray(5, 5 + onion.length).toString()).toBe(onion)
     expect(socks.requests[0]?.readUInt16BE(5 + onion.length)).toBe(5223)
   })
 
-  it('is stopped before DNS even on a route that should not exist', async () => {
+  it('a .onion name is stopped before DNS even on a wrong route', async () => {
     const asked: string[] = []
     const lookup: LookupFunction = (host) => asked.push(host)
     await expect(
-      reach({ via: 'direct', host: onion }, 5223, { signal: new AbortController().signal, lookup }),
+      connectVia({ via: 'direct', host: onion }, 5223, { signal: new AbortController().signal, lookup }),
     ).rejects.toMatchObject({ failure: { reason: 'unresolved' } })
     expect(asked).toEqual([])
   })
 })
 
-describe('a public name', () => {
-  it('is looked up only when connected to directly', async () => {
+describe('connector', () => {
+  it('a public name is looked up only when connected to directly', async () => {
     const asked: string[] = []
     const lookup: LookupFunction = (host, _, callback) => {
       asked.push(host)
       callback(Object.assign(new Error('no'), { code: 'ENOTFOUND' }), [])
     }
-    expect(await failure('relay.example', { lookup })).toBe('reach unresolved')
+    expect(await failure('relay.example', { lookup })).toBe('connect unresolved')
     expect(asked).toEqual(['relay.example'])
     const socks = await socksThatAnswers(4)
     await failure('relay.example', { lookup, routing: { socks: socks.server, socksMode: 'always' } })
@@ -115,51 +115,51 @@ describe('a public name', () => {
   })
 })
 
-describe('an answer of the SOCKS proxy', () => {
+describe('connector', () => {
   it.each([
-    [0x01, 'reach unreachable'],
-    [0x02, 'reach unreachable'],
-    [0x03, 'reach unreachable'],
-    [0x04, 'reach unreachable'],
-    [0x05, 'reach refused'],
-    [0x06, 'reach timeout'],
-    [0x07, 'reach proxyUnavailable'],
-    [0xf0, 'reach descriptorNotFound'],
-    [0xf1, 'reach unreachable'],
-    [0xf2, 'reach unreachable'],
-    [0xf3, 'reach unreachable'],
-    [0xf4, 'reach authorizationNeeded'],
-    [0xf5, 'reach authorizationNeeded'],
-    [0xf6, 'reach noHost'],
-    [0xf7, 'reach timeout'],
-  ])('%i becomes a reason', async (code, expected) => {
+    [0x01, 'connect unreachable'],
+    [0x02, 'connect unreachable'],
+    [0x03, 'connect unreachable'],
+    [0x04, 'connect unreachable'],
+    [0x05, 'connect refused'],
+    [0x06, 'connect timeout'],
+    [0x07, 'connect proxyUnavailable'],
+    [0xf0, 'connect descriptorNotFound'],
+    [0xf1, 'connect unreachable'],
+    [0xf2, 'connect unreachable'],
+    [0xf3, 'connect unreachable'],
+    [0xf4, 'connect authorizationNeeded'],
+    [0xf5, 'connect authorizationNeeded'],
+    [0xf6, 'connect noHost'],
+    [0xf7, 'connect timeout'],
+  ])('SOCKS reply %i becomes a reason', async (code, expected) => {
     const socks = await socksThatAnswers(code)
     expect(await failure(onion, { routing: { socks: socks.server } })).toBe(expected)
   })
 
-  it('of success is followed by TLS', async () => {
+  it('a successful SOCKS reply is followed by TLS', async () => {
     const socks = await socksThatAnswers(0)
     expect(await failure(onion, { routing: { socks: socks.server }, timeoutMs: 300 })).toBe('tls timeout')
     expect(socks.requests[1]?.[0]).toBe(0x16)
   })
 
-  it('may ask for a user name, which isolates circuits', async () => {
+  it('the SOCKS proxy gets a user name, which isolates circuits', async () => {
     const socks = await socksThatAnswers(4)
     const server: SocksServer = { ...socks.server, username: 'one', password: '' }
-    expect(await failure(onion, { routing: { socks: server } })).toBe('reach unreachable')
+    expect(await failure(onion, { routing: { socks: server } })).toBe('connect unreachable')
     expect(socks.logins).toEqual(['one'])
   })
 
-  it('comes over a unix socket too', async () => {
+  it('the SOCKS proxy can listen on a unix socket', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'smp-socks-'))
     closers.push(() => rm(directory, { recursive: true }))
     const path = join(directory, 'socks')
     await socksThatAnswers(5, path)
-    expect(await failure(onion, { routing: { socks: { path } } })).toBe('reach refused')
+    expect(await failure(onion, { routing: { socks: { path } } })).toBe('connect refused')
   })
 })
 
-describe('a SOCKS proxy', () => {
+describe('connector', () => {
   async function serverThat(act: (socket: Socket) => void): Promise<SocksServer> {
     const sockets: Socket[] = []
     const server = createServer((socket) => {
@@ -175,23 +175,23 @@ describe('a SOCKS proxy', () => {
     return { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
   }
 
-  it('that is not there is told from a relay that is not there', async () => {
+  it('a missing SOCKS proxy is distinguished from a missing relay', async () => {
     const server = await serverThat(() => undefined)
     await closers.pop()?.()
-    expect(await failure(onion, { routing: { socks: server } })).toBe('reach proxyUnavailable')
+    expect(await failure(onion, { routing: { socks: server } })).toBe('connect proxyUnavailable')
   })
 
-  it('that speaks something else, or leaves, is a fault of the proxy', async () => {
+  it('a SOCKS proxy that speaks another protocol or disconnects is reported as a proxy failure', async () => {
     const other = await serverThat((socket) => socket.write('HTTP/1.0 400 Bad Request\r\n\r\n'))
-    expect(await failure(onion, { routing: { socks: other } })).toBe('reach proxyUnavailable')
+    expect(await failure(onion, { routing: { socks: other } })).toBe('connect proxyUnavailable')
     const leaves = await serverThat((socket) => socket.once('data', () => socket.destroy()))
-    expect(await failure(onion, { routing: { socks: leaves } })).toBe('reach proxyUnavailable')
+    expect(await failure(onion, { routing: { socks: leaves } })).toBe('connect proxyUnavailable')
   })
 
-  it('that says nothing ends the attempt in time', async () => {
+  it('a silent SOCKS proxy ends in a timeout', async () => {
     const silent = await serverThat(() => undefined)
     const start = performance.now()
-    expect(await failure(onion, { routing: { socks: silent }, timeoutMs: 200 })).toBe('reach timeout')
+    expect(await failure(onion, { routing: { socks: silent }, timeoutMs: 200 })).toBe('connect timeout')
     expect(performance.now() - start).toBeLessThan(1500)
   })
 })
