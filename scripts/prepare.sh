@@ -61,6 +61,15 @@ build() {
   fi
 }
 
+# write_command PROGRAM: the command of a program that brings its Node.js along, with the options in the first line of it.
+write_command() {
+  local options
+  options=$(sed -n '1s/^#!.* node //p' "$1/dist/cli/main.js")
+  mkdir -p "$1/bin"
+  sed "s/@NODE_OPTIONS@/$options/" packaging/smp-server >"$1/bin/smp-server"
+  chmod 755 "$1/bin/smp-server"
+}
+
 # apt_install PACKAGE…: never starts a service that comes with one of them, now or at the next boot.
 apt_install() {
   local command="apt-get update && apt-get install --no-install-recommends -y $*"

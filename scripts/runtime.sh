@@ -37,8 +37,7 @@ npm_setting() {
     value=${value:-${!variable:-}}
     [[ -z $value ]] || { printf '%s\n' "$value" && return; }
   fi
-  for file in .npmrc "${npm_config_userconfig:-${NPM_CONFIG_USERCONFIG:-${HOME:-}/.npmrc}}" \
-    "${npm_config_globalconfig:-${NPM_CONFIG_GLOBALCONFIG:-/usr/local/etc/npmrc}}" /usr/etc/npmrc /etc/npmrc; do
+  for file in .npmrc "${npm_config_userconfig:-${NPM_CONFIG_USERCONFIG:-${HOME:-}/.npmrc}}" "$(machine_npmrc)"; do
     [[ -r $file ]] || continue
     value=$(awk -v name="$1" '
       { at = index($0, "="); key = substr($0, 1, at - 1); gsub(/^[ \t]+|[ \t]+$/, "", key) }
@@ -50,6 +49,19 @@ npm_setting() {
     done
     [[ -z $value ]] || { printf '%s\n' "$value" && return; }
   done
+}
+
+# npm's settings for the whole machine. A brought npm would look for them beside itself.
+machine_npmrc() {
+  local file
+  if has_npm; then
+    npm config get globalconfig
+    return
+  fi
+  for file in "${npm_config_globalconfig:-${NPM_CONFIG_GLOBALCONFIG:-}}" /usr/local/etc/npmrc /usr/etc/npmrc /etc/npmrc; do
+    if [[ -r $file ]]; then break; fi
+  done
+  printf '%s\n' "$file"
 }
 
 has_npm() {
@@ -119,6 +131,8 @@ bring_node() {
 bring_runtime() {
   bring_node
   bring npm package
+  npm_config_globalconfig=$(machine_npmrc)
+  export npm_config_globalconfig
   mkdir -p "$runtime_bin"
   ln -sfn "../$(node_package)/bin/node" "$runtime_bin/node"
   ln -sfn ../npm/bin/npm-cli.js "$runtime_bin/npm"

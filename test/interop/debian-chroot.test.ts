@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildProgram } from './cli-process.ts'
-import { DebianMachine, type Outcome } from './debian/machine.ts'
+import type { Outcome } from './debian/command.ts'
+import { DebianMachine } from './debian/machine.ts'
 
 /*
  * The relay on a fresh Debian or Ubuntu: installed, set up and run as README.md says, first without an init system, as
@@ -104,6 +105,10 @@ describe.skipIf(!isRoot)('a fresh system', () => {
       const development = await machine.run(['ls', '-d', '/opt/smp-onion/node_modules/vitest'])
       expect(development.status).not.toBe(0)
       expect((await machine.run(['which', 'node'])).status).toBe(1)
+      const options = /^#!.* node (.*)$/m.exec(await machine.succeeds(['cat', '/opt/smp-onion/dist/cli/main.js']))?.[1]
+      expect(await machine.succeeds(['cat', '/opt/smp-onion/bin/smp-server'])).toContain(
+        `/bin/node" ${options ?? '?'} "`,
+      )
       expect((await machine.runAsSmp('smp-server --version')).stdout).toMatch(/^SMP server v/)
     }, 120_000)
 

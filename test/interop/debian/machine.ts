@@ -4,17 +4,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import { outcome, succeed, type Outcome } from './command.ts'
+import { baseSystem, npmSettings, ownCodename, releaseOf, type Release } from './release.ts'
 
 /*
- * A fresh Debian or Ubuntu, of the release of this machine, made by debootstrap from the packages that this machine's
- * apt uses. It is in memory, in namespaces that end with this process, whatever ends it.
+ * A fresh Debian or Ubuntu, made by debootstrap from packages of the servers that this machine's apt uses. It is in
+ * memory, in namespaces that end with this process, whatever ends it.
  */
-
-export interface Outcome {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 const checkout = resolve(import.meta.dirname, '../../..')
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -38,8 +34,12 @@ export class DebianMachine {
     this.#holderPid = holderPid
   }
 
-  /** @param packages beside the smallest system */
-  static async make(packages: readonly string[]): Promise<DebianMachine> {
+  /**
+   * @param packages beside the smallest system
+   * @param codename the release, that of this machine where none is named
+   * @param keyring who signs it, where debootstrap of this machine does not know
+   */
+  static async make(packages: readonly string[], codename = ownCodename, keyring?: string): Promise<DebianMachine> {
     const directory = await mkdtemp(join(tmpdir(), 'smp-debian-'))
     await mkdir(join(directory, 'root'))
     const script = join(import.meta.dirname, 'hold.sh')
@@ -49,7 +49,7 @@ export class DebianMachine {
     })
     const machine = new DebianMachine(directory, holder, await firstLine(holder))
     try {
-      await machine.#install(packages)
+      await machine.#install(packages, await releaseOf(codename), keyring)
     } catch (error) {
       await machine.close()
       throw error
@@ -57,22 +57,15 @@ export class DebianMachine {
     return machine
   }
 
-  async #install(packages: readonly string[]): Promise<void> {
-    const { codename, sources } = await aptSources()
-    const [main] = sources
-    if (main === undefined) throw new Error(`apt of this machine has no packages of ${codename}`)
+  async #install(packages: readonly string[], release: Release, keyring?: string): Promise<void> {
     const root = this.#root
-    const proxy = (await succeed('apt-config', ['shell', 'p', 'Acquire::http::Proxy'])).replace(/^p=|'|\n/g, '')
-    await this.outside([
-      'env',
-      ...(proxy === '' ? [] : [`http_proxy=${proxy}`]),
-      ...['debootstrap', '--variant=minbase', `--include=${packages.join(',')}`, codename, root, main.uri],
-    ])
+    await this.outside(['tar', '-C', root, '-xf', await baseSystem(release, keyring)])
+    await this.write('/etc/resolv.conf', readFileSync('/etc/resolv.conf', 'utf8'))
     const acquire = (await succeed('apt-config', ['dump', 'Acquire']))
       .split('\n')
       .filter((line) => /^Acquire::https?:/.test(line))
     await this.write('/etc/apt/apt.conf.d/90machine', `${acquire.join('\n')}\n`)
-    const lines = sources.map(({ uri, release }) => `deb ${uri} ${release} main`)
+    const lines = release.sources.map(({ uri, suite }) => `deb ${uri} ${suite} ${release.components}`)
     await this.write('/etc/apt/sources.list', `${lines.join('\n')}\n`)
     // No package starts a service.
     await this.write('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', '755')
@@ -83,6 +76,18 @@ export class DebianMachine {
     await this.outside(['mkdir', '-p', join(root, DebianMachine.checkout), written, work])
     const options = `lowerdir=${checkout},upperdir=${written},workdir=${work}`
     await this.outside(['mount', '-t', 'overlay', '-o', options, 'checkout', join(root, DebianMachine.checkout)])
+    if (packages.length === 0) return
+    await this.succeeds(['apt-get', 'update', '-q'])
+    await this.succeeds(['apt-get', 'install', '-q', '-y', '--no-install-recommends', ...packages])
+  }
+
+  /** Lets npm and curl in it reach the registry as on this machine, by the settings of npm alone. */
+  async useRegistryOfThisMachine(): Promise<void> {
+    const settings = npmSettings()
+    const { NODE_EXTRA_CA_CERTS: extra, SSL_CERT_FILE: all } = process.env
+    const certificates = [extra, all, '/etc/ssl/certs/ca-certificates.crt'].find((path) => path && existsSync(path))
+    if (certificates) await this.bind(certificates, '/etc/registry.crt')
+    await this.write('/etc/npmrc', [...settings, ...(certificates ? ['cafile=/etc/registry.crt'] : []), ''].join('\n'))
   }
 
   /** Shows a file or directory of this machine in it, read-only. */
@@ -161,23 +166,6 @@ export class DebianMachine {
   }
 }
 
-/** Where this machine's apt takes its own release from; the first is the release itself. */
-async function aptSources(): Promise<{ codename: string; sources: { uri: string; release: string }[] }> {
-  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
-  const targets = await succeed('apt-get', [
-    'indextargets',
-    '--format',
-    '$(REPO_URI) $(RELEASE) $(COMPONENT)',
-    'Created-By: Packages',
-  ])
-  const rows = targets.split('\n').map((line) => line.split(' '))
-  const sources = [codename, `${codename}-updates`, `${codename}-security`].flatMap((release) => {
-    const row = rows.find(([, of, component]) => of === release && component === 'main')
-    return row?.[0] === undefined ? [] : [{ uri: row[0], release }]
-  })
-  return { codename, sources }
-}
-
 /** The cgroup hierarchies that systemd wants. */
 function hierarchies(): string[] {
   const root = '/sys/fs/cgroup'
@@ -208,25 +196,4 @@ async function endOf(child: ChildProcess, how: () => void): Promise<void> {
   const ended = new Promise((done) => child.once('exit', done))
   how()
   await ended
-}
-
-async function succeed(program: string, args: readonly string[]): Promise<string> {
-  const { status, stdout, stderr } = await outcome(program, args, '')
-  if (status === 0) return stdout
-  throw new Error(`${program} ${args.join(' ')} failed (${status}):\n${stdout.slice(-2000)}\n${stderr.slice(-2000)}`)
-}
-
-function outcome(program: string, args: readonly string[], input: string): Promise<Outcome> {
-  return new Promise((resolve_, reject) => {
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] })
-    const output = { stdout: '', stderr: '' }
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name].setEncoding('utf8')
-      child[name].on('data', (text: string) => (output[name] += text))
-    }
-    child.on('error', reject)
-    child.on('close', (status) => resolve_({ status, ...output }))
-    child.stdin.on('error', () => undefined)
-    child.stdin.end(input)
-  })
 }

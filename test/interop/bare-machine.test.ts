@@ -1,0 +1,114 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DebianMachine } from './debian/machine.ts'
+import { isReachable, isUbuntu, releaseOf } from './debian/release.ts'
+
+/*
+ * The two commands of README.md on machines with nothing: no Node.js, no npm, no curl, no certificates, no tor.
+ */
+
+const isRoot = process.geteuid?.() === 0
+if (!isRoot) console.log('bare-machine: skipped, because only root can make a system of its own.')
+
+const releases = ['bookworm', 'trixie', 'jammy', 'noble']
+const { checkout } = DebianMachine
+
+describe.skipIf(!isRoot).each(releases)('a fresh %s', (codename) => {
+  let machine: DebianMachine | undefined
+  let directory: string
+
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'smp-bare-'))
+    machine = await freshMachine(codename, directory)
+    if (!machine) return
+    await machine.useRegistryOfThisMachine()
+    await machine.write('/etc/torrc-extra', 'DisableNetwork 1\n')
+    const leftovers = ['node_modules', 'runtime/node_modules', 'dist', 'data'].map((name) => `${checkout}/${name}`)
+    await machine.succeeds(['rm', '-rf', ...leftovers])
+  }, 600_000)
+  afterAll(async () => {
+    await machine?.close()
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  it('scripts/run tells a user the one line that root has to run', async () => {
+    if (!machine) return
+    const command = ['setpriv', '--reuid=1000', '--clear-groups', `${checkout}/scripts/run`]
+    expect(await machine.run(command)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr:
+        'Missing: curl ca-certificates tor. Root installs it with: ' +
+        'apt-get update && apt-get install --no-install-recommends -y curl ca-certificates tor\n',
+    })
+  })
+
+  it('scripts/run of root gets everything, and a relay runs', async () => {
+    if (!machine) return
+    const script = `${checkout}/scripts/run relay.example --torrc-extra /etc/torrc-extra >/root/log 2>&1 & pid=$!
+      until grep -q 'Listening on port' /root/log || ! kill -0 $pid; do sleep 0.2; done
+      kill -INT $pid; wait $pid`
+    const { status } = await machine.run(['bash', '-c', script])
+    const log = await machine.succeeds(['cat', '/root/log'])
+    expect(status, log).toBe(0)
+    expect(log).toMatch(/^Installing curl ca-certificates tor …$/m)
+    expect(log).toMatch(/^Server address: smp:\/\/.*@relay\.example,[a-z2-7]{56}\.onion$/m)
+    expect(log).toContain('Listening on port 5223')
+    expect(
+      await machine.succeeds([
+        'find',
+        '/proc',
+        '-ignore_readdir_race',
+        '-maxdepth',
+        '2',
+        '-name',
+        'exe',
+        '-lname',
+        '*/tor',
+      ]),
+    ).toBe('')
+  }, 600_000)
+
+  it.skipIf(isUbuntu(codename))(
+    'scripts/test of root does not take a Node.js that is too old',
+    async () => {
+      if (!machine) return
+      await machine.succeeds(['apt-get', 'install', '-q', '-y', '--no-install-recommends', 'nodejs'])
+      const old = await machine.succeeds(['node', '--version'])
+      const major = Number(/^v(\d+)/.exec(old)?.[1])
+      expect(major).toBeLessThan(22)
+      await machine.succeeds(['rm', '-rf', `${checkout}/runtime/node_modules`, `${checkout}/node_modules`])
+      const { status, stderr } = await machine.run([`${checkout}/scripts/test`, '--prepare'])
+      expect(status, stderr).toBe(0)
+      expect(await machine.succeeds([`${checkout}/runtime/node_modules/.bin/node`, '--version'])).toMatch(/^v24\./)
+      await machine.succeeds(['test', '-x', `${checkout}/node_modules/.bin/vitest`])
+    },
+    600_000,
+  )
+})
+
+/** undefined, and said, where the packages cannot be reached; those of Debian always can. */
+async function freshMachine(codename: string, directory: string): Promise<DebianMachine | undefined> {
+  const release = await releaseOf(codename)
+  if (!(await isReachable(release))) {
+    if (!isUbuntu(codename)) throw new Error(`the packages of ${codename} cannot be reached`)
+    console.log(`bare-machine: ${codename} is skipped, because its packages cannot be reached.`)
+    return undefined
+  }
+  if (!isUbuntu(codename)) return await DebianMachine.make([], codename)
+  const keyring = join(directory, 'ubuntu.gpg')
+  await writeFile(keyring, await ubuntuKeyring())
+  return await DebianMachine.make([], codename, keyring)
+}
+
+/** Who signs the releases of Ubuntu, as Debian knows it. */
+async function ubuntuKeyring(): Promise<Buffer> {
+  const trixie = await DebianMachine.make(['ubuntu-keyring'], 'trixie')
+  try {
+    return Buffer.from(await trixie.succeeds(['base64', '/usr/share/keyrings/ubuntu-archive-keyring.gpg']), 'base64')
+  } finally {
+    await trixie.close()
+  }
+}
