@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net'
+import { HOST_PLACEHOLDER } from '../config/key-values.ts'
 import type { Settings } from '../config/settings.ts'
-import { hostPlaceholder } from '../config/settings.ts'
+import { formatServerAddress } from '../protocol/server-address.ts'
 
 export interface AddressParts {
   readonly fingerprint: string
@@ -29,13 +29,12 @@ export function addressPort(ports: readonly number[]): number | undefined {
   return ports.includes(5223) ? undefined : ports[0]
 }
 
-/**
- * `smp://<fingerprint>[:<password>]@<host>[,<host>…][:<port>]`. Without hosts a placeholder stands for them, which the
- * operator has to replace.
- */
+/** The address as users are given it. Without hosts a placeholder stands for them, which the operator has to replace. */
 export function addressText({ fingerprint, password, hosts, port }: AddressParts): string {
-  const secret = password === undefined ? '' : `:${password}`
-  const places = hosts.map((host) => (port !== undefined && isIPv6(host) ? `[${host}]` : host))
-  const suffix = port === undefined ? '' : `:${port}`
-  return `smp://${fingerprint}${secret}@${places.join(',') || hostPlaceholder}${suffix}`
+  return formatServerAddress({
+    keyHash: Buffer.from(fingerprint, 'base64url'),
+    ...(password !== undefined && { password: Buffer.from(password, 'utf8').toString('latin1') }),
+    hosts: hosts.length > 0 ? hosts : [HOST_PLACEHOLDER],
+    port: port === undefined ? '' : String(port),
+  })
 }

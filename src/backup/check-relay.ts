@@ -7,7 +7,7 @@ import { certificateFingerprint, fingerprintText } from '../crypto/fingerprint.t
 import { samePublicKey, signingKeyFromPem } from '../crypto/keys.ts'
 import { certificatesFromPem } from '../crypto/pem.ts'
 import { certificateKey } from '../crypto/x509.ts'
-import { isOnion } from '../config/ini-hosts.ts'
+import { isOnion } from '../protocol/host.ts'
 import type { OnionKey } from '../crypto/onion-key.ts'
 import { nextKeyFile, readOnionKey, torMode } from '../tor/index.ts'
 

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import * as v from 'valibot'
+import { hostList } from '../config/key-values.ts'
 import { exclusiveWith } from './help-layout.ts'
 
 /**
@@ -12,13 +13,24 @@ export function addOptions(command: Command, options: readonly Option[]): void {
     command.addOption(option)
     const { long } = option
     if (!long) continue
-    command.on(`option:${option.name()}`, () => {
+    command.on(`option:${option.name()}`, (value?: string) => {
+      if (value !== undefined && option.required && isEatenOption(command, value)) {
+        command.error(`error: option '${option.flags}' argument missing`, { code: 'commander.optionMissingArgument' })
+      }
       if (given.has(long) || exclusiveWith(option).some((name) => given.has(name))) {
         command.error(`error: unknown option '${long}'`, { code: 'commander.unknownOption' })
       }
       given.add(long)
     })
   }
+}
+
+/** Whether the value is the option behind, as when the variable that should have held the value was empty. */
+function isEatenOption(command: Command, value: string): boolean {
+  const [name] = value.split('=', 1)
+  const isOption = command.options.some(({ short, long }) => name === short || name === long)
+  const root = command.parent?.parent ?? command.parent ?? command
+  return isOption && 'rawArgs' in root && Array.isArray(root.rawArgs) && root.rawArgs.includes(value)
 }
 
 /** An option whose value must fit; `message` completes `option --name: `. */
@@ -37,8 +49,16 @@ export function checked<T>(schema: v.GenericSchema<string, T>, message?: string)
   return (value) => {
     const result = v.safeParse(schema, value)
     if (result.success) return result.output
-    throw new InvalidArgumentError(message ?? `must be ${result.issues[0].message}`)
+    throw new InvalidArgumentError(message ?? result.issues[0].message)
   }
+}
+
+/** The hosts of an option, as they are written into the INI file. */
+export function hostOption(value: string): string {
+  const result = v.safeParse(hostList, value)
+  if (!result.success) throw new InvalidArgumentError(`"${value}" ${result.issues[0].message}`)
+  if (result.output.length === 0) throw new InvalidArgumentError(`"${value}" stands for hosts that are not known yet`)
+  return result.output.join(',')
 }
 
 /** For values that are refused with the words `cannot parse value`. */

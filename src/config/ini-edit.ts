@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
 import { iniEntry, iniValue, parseIni, setIniValue } from './ini.ts'
-import { hostList, isOnion, withHosts } from './ini-hosts.ts'
+import { hostsOf, withHosts } from './ini-hosts.ts'
+import { isOnion } from '../protocol/host.ts'
 
 /*
  * Changes of the INI file that can be taken back: to the byte as long as the file is what the change left, and key by
@@ -95,8 +96,8 @@ function undoExactly(text: string, { at, removed, inserted }: IniEdit): string {
 
 /** Takes out the onion names that the edit put in; other hosts stay as they are now. */
 function undoHosts(text: string, { before, after }: IniEdit): string {
-  const were = hostList(before ?? '')
-  const added = hostList(after).filter((host) => isOnion(host) && !were.includes(host))
+  const were = hostsOf(before ?? '')
+  const added = hostsOf(after).filter((host) => isOnion(host) && !were.includes(host))
   return withHosts(text, (hosts) => hosts.filter((host) => !added.includes(host.toLowerCase())))
 }
 

@@ -1,9 +1,9 @@
 import { AppError } from '../errors/app-error.ts'
 import { iniValue, setIniValue } from './ini.ts'
+import { HOST_PLACEHOLDER } from './key-values.ts'
 import type { OnionHostname } from '../crypto/onion-address.ts'
-
-/** What stands in a generated INI file as long as nobody named a host. */
-const placeholder = '<hostnames>'
+import { isOnion } from '../protocol/host.ts'
+import { checkHost } from '../protocol/host-check.ts'
 
 export interface IniHosts {
   /** Without the placeholder. */
@@ -13,20 +13,20 @@ export interface IniHosts {
 
 /** The names in `[TRANSPORT] host`. */
 export function iniHosts(ini: string): IniHosts {
-  const hosts = hostList(iniValue(ini, 'TRANSPORT', 'host') ?? '')
+  const hosts = hostsOf(iniValue(ini, 'TRANSPORT', 'host') ?? '')
   return { hosts, onion: hosts.find(isOnion) }
 }
 
-/** The names in a value of `host`, without the placeholder. */
-export function hostList(value: string): string[] {
+/** The hosts in a value of `host`, without the placeholder; what is no host stays as it is written. */
+export function hostsOf(value: string): string[] {
   return value
     .split(',')
-    .map((host) => host.trim())
-    .filter((host) => host !== '' && host !== placeholder)
-}
-
-export function isOnion(host: string): boolean {
-  return host.toLowerCase().endsWith('.onion')
+    .map((item) => item.trim())
+    .filter((item) => item !== '' && item !== HOST_PLACEHOLDER)
+    .map((item) => {
+      const checked = checkHost(item)
+      return 'host' in checked ? checked.host : item
+    })
 }
 
 /**
@@ -46,7 +46,7 @@ export function withHosts(ini: string, change: (hosts: readonly string[]) => rea
   const { hosts } = iniHosts(ini)
   const wanted = change(hosts)
   if (wanted.length === hosts.length && wanted.every((host, index) => host === hosts[index])) return ini
-  return setIniValue(ini, 'TRANSPORT', 'host', wanted.join(',') || placeholder)
+  return setIniValue(ini, 'TRANSPORT', 'host', wanted.join(',') || HOST_PLACEHOLDER)
 }
 
 /**

@@ -1,17 +1,22 @@
 import { isIP } from 'node:net'
 import * as v from 'valibot'
+import { isPassword } from '../protocol/basic-auth.ts'
+import { checkHost } from '../protocol/host-check.ts'
 
 /*
- * What the values of the INI file may be. Each schema takes the trimmed text and gives the value; its message says
- * what is allowed and completes the sentence "… must be".
+ * What the values of the INI file may be. Each schema takes the trimmed text and gives the value; its message is a
+ * predicate without a final stop, such as "must be on or off".
  */
 
 export const onOff = v.pipe(
-  v.picklist(['on', 'off'], 'on or off'),
+  v.picklist(['on', 'off'], 'must be on or off'),
   v.transform((text) => text === 'on'),
 )
 
-export const text = v.pipe(v.string(), v.minLength(1, 'some text (comment the line out with # to leave it unset)'))
+export const text = v.pipe(
+  v.string(),
+  v.minLength(1, 'must not be empty (to leave it unset, put # in front of the line)'),
+)
 
 /** Text that may be empty, which means unset. */
 export const optionalText = v.pipe(
@@ -20,7 +25,7 @@ export const optionalText = v.pipe(
 )
 
 export function integer(min: number, max: number): v.GenericSchema<string, number> {
-  const allowed = `a whole number from ${min} to ${max}`
+  const allowed = `must be a whole number from ${min} to ${max}`
   return v.pipe(
     v.string(),
     v.regex(/^-?\d{1,15}$/, allowed),
@@ -33,7 +38,7 @@ export function integer(min: number, max: number): v.GenericSchema<string, numbe
 export const port = integer(1, 65535)
 
 export function choice<const Options extends readonly string[]>(options: Options): v.PicklistSchema<Options, string> {
-  return v.picklist(options, options.join(', ').replace(/, ([^,]*)$/, ' or $1'))
+  return v.picklist(options, `must be ${options.join(', ').replace(/, ([^,]*)$/, ' or $1')}`)
 }
 
 /** `5223,443`: each once; blanks around the commas are tolerated. */
@@ -43,10 +48,10 @@ export const portList = v.pipe(
   v.array(
     v.pipe(
       v.string(),
-      v.regex(/^\d{1,5}$/, 'port numbers separated by commas'),
+      v.regex(/^\d{1,5}$/, 'must be port numbers separated by commas'),
       v.transform(Number),
-      v.minValue(1, 'port numbers from 1 to 65535'),
-      v.maxValue(65535, 'port numbers from 1 to 65535'),
+      v.minValue(1, 'must be port numbers from 1 to 65535'),
+      v.maxValue(65535, 'must be port numbers from 1 to 65535'),
     ),
   ),
   v.transform((ports) => [...new Set(ports)]),
@@ -65,38 +70,57 @@ export const webSocketPorts = v.union(
     ),
     portList,
   ],
-  'off, on (port 80) or port numbers separated by commas',
+  'must be off, on (port 80) or port numbers separated by commas',
 )
 
 export const country = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z]{2}$/, 'a two-letter ISO 3166 country code'),
+  v.regex(/^[A-Za-z]{2}$/, 'must be a two-letter ISO 3166 country code'),
   v.transform((code) => code.toUpperCase()),
 )
 
-const printable = /^[\x21-\x7e\xa1-\xff]+$/
-
 /**
- * A password that can stand in a server address: no blanks, no `@`, `:` or `/`, there is no way to escape them
- * (printable ASCII or Latin-1).
+ * A password that can stand in a server address and that apps can send: no blanks, and no `@`, `:` or `/`, because there
+ * is no way to escape them. Apps send its UTF-8 bytes, each of which must be one that relays accept.
  */
 export const addressPassword = v.pipe(
   v.string(),
-  v.regex(printable, 'latin letters, digits and symbols without blanks'),
-  v.check((value) => !/[@:/]/.test(value), 'free of @, : and /'),
+  v.minLength(1, 'must not be empty (to have no password, put # in front of the line)'),
+  v.check((value) => !/[@:/]/.test(value), 'must not contain @, : or /'),
+  v.check((value) => !/\s/.test(value), 'must not contain blanks'),
+  v.check(
+    (value) => isPassword(Buffer.from(value, 'utf8').toString('latin1')),
+    'has characters that apps cannot send; use A-Z, a-z, 0-9 and symbols',
+  ),
 )
 
 /** An address of this machine. */
 export const address = v.pipe(
   v.string(),
-  v.check((value) => isIP(value) !== 0, 'an IP address'),
+  v.check((value) => isIP(value) !== 0, 'must be an IP address'),
 )
 
-/** `example.com,abc….onion`; the text is kept as it stands because it is printed in the address. */
+/** What stands in `host` until the operator writes the real names. */
+export const HOST_PLACEHOLDER = '<hostnames>'
+
+/** `example.com,abc….onion`: the hosts that users are given, each once; none while the placeholder stands there. */
 export const hostList = v.pipe(
   v.string(),
-  v.regex(/^[^\s,;#/]+(\s*,\s*[^\s,;#/]+)*$/, 'host names or IP addresses separated by commas'),
-  v.transform((list) => list.split(',').map((host) => host.trim())),
+  v.rawTransform(({ dataset, addIssue, NEVER }): readonly string[] => {
+    const items = dataset.value.split(',').map((item) => item.trim())
+    const hosts = new Set<string>()
+    for (const item of items) {
+      if (item === HOST_PLACEHOLDER) continue
+      const checked = checkHost(item)
+      if ('fault' in checked) {
+        const isWhole = items.length === 1
+        addIssue({ message: isWhole ? checked.fault : `${item === '' ? 'one of the hosts' : item} ${checked.fault}` })
+        return NEVER
+      }
+      hosts.add(checked.host)
+    }
+    return [...hosts]
+  }),
 )
 
 /** Suffixes separated by blanks; commas are taken as well, because `init --own-domains` takes them. */
@@ -117,7 +141,7 @@ export interface SocksProxy {
   readonly login: SocksLogin
 }
 
-const socksAllowed = '[user:password@ or @][host][:port], e.g. 127.0.0.1:9050'
+const socksAllowed = 'must be [user:password@ or @][host][:port], for example 127.0.0.1:9050'
 
 /** The default host is 127.0.0.1 and the default port 9050; `localhost` means 127.0.0.1. */
 export const socksProxy = v.pipe(
@@ -151,7 +175,7 @@ export const endpoint = v.pipe(
   v.check((url) => {
     const parsed = URL.canParse(url) ? new URL(url) : undefined
     return parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.host !== '' && parsed.username === ''
-  }, 'an absolute http or https URL without user name'),
+  }, 'must be an absolute http or https URL without user name'),
   v.transform((url) => url.replace(/\/+$/, '')),
 )
 
@@ -172,7 +196,7 @@ export const resolverAuth = v.pipe(
     if (bearer?.[1]) return { type: 'bearer', token: bearer[1] }
     const basic = /^basic\s+([^:\s]+):(\S*)$/i.exec(dataset.value)
     if (basic?.[1]) return { type: 'basic', user: basic[1], password: basic[2] ?? '' }
-    addIssue({ message: 'bearer <token> or basic <user>:<password>' })
+    addIssue({ message: 'must be bearer <token> or basic <user>:<password>' })
     return NEVER
   }),
 )

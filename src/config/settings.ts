@@ -113,9 +113,6 @@ export interface SettingsResult {
   readonly warnings: readonly string[]
 }
 
-/** What stands in `host` until the operator writes the real names. */
-export const hostPlaceholder = '<hostnames>'
-
 /**
  * Reads the settings from the text of an INI file.
  *
@@ -127,7 +124,7 @@ export function readSettings(text: string, file: string): SettingsResult {
   const reader = new ValueReader(document, file)
   const settings = collect(reader)
   if (reader.errors.length > 0) {
-    throw new AppError('INI_VALUE', reader.errors.join('\n'), `Correct ${file} and start again.`)
+    throw new AppError('INI_VALUE', reader.errors.join('\n'), `Fix that in ${file} and run the command again.`)
   }
   return { settings, warnings: [...reader.warnings, ...documentWarnings(document, file)] }
 }
@@ -147,7 +144,7 @@ function collect(reader: ValueReader): Settings {
       dailyBlockQueueQuota: reader.read('AUTH', 'daily_block_queue_quota'),
     },
     transport: {
-      hosts: hosts.filter((host) => host !== hostPlaceholder),
+      hosts,
       ports: ports ?? [],
       listenHost: reader.read('TRANSPORT', 'listen_host'),
       logTlsErrors: reader.read('TRANSPORT', 'log_tls_errors'),
@@ -195,7 +192,7 @@ function storeSettings(reader: ValueReader): Settings['store'] {
   const messages = reader.read('STORE_LOG', 'store_messages')
   if (!storagePairs.has(`${queues}/${messages}`)) {
     const fitting = queues === 'memory' ? 'memory or journal' : 'journal or database'
-    reader.refuse('STORE_LOG', 'store_messages', `${fitting} while store_queues is ${queues}`)
+    reader.refuse('STORE_LOG', 'store_messages', `must be ${fitting} while store_queues is ${queues}`)
   }
   return {
     persistent,
@@ -250,7 +247,7 @@ function names(reader: ValueReader): Settings['names'] {
   const endpoint = reader.required('NAMES', 'resolver_endpoint')
   const auth = reader.read('NAMES', 'resolver_auth')
   if (endpoint !== undefined && auth !== undefined && !mayCarryCredentials(endpoint)) {
-    reader.refuse('NAMES', 'resolver_endpoint', 'https, or http on this machine, while resolver_auth is set')
+    reader.refuse('NAMES', 'resolver_endpoint', 'must be https, or http on this machine, while resolver_auth is set')
   }
   return {
     endpoint: endpoint ?? '',
@@ -309,16 +306,17 @@ class ValueReader {
     return this.read(section, key)
   }
 
-  refuse(section: SectionName, key: string, allowed: string): void {
-    this.errors.push(this.#sentence(section, key, allowed))
+  /** @param fault a predicate, as in the messages of the schemas */
+  refuse(section: SectionName, key: string, fault: string): void {
+    this.errors.push(this.#sentence(section, key, fault))
   }
 
-  #sentence(section: SectionName, key: string, allowed: string): string {
+  #sentence(section: SectionName, key: string, fault: string): string {
     const entry = iniEntry(this.#document, section, key)
     const secret = keyRows().some((row) => row.section === section && row.name === key && row.definition.secret)
     const shown = entry === undefined ? '(missing)' : entry.value === '' ? '(empty)' : secret ? '…' : entry.value
-    const line = entry ? ` line ${entry.line}:` : ''
-    return `${this.#file}:${line} [${section}] ${key} = ${shown} must be ${allowed}.`
+    const line = entry ? `:${entry.line}` : ''
+    return `${this.#file}${line}: [${section}] ${key} = ${shown}: ${fault}.`
   }
 }
 

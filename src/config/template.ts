@@ -1,6 +1,6 @@
 import { type IniKey, iniKeys, type KeyName, type SectionName, sectionNames } from './keys.ts'
 import type { Paths } from './paths.ts'
-import { hostPlaceholder } from './settings.ts'
+import { HOST_PLACEHOLDER } from './key-values.ts'
 
 /** What `init` was told; everything else is written as the table of keys says. */
 export interface TemplateOptions {
@@ -71,7 +71,7 @@ function chosenLines(options: TemplateOptions): Lines {
       control_port_user_password: controlPort?.user,
     },
     TRANSPORT: {
-      host: options.host ?? hostPlaceholder,
+      host: options.host ?? HOST_PLACEHOLDER,
       port: options.port,
       control_port: controlPort && String(controlPort.port),
     },

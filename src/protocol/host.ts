@@ -19,8 +19,9 @@ export function canonicalHost(text: string): string | undefined {
   return ipv4(text) ?? ipv6(text) ?? (ONION.test(text) || isName(text) ? text : undefined)
 }
 
-export function isOnionHost(host: string): boolean {
-  return host.endsWith('.onion')
+/** Whether the host is in the domain that never goes to DNS (RFC 7686), in any spelling that a resolver would take. */
+export function isOnion(host: string): boolean {
+  return /\.onion\.?$/i.test(host)
 }
 
 export function isIpv6Host(host: string): boolean {

@@ -2,7 +2,8 @@ import { lookup } from 'node:dns'
 import { connect, type LookupFunction, type Socket } from 'node:net'
 import { SocksClient } from 'socks'
 import { failConnect, type ConnectReason } from './failure.ts'
-import { isOnion, type Route, type SocksServer } from './route.ts'
+import { type Route, type SocksServer } from './route.ts'
+import { isOnion } from '../protocol/host.ts'
 
 export interface ConnectorOptions {
   readonly signal: AbortSignal

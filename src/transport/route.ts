@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isOnion } from '../protocol/host.ts'
 
 /** A SOCKS5 proxy: a TCP address or the path of a unix socket. */
 export type SocksServer = ({ readonly host: string; readonly port: number } | { readonly path: string }) & {
@@ -22,10 +23,6 @@ export type Route =
   | { readonly via: 'direct'; readonly host: string }
   | { readonly via: 'socks'; readonly host: string; readonly socks: SocksServer }
   | { readonly via: 'none'; readonly why: 'onionWithoutSocks' | 'noSuitableHost' }
-
-export function isOnion(host: string): boolean {
-  return /\.onion\.?$/i.test(host)
-}
 
 /** Whether connecting to this host directly asks DNS. */
 export function needsDns(host: string): boolean {

@@ -5,6 +5,7 @@ import { AppError } from '../errors/app-error.ts'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import { isOnion } from '../protocol/host.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import type { Build } from './server-facts.ts'
 import { siteFiles } from './site-files.ts'
@@ -63,7 +64,7 @@ async function refuseOwnFiles(root: string, { configDir, stateDir }: Paths): Pro
  */
 function onionLocation({ settings, paths }: SiteOptions): string | undefined {
   const { tor, web, transport } = settings
-  const onion = transport.hosts.find((host) => /^[a-z2-7]{56}\.onion$/.test(host))
+  const onion = transport.hosts.find(isOnion)
   const isOwn = tor.mode !== undefined || existsSync(paths.onionKey)
   if (onion === undefined || (isOwn && !(tor.web && web.httpPort !== undefined))) return undefined
   return `http://${onion}`

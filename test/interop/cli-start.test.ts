@@ -102,7 +102,7 @@ describe('start', () => {
     (ports, port) => {
       initialize()
       setIni('TRANSPORT', 'port', ports)
-      const onion = `${'a'.repeat(55)}d.onion`
+      const onion = 'e3fsut6v7y3eazdxphueja7n6fbtkolj3fhzqmdq23qr2oxiiejusyid.onion'
       setIni('TRANSPORT', 'host', `a.example,${onion}`)
       const guide = `grep -m1 'Server address:' | awk '{print $NF}' | sed 's/:443.*//'`
       const { stdout } = relay.run(['start', '-m'])
@@ -201,7 +201,7 @@ describe('start refuses', () => {
     setIni('AUTH', 'new_queues', 'yes')
     const { status, stdout } = relay.run(['start'])
     expect(status).toBe(1)
-    expect(stdout).toMatch(/^Error: .*smp-server\.ini: line \d+: \[AUTH\] new_queues = yes must be on or off\.\n/)
+    expect(stdout).toMatch(/^Error: .*smp-server\.ini:\d+: \[AUTH\] new_queues = yes: must be on or off\.\n/)
   })
 
   test('a fingerprint that is not the one of the certificate authority', () => {

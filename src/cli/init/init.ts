@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { AppError } from '../../errors/app-error.ts'
 import type { Paths } from '../../config/paths.ts'
-import { hostPlaceholder } from '../../config/settings.ts'
 import { generateIni } from '../../config/template.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import { checkDirectories } from '../../app/access.ts'
@@ -50,7 +49,6 @@ async function init(given: InitOptions, context: Context): Promise<void> {
   // The INI comes last: a relay counts as initialized when it is there.
   await writeDurably(paths.ini, iniText(options, paths, host, createPassword), { mode: 0o600, ifExists: 'fail' })
 
-  const hosts = host === undefined ? [hostPlaceholder] : [host]
   print(
     `Server initialized, please provide additional server information in ${paths.ini}.`,
     'Run `smp-server start` to start server.',
@@ -58,7 +56,7 @@ async function init(given: InitOptions, context: Context): Promise<void> {
     ...identityLines(
       version,
       fingerprint,
-      addressText({ fingerprint, password: createPassword, hosts, port: undefined }),
+      addressText({ fingerprint, password: createPassword, hosts: host?.split(',') ?? [], port: undefined }),
     ),
     ...sourceCodeLines(knownSourceCode(options)),
   )

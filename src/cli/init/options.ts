@@ -1,8 +1,9 @@
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
-import { Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import * as v from 'valibot'
 import { addressPassword, choice, country, integer, port, socksProxy } from '../../config/key-values.ts'
-import { checked, parsedBy, valueOption } from '../options.ts'
+import { checked, hostOption, parsedBy, valueOption } from '../options.ts'
 
 /** The options of `init` as commander gives them. */
 export interface InitOptions {
@@ -42,6 +43,12 @@ export function knownSourceCode({ sourceCode }: InitOptions): string | undefined
 
 export const defaultIp = '127.0.0.1'
 
+function ipOption(value: string): string {
+  const host = hostOption(value)
+  if (isIP(host) !== 0) return host
+  throw new InvalidArgumentError(`"${value}" is not an IP address; give a name with --fqdn`)
+}
+
 /**
  * In the order of the help.
  *
@@ -71,12 +78,12 @@ export function initOptions(sourceCode: string | undefined): Option[] {
     valueOption(
       '--ip <IP>',
       'IP address of this server, for its certificate and address when there is no FQDN',
-      checked(anyText),
+      ipOption,
       {
         value: defaultIp,
       },
     ),
-    valueOption('-n, --fqdn <FQDN>', 'Domain name of this server, for its certificate and address', checked(anyText)),
+    valueOption('-n, --fqdn <FQDN>', 'Domain name of this server, for its certificate and address', hostOption),
     new Option('--no-password', 'Let everybody create queues'),
     valueOption('--password <PASSWORD>', 'Password that is needed to create queues', checked(addressPassword)),
     valueOption('--control-port [PORT]', 'Open the control port 5224\nOpen a control port', parsedBy(port)).preset(

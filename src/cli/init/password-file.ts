@@ -24,7 +24,7 @@ export async function readPasswordFile(path: string): Promise<FilePassword> {
   if (line === '') throw new AppError('PASSWORD_FILE', `The first line of ${path} is empty.`, remedy)
   const result = v.safeParse(addressPassword, line)
   if (!result.success) {
-    const message = `The password in ${path} must be ${result.issues[0].message}.`
+    const message = `The password in ${path} ${result.issues[0].message}.`
     throw new AppError('PASSWORD_FILE', message, 'Its first line is the password, as it is going to be in the address.')
   }
   return { password: result.output, warning: await readableByOthers(path) }

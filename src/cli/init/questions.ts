@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { addressPassword } from '../../config/key-values.ts'
+import { addressPassword, hostList } from '../../config/key-values.ts'
 import type { Context } from '../context.ts'
 import { type InitOptions, knownSourceCode } from './options.ts'
 import { print } from '../output.ts'
@@ -14,7 +14,7 @@ export async function askQuestions(prompt: Prompt, flags: InitOptions, context: 
   )
   const dailyStats = await prompt.yesOrNo('Enable logging daily statistics (yN): ', false)
   const password = flags.passwordFile === undefined ? await askPassword(prompt) : flags.password
-  const fqdn = await prompt.ask(`Enter server FQDN or IP address for certificate (${flags.fqdn ?? flags.ip}): `)
+  const fqdn = await askHost(prompt, flags)
   const sourceCode = await askSourceCode(prompt, knownSourceCode(flags) ?? context.sourceCode)
   const usualPath = flags.webPath ?? context.paths.site
   const webPath = await prompt.ask(
@@ -25,7 +25,7 @@ export async function askQuestions(prompt: Prompt, flags: InitOptions, context: 
     disableStoreLog: !storeLog,
     dailyStats,
     password,
-    fqdn: fqdn.trim() || flags.fqdn,
+    fqdn,
     ...(sourceCode !== undefined && { sourceCode }),
     webPath: webPath.trim() || usualPath,
   }
@@ -41,6 +41,18 @@ async function askPassword(prompt: Prompt): Promise<string | false | undefined> 
     if (answer === 'n') return false
     if (v.is(addressPassword, answer)) return answer
     print("Invalid password. Only latin letters, digits and symbols other than '@' and ':' are allowed")
+    question = ''
+  }
+}
+
+async function askHost(prompt: Prompt, flags: InitOptions): Promise<string | undefined> {
+  let question = `Enter server FQDN or IP address for certificate (${flags.fqdn ?? flags.ip}): `
+  for (;;) {
+    const answer = (await prompt.ask(question)).trim()
+    if (answer === '') return flags.fqdn
+    const hosts = v.safeParse(hostList, answer)
+    if (hosts.success && hosts.output.length > 0) return hosts.output.join(',')
+    print(`Invalid host: "${answer}" ${hosts.issues?.[0].message ?? 'stands for hosts that are not known yet'}.`)
     question = ''
   }
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { Paths } from '../../config/paths.ts'
-import { isOnion } from '../../config/ini-hosts.ts'
+import { isOnion } from '../../protocol/host.ts'
 import type { TorSetupOptions } from './setup-options.ts'
 import {
   type Adoption,

@@ -1,7 +1,7 @@
 import { AppError } from '../../errors/app-error.ts'
 import type { Paths } from '../../config/paths.ts'
 import type { Settings } from '../../config/settings.ts'
-import { isOnion } from '../../config/ini-hosts.ts'
+import { isOnion } from '../../protocol/host.ts'
 import { portsWith, serviceShape, webPorts } from '../../app/onion-settings.ts'
 import { refuseChanges, wantedAdoption } from './setup-adoption.ts'
 import type { TorSetupOptions } from './setup-options.ts'

@@ -1,6 +1,6 @@
 import type { ConnectFailure } from '../../transport/failure.ts'
 import type { RequestFailure } from '../../transport/relay-client.ts'
-import { isOnion } from '../../transport/route.ts'
+import { isOnion } from '../../protocol/host.ts'
 
 /*
  * What a proof that failed means for the operator: in one sentence what is wrong, in another what to do.

@@ -2,7 +2,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { deleteKey } from './adopt-key.ts'
 import { renameDurably } from '../../system/durable-file.ts'
 import { type IniChange, IniEditor, undoIniChange } from '../../config/ini-edit.ts'
-import { hostList, iniHosts, withHosts } from '../../config/ini-hosts.ts'
+import { hostsOf, iniHosts, withHosts } from '../../config/ini-hosts.ts'
 import { readIni, replaceIni } from '../../config/ini-file.ts'
 import { generateOnionKey, type OnionKey } from '../../crypto/onion-key.ts'
 import { keepOnionKey, nextKeyFile, readOnionKey } from '../onion/key.ts'
@@ -120,7 +120,7 @@ async function presentKey(keyFile: string): Promise<OnionKey> {
 }
 
 function hasAdded({ edits }: IniChange, key: OnionKey): boolean {
-  return edits.some(({ before, after }) => has(hostList(after), key) && !has(hostList(before ?? ''), key))
+  return edits.some(({ before, after }) => has(hostsOf(after), key) && !has(hostsOf(before ?? ''), key))
 }
 
 function has(hosts: readonly string[], key: OnionKey): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { canonicalHost, isOnionHost } from '../../../src/protocol/host.ts'
+import { canonicalHost, isOnion } from '../../../src/protocol/host.ts'
 import { parseWhole } from '../../../src/protocol/reader.ts'
 import {
   formatServerAddress,
@@ -156,7 +156,7 @@ describe('hosts', () => {
   })
 
   test('say whether only Tor can reach them', () => {
-    expect([onion, 'onion.example'].map(isOnionHost)).toEqual([true, false])
+    expect([onion, 'onion.example'].map(isOnion)).toEqual([true, false])
   })
 })
 

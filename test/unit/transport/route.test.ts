@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { chooseRoute, isOnion, type Routing } from '../../../src/transport/route.ts'
+import { chooseRoute, type Routing } from '../../../src/transport/route.ts'
+import { isOnion } from '../../../src/protocol/host.ts'
 
 const onion = `${'a'.repeat(56)}.onion`
 const socks = { host: '127.0.0.1', port: 9050 }

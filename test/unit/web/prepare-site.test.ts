@@ -10,7 +10,7 @@ import { generateIni } from '../../../src/config/template.ts'
 import type { RequestHandler } from '../../../src/transport/web-requests.ts'
 import { prepareSite } from '../../../src/web/prepare-site.ts'
 
-const onion = `${'a'.repeat(56)}.onion`
+const onion = 'e3fsut6v7y3eazdxphueja7n6fbtkolj3fhzqmdq23qr2oxiiejusyid.onion'
 let directory: string
 let paths: Paths
 let lines: string[]
