@@ -1,6 +1,7 @@
 import { AppError } from '../errors/app-error.ts'
 import type { Logger } from '../config/log.ts'
-import { serveMetrics, type MetricsServer } from '../web/metrics-server.ts'
+import type { HttpListener } from '../transport/http-listener.ts'
+import { serveMetrics } from '../web/metrics-server.ts'
 import { loadOnionMetrics, type OnionState } from '../tor/index.ts'
 
 export interface MetricsEndpointOptions {
@@ -17,7 +18,7 @@ export interface MetricsEndpointOptions {
  * Serves the metrics of the relay, of its onion service and of the process. A port that cannot be had is no reason not
  * to serve users: it is told in the log.
  */
-export async function openMetricsEndpoint(options: MetricsEndpointOptions): Promise<MetricsServer | undefined> {
+export async function openMetricsEndpoint(options: MetricsEndpointOptions): Promise<HttpListener | undefined> {
   const { port, relay, onion, log } = options
   if (port === undefined) return undefined
   // Loaded only where it is wanted: it would cost every relay two megabytes.
@@ -35,7 +36,7 @@ export async function openMetricsEndpoint(options: MetricsEndpointOptions): Prom
     return server
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    log.warn(`no metrics over HTTP: ${error.message} Choose another metrics_port in section [STORE_LOG].`)
+    log.warn(`No metrics over HTTP: ${error.message} ${error.remedy ?? ''}`)
     return undefined
   }
 }

@@ -272,7 +272,7 @@ export const iniKeys = {
     http: key(port, {
       samples: ['8000'],
       lenient: true,
-      doc: 'They can be served over plain HTTP, e.g. behind a proxy or as an onion site,',
+      doc: 'They can be served over plain HTTP on 127.0.0.1 (or listen_host), for a reverse proxy or the onion service,',
     }),
     https: key(port, {
       lenient: true,

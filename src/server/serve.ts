@@ -6,7 +6,7 @@ import type { RelayCredentials } from '../transport/credentials.ts'
 import { acceptHandshake } from '../transport/server-handshake.ts'
 import { listenHttp, type HttpListener } from '../transport/http-listener.ts'
 import type { WebCertificate } from '../transport/web-certificate.ts'
-import type { RequestHandler } from '../transport/web-requests.ts'
+import { answerWith, type RequestHandler } from '../transport/web-requests.ts'
 import type { Core, Policy, ProxyPolicy } from './core.ts'
 import { redeliverAll } from './delivery.ts'
 import { NameResolver, type NameResolverOptions } from './name-resolver.ts'
@@ -85,6 +85,9 @@ export interface ServingRelay {
   /** Closes every connection, makes everything durable, and closes the store. */
   stop(): Promise<void>
 }
+
+/** Plain HTTP is for a proxy or the onion service on this machine, unless `listen_host` says otherwise. */
+const LOOPBACK = '127.0.0.1'
 
 /** Received bytes whose effects are not durable yet, over all connections, before work waits for the disk. */
 const MAX_UNFLUSHED_BYTES = 64 * 1024 * 1024
@@ -194,7 +197,10 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
       if (setting !== undefined) log.info(`Serving static site on port ${listener.port} (TLS)`)
     }
     if (site?.httpPort !== undefined) {
-      http = await opened(site.httpPort, listenHttp({ ...place, port: site.httpPort, site: site.respond }))
+      http = await opened(
+        site.httpPort,
+        listenHttp({ host: options.host ?? LOOPBACK, port: site.httpPort, respond: answerWith(site.respond) }),
+      )
       if (http) log.info(`Serving static site on port ${http.port}`)
     }
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Server } from 'node:net'
 import { AppError } from '../errors/app-error.ts'
+import { errorCode } from '../system/error-code.ts'
 import { portHolder } from './port-holder.ts'
 
 const BACKLOG = 1024
@@ -21,7 +22,7 @@ export async function bind(
   try {
     await (host === undefined
       ? listenOn(server, port, '::').catch((error: unknown) => {
-          if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(errorCode(error))) throw error
+          if (!['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes(errorCode(error) ?? '')) throw error
           return listenOn(server, port, '0.0.0.0')
         })
       : listenOn(server, port, host))
@@ -77,10 +78,4 @@ async function bindFault(
     default:
       return error
   }
-}
-
-/** The code of a system error, `UNKNOWN` without one. */
-export function errorCode(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return 'UNKNOWN'
 }

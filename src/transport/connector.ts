@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns'
 import { connect, type LookupFunction, type Socket } from 'node:net'
 import { SocksClient } from 'socks'
+import { errorCode } from '../system/error-code.ts'
 import { failConnect, type ConnectReason } from './failure.ts'
 import { type Route, type SocksServer } from './route.ts'
 import { isOnion } from '../protocol/host.ts'
@@ -168,6 +169,5 @@ function timeoutError(): Error {
 
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0])
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return 'unknown error'
+  return errorCode(error) ?? 'unknown error'
 }

@@ -5,6 +5,7 @@ import { AppError } from '../errors/app-error.ts'
 import { certificateFingerprint, fingerprintText } from '../crypto/fingerprint.ts'
 import { samePublicKey, signingKeyFromPem, type SigningKey } from '../crypto/keys.ts'
 import { certificateKey, verifyChain } from '../crypto/x509.ts'
+import { errorCode } from '../system/error-code.ts'
 import { MAX_CHAIN } from './peer-certificates.ts'
 
 /** What the relay authenticates itself to clients with. */
@@ -79,7 +80,7 @@ async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = errorCode(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     const [why, remedy] =
       code === 'EACCES' || code === 'EPERM'

@@ -13,6 +13,8 @@ export interface LineConversation {
   readonly ended: boolean
   /** Milliseconds without traffic after which the connection is closed. */
   readonly idleMs: number
+  /** Whether the peer has logged in; others make way for new connections, the oldest first. */
+  readonly trusted: boolean
 }
 
 export interface LineServerOptions {
@@ -23,7 +25,7 @@ export interface LineServerOptions {
   readonly portKey: string
   /** Bytes; a connection that sends a longer line is closed. */
   readonly maxLineLength: number
-  /** Simultaneous connections; further ones get an error line and are closed. */
+  /** Simultaneous connections. A further one replaces the oldest that has not logged in, or is refused. */
   readonly maxConnections: number
   readonly converse: () => LineConversation
 }
@@ -34,6 +36,8 @@ export interface LineServer {
   close(): Promise<void>
 }
 
+const REFUSAL_MS = 1000
+
 /**
  * Serves plain text lines over TCP. A peer that does not read is not read from.
  *
@@ -41,17 +45,19 @@ export interface LineServer {
  */
 export async function serveLines(options: LineServerOptions): Promise<LineServer> {
   const server = createServer({ allowHalfOpen: true, noDelay: true })
-  const sockets = new Set<Socket>()
+  const conversations = new Map<Socket, LineConversation>()
   server.on('connection', (socket) => {
     socket.on('error', () => socket.destroy())
-    if (sockets.size >= options.maxConnections) {
-      socket.setTimeout(1000, () => socket.destroy())
-      socket.end('error: too many connections\n', () => socket.destroy())
-      return
+    if (conversations.size >= options.maxConnections) {
+      const stranger = [...conversations].find(([, { trusted }]) => !trusted)
+      refuse(stranger?.[0] ?? socket)
+      if (stranger === undefined) return
+      conversations.delete(stranger[0])
     }
-    sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
-    void serve(socket, options)
+    const conversation = options.converse()
+    conversations.set(socket, conversation)
+    socket.on('close', () => conversations.delete(socket))
+    void serve(socket, conversation, options.maxLineLength)
   })
   await bind(server, options.port, options.host, options.portKey)
   server.on('error', () => undefined)
@@ -61,13 +67,18 @@ export async function serveLines(options: LineServerOptions): Promise<LineServer
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
-        for (const socket of sockets) socket.destroy()
+        for (const socket of conversations.keys()) socket.destroy()
       }),
   }
 }
 
-async function serve(socket: Socket, { converse, maxLineLength }: LineServerOptions): Promise<void> {
-  const conversation = converse()
+/** Tells the peer why it is disconnected, if it reads. */
+function refuse(socket: Socket): void {
+  socket.end('error: too many connections\n', () => socket.destroy())
+  setTimeout(() => socket.destroy(), REFUSAL_MS).unref()
+}
+
+async function serve(socket: Socket, conversation: LineConversation, maxLineLength: number): Promise<void> {
   socket.on('timeout', () => socket.destroy())
   socket.setTimeout(conversation.idleMs)
   const lines = answers(socket, conversation, maxLineLength)

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
-import { bind, errorCode } from './bind.ts'
+import { errorCode } from '../system/error-code.ts'
+import { bind } from './bind.ts'
 import type { BlockChannel } from './channel.ts'
 import type { RelayCredentials } from './credentials.ts'
 import { LowMemory } from './low-memory.ts'
@@ -11,7 +12,7 @@ import { tlsSession, type TlsFault } from './tls-session.ts'
 import type { WebCertificate } from './web-certificate.ts'
 import { peekClientHello, protocolOf, type Protocol } from './web-dispatch.ts'
 import type { RequestHandler } from './web-requests.ts'
-import { createWebServer } from './web-server.ts'
+import { createWebServer, type WebLimits } from './web-server.ts'
 
 export type { TlsFault } from './tls-session.ts'
 
@@ -32,8 +33,7 @@ export interface WebOptions {
   readonly certificate?: WebCertificate
   /** The pages, served with the web certificate. */
   readonly site?: RequestHandler
-  /** For a request to arrive or become a WebSocket; 20 s when absent. */
-  readonly requestTimeoutMs?: number
+  readonly limits?: Partial<WebLimits>
 }
 
 export interface ListenOptions {
@@ -104,7 +104,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   await bind(server, options.port, options.host, options.setting?.key, options.setting?.section)
   port = portOf(server)
   // A connection that cannot be accepted (out of descriptors, reset before accept) is no reason to stop listening.
-  server.on('error', (error) => options.onTlsError?.({ code: errorCode(error) }))
+  server.on('error', (error) => options.onTlsError?.({ code: errorCode(error) ?? 'UNKNOWN' }))
   return {
     port,
     counts,
@@ -178,14 +178,14 @@ function smpServer(options: ListenOptions, port: () => number): TlsServer {
   })
   server.on('secureConnection', (socket) => openChannel(socket, port, options))
   server.on('tlsClientError', (error, socket) => {
-    options.onTlsError?.({ code: errorCode(error) })
+    options.onTlsError?.({ code: errorCode(error) ?? 'UNKNOWN' })
     socket.destroy()
   })
   return server
 }
 
 function webServer(options: ListenOptions, web: WebOptions, port: () => number): TlsServer {
-  const { certificate, site, requestTimeoutMs } = web
+  const { certificate, site, limits } = web
   const { handshakeTimeoutMs = TLS_TIMEOUT_MS } = options
   return createWebServer({
     tls: {
@@ -200,7 +200,7 @@ function webServer(options: ListenOptions, web: WebOptions, port: () => number):
     onTlsError: (fault) => options.onTlsError?.(fault),
     ...(certificate && { certificate }),
     ...(site && { site }),
-    ...(requestTimeoutMs !== undefined && { requestTimeoutMs }),
+    ...(limits && { limits }),
   })
 }
 

@@ -1,6 +1,7 @@
 import { lstat, readFile, stat } from 'node:fs/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Logger } from '../config/log.ts'
+import { errorCode } from '../system/error-code.ts'
 import { WEB_TLS_PARAMETERS } from './tls-parameters.ts'
 
 /** PEM files: the chain with the certificate first, and its key. */
@@ -83,7 +84,7 @@ async function isNowhere({ certificate, key }: WebCertificateFiles): Promise<boo
   const missing = (path: string): Promise<boolean> =>
     lstat(path).then(
       () => false,
-      (error: unknown) => error instanceof Error && 'code' in error && error.code === 'ENOENT',
+      (error: unknown) => errorCode(error) === 'ENOENT',
     )
   return (await missing(certificate)) && (await missing(key))
 }

@@ -1,15 +1,16 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
-import { createSecureServer } from 'node:http2'
+import { createSecureServer, type ServerHttp2Session } from 'node:http2'
 import { createServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { TLSSocket, type Server, type TlsOptions } from 'node:tls'
 import { WebSocketServer } from 'ws'
 import { BLOCK_SIZE } from '../protocol/limits.ts'
 import type { BlockChannel } from './channel.ts'
+import { ConnectionCap } from './connection-cap.ts'
 import { HTTP2_ALPN, HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
 import { tlsSession, type TlsFault } from './tls-session.ts'
 import type { WebCertificate } from './web-certificate.ts'
-import { answerWith, type RequestHandler } from './web-requests.ts'
+import { answerWith, listenerFor, type RequestHandler, type RequestListener } from './web-requests.ts'
 import { WebSocketChannel } from './websocket-channel.ts'
 
 export interface WebServerOptions {
@@ -25,11 +26,30 @@ export interface WebServerOptions {
    */
   readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
   readonly onTlsError: (fault: TlsFault) => void
-  /** From the end of TLS to a request or the upgrade, and without anything sent or received after it; 20 s when absent. */
-  readonly requestTimeoutMs?: number
+  readonly limits?: Partial<WebLimits>
 }
 
-const REQUEST_TIMEOUT_MS = 20_000
+/** What one client of the web may use; times in milliseconds. */
+export interface WebLimits {
+  /** From the end of TLS to a request or the upgrade, and without anything sent or received after it. */
+  readonly requestTimeoutMs: number
+  /** For a whole response. */
+  readonly responseTimeoutMs: number
+  /** For a connection of HTTP/2, however busy it is. */
+  readonly sessionTimeoutMs: number
+  /** Connections that are not WebSockets; a further one closes the oldest. */
+  readonly maxConnections: number
+}
+
+const LIMITS: WebLimits = {
+  requestTimeoutMs: 20_000,
+  responseTimeoutMs: 120_000,
+  sessionTimeoutMs: 300_000,
+  maxConnections: 256,
+}
+
+/** Milliseconds in which the responses of an ended HTTP/2 session may still be completed. */
+const SESSION_GRACE_MS = 5000
 const CLOSE_TIMEOUT_MS = 5000
 const MAX_HEADER_SIZE = 8192
 
@@ -48,6 +68,8 @@ const WEBSOCKET_OPTIONS = {
 const HTTP2_OPTIONS = {
   allowHTTP1: true,
   maxSessionMemory: 2,
+  streamResetBurst: 100,
+  streamResetRate: 10,
   settings: { enablePush: false, maxConcurrentStreams: 32, maxHeaderListSize: MAX_HEADER_SIZE },
 }
 const HTTP1_LIMITS = { maxHeaderSize: MAX_HEADER_SIZE, maxRequestsPerSocket: 1 }
@@ -57,13 +79,17 @@ const HTTP1_LIMITS = { maxHeaderSize: MAX_HEADER_SIZE, maxRequestsPerSocket: 1 }
  * that were accepted elsewhere can be passed to it.
  */
 export function createWebServer(options: WebServerOptions): Server {
-  const { onChannel, onTlsError, requestTimeoutMs = REQUEST_TIMEOUT_MS } = options
+  const { onChannel, onTlsError } = options
+  const limits = { ...LIMITS, ...options.limits }
+  const { requestTimeoutMs } = limits
   const webSockets = new WebSocketServer(WEBSOCKET_OPTIONS)
   const timers = new WeakMap<TLSSocket, NodeJS.Timeout>()
-  const server = httpServer(options, requestTimeoutMs)
+  const connections = new ConnectionCap(limits.maxConnections)
+  const server = httpServer(options, limits)
 
   // node:http looks for slow requests only in servers that listen themselves.
   server.on('secureConnection', (socket) => {
+    connections.add(socket)
     if (socket.alpnProtocol === HTTP2_ALPN) return
     const timer = setTimeout(() => socket.destroy(), requestTimeoutMs)
     timers.set(socket, timer)
@@ -99,6 +125,7 @@ export function createWebServer(options: WebServerOptions): Server {
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       clearTimeout(timers.get(socket))
+      connections.release(socket)
       onChannel(new WebSocketChannel(webSocket, socket, session, options.port()), challengeIn(request.url ?? ''))
     })
   })
@@ -106,7 +133,7 @@ export function createWebServer(options: WebServerOptions): Server {
 }
 
 /** HTTP/1.1, and HTTP/2 where there are pages. */
-function httpServer(options: WebServerOptions, idleMs: number): Server {
+function httpServer(options: WebServerOptions, limits: WebLimits): Server {
   const { certificate, site } = options
   const tls: TlsOptions = {
     ...options.tls,
@@ -116,18 +143,29 @@ function httpServer(options: WebServerOptions, idleMs: number): Server {
       },
     }),
   }
-  const answer = oncePerConnection(answerWith(site))
+  const answer = oncePerConnection(listenerFor(answerWith(site), limits.responseTimeoutMs))
   if (site === undefined) {
     const server = createServer({ ...tls, ALPNProtocols: [HTTP_ALPN, SMP_ALPN] }, answer)
     return Object.assign(server, HTTP1_LIMITS)
   }
   const server = createSecureServer({ ...tls, ...HTTP2_OPTIONS }, answer)
-  server.on('session', (session) => session.setTimeout(idleMs, () => session.destroy()))
+  server.on('session', (session) => limitSession(session, limits))
   return Object.assign(server, HTTP1_LIMITS)
 }
 
+/** Ends a session that is idle, or that lasts too long: PING frames alone keep it busy. */
+function limitSession(session: ServerHttp2Session, { requestTimeoutMs, sessionTimeoutMs }: WebLimits): void {
+  const end = (): void => session.destroy()
+  session.setTimeout(requestTimeoutMs, end)
+  let timer = setTimeout(() => {
+    session.close()
+    timer = setTimeout(end, Math.min(SESSION_GRACE_MS, sessionTimeoutMs))
+  }, sessionTimeoutMs)
+  session.once('close', () => clearTimeout(timer))
+}
+
 /** Clients that want several requests per connection use HTTP/2. */
-function oncePerConnection(answer: RequestHandler): RequestHandler {
+function oncePerConnection(answer: RequestListener): RequestListener {
   return (request, response) => {
     if (response instanceof ServerResponse) response.shouldKeepAlive = false
     answer(request, response)

@@ -122,12 +122,13 @@ describe('the control port', () => {
     expect(await endless.rest()).toBe('error: a line has at most 1024 bytes\n')
   })
 
-  test('takes 16 connections at once', async () => {
-    const all = await Promise.all(Array.from({ length: 16 }, () => stranger()))
-    expect(await (await stranger(false)).rest()).toBe('error: too many connections\n')
-    all[3]?.send('quit\n')
-    await all[3]?.rest()
-    expect(await (await operator()).ask('suspend')).toEqual(['suspend not implemented'])
+  test('a 17th connection replaces the oldest one that has not logged in', async () => {
+    const all = [await operator()]
+    for (let count = 1; count < 16; count++) all.push(await stranger())
+    const next = await stranger()
+    expect(await all[1]?.rest()).toBe('error: too many connections\n')
+    expect(await next.ask('suspend')).toEqual(['AUTH'])
+    expect(await all[0]?.ask('suspend')).toEqual(['suspend not implemented'])
   })
 
   test('outlives connections that break off, or do not read', async () => {

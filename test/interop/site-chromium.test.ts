@@ -11,7 +11,7 @@ import { loadCredentials } from '../../src/transport/credentials.ts'
 import { listenHttp, type HttpListener } from '../../src/transport/http-listener.ts'
 import { listen, type Listener } from '../../src/transport/listener.ts'
 import { WebCertificate } from '../../src/transport/web-certificate.ts'
-import type { RequestHandler } from '../../src/transport/web-requests.ts'
+import { answerWith, type RequestHandler } from '../../src/transport/web-requests.ts'
 import { prepareSite } from '../../src/web/prepare-site.ts'
 import { makeWebCertificate, type TestWebCertificate } from '../client/web-certificate.ts'
 import { writeCredentials } from '../conformance/credentials.ts'
@@ -39,9 +39,9 @@ beforeAll(async () => {
   const web = { ...settings.web, staticPath: www }
   const files = await prepareSite({ settings: { ...settings, web }, paths: resolvePaths({}), build, log: silentLogger })
   if (!files) throw new Error('no site')
-  const site: RequestHandler = (request, response) => {
+  const site: RequestHandler = (request, response, gone) => {
     requests.push(`${request.url} ${JSON.stringify(request.headers)}`)
-    files(request, response)
+    files(request, response, gone)
   }
   certificate = await makeWebCertificate()
   await writeCredentials(directory)
@@ -52,7 +52,7 @@ beforeAll(async () => {
     onChannel: () => undefined,
     web: { on: 'shared port', certificate: new WebCertificate(certificate, silentLogger), site },
   })
-  http = await listenHttp({ host: '127.0.0.1', port: 0, site })
+  http = await listenHttp({ host: '127.0.0.1', port: 0, respond: answerWith(site) })
   browser = await Chromium.start([certificate.pem])
 })
 afterAll(async () => {

@@ -54,7 +54,11 @@ export class ControlConversation implements LineConversation {
   }
 
   get idleMs(): number {
-    return this.#role === 'none' ? IDLE_STRANGER_MS : IDLE_MS
+    return this.trusted ? IDLE_MS : IDLE_STRANGER_MS
+  }
+
+  get trusted(): boolean {
+    return this.#role !== 'none'
   }
 
   async *answer(line: string): AsyncGenerator<string> {

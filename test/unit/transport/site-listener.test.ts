@@ -6,7 +6,7 @@ import { silentLogger } from '../../../src/config/log.ts'
 import { listenHttp } from '../../../src/transport/http-listener.ts'
 import type { WebOptions } from '../../../src/transport/listener.ts'
 import { WebCertificate } from '../../../src/transport/web-certificate.ts'
-import { textAnswer, type RequestHandler } from '../../../src/transport/web-requests.ts'
+import { answerWith, textAnswer, type RequestHandler } from '../../../src/transport/web-requests.ts'
 import { makeWebCertificate, type TestWebCertificate } from '../../client/web-certificate.ts'
 import { openWebSocket } from '../../client/websocket.ts'
 import { loopback, until, type Loopback } from './loopback.ts'
@@ -29,7 +29,7 @@ const site: RequestHandler = ({ url = '' }, response) => {
 
 async function relayWith(on: WebOptions['on'], requestTimeoutMs?: number): Promise<Loopback> {
   const certificate = new WebCertificate(web, silentLogger)
-  const timeout = requestTimeoutMs === undefined ? {} : { requestTimeoutMs }
+  const timeout = requestTimeoutMs === undefined ? {} : { limits: { requestTimeoutMs } }
   const relay = await loopback({ web: { on, certificate, site, ...timeout } })
   open.push(relay)
   return relay
@@ -165,7 +165,7 @@ describe.each(['shared port', 'own port'] as const)('the site on a %s', (on) => 
 
 describe('site-listener', () => {
   it('the plain HTTP site names the key of its port when that is in use', async () => {
-    const options = { host: '127.0.0.1', port: 0, site }
+    const options = { host: '127.0.0.1', port: 0, respond: site }
     const first = await listenHttp(options)
     await expect(listenHttp({ ...options, port: first.port })).rejects.toMatchObject({
       code: 'PORT_IN_USE',
@@ -175,7 +175,7 @@ describe('site-listener', () => {
   })
 
   it('the plain HTTP site ends its connections when the relay stops', async () => {
-    const listener = await listenHttp({ host: '127.0.0.1', port: 0, site })
+    const listener = await listenHttp({ host: '127.0.0.1', port: 0, respond: answerWith(site) })
     const response = await fetch(`http://127.0.0.1:${listener.port}/x`)
     expect(await response.text()).toBe('at /x')
     const waiting = fetch(`http://127.0.0.1:${listener.port}/never`).catch(() => 'ended')

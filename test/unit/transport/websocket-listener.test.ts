@@ -222,7 +222,7 @@ describe('websocket-listener', () => {
   /** The whole answer to these bytes, up to the end of the connection. */
   async function answer(bytes: string, requestTimeoutMs?: number): Promise<string> {
     const relay = await relayWith({
-      web: { on: 'shared port', ...(requestTimeoutMs !== undefined && { requestTimeoutMs }) },
+      web: { on: 'shared port', ...(requestTimeoutMs !== undefined && { limits: { requestTimeoutMs } }) },
     })
     const socket = await browser(relay, ['http/1.1'], 'relay.test')
     const chunks: Buffer[] = []
@@ -288,7 +288,7 @@ describe('websocket-listener', () => {
   })
 
   it('the request timeout does not apply to WebSockets', async () => {
-    const relay = await relayWith({ web: { on: 'shared port', requestTimeoutMs: 100 } })
+    const relay = await relayWith({ web: { on: 'shared port', limits: { requestTimeoutMs: 100 } } })
     const stream = await openWebSocket({ host: '127.0.0.1', port: relay.listener.port })
     const silent = await browser(relay, ['http/1.1'], 'relay.test')
     await new Promise((resolve) => silent.resume().on('close', resolve))

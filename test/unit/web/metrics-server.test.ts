@@ -2,9 +2,10 @@ import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/config/log.ts'
-import { serveMetrics, type MetricsServer } from '../../../src/web/metrics-server.ts'
+import type { HttpListener } from '../../../src/transport/http-listener.ts'
+import { serveMetrics } from '../../../src/web/metrics-server.ts'
 
-let server: MetricsServer | undefined
+let server: HttpListener | undefined
 afterEach(async () => {
   await server?.close()
   server = undefined
@@ -28,9 +29,9 @@ describe('metrics-server', () => {
   it('the metrics server answers /health with ok', async () => {
     const url = await serve()
     const response = await fetch(`${url}/health`)
-    expect([response.status, await response.text()]).toEqual([200, 'ok\n'])
+    expect([response.status, await response.text()]).toEqual([200, 'ok'])
     const head = await fetch(`${url}/health`, { method: 'HEAD' })
-    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '3', ''])
+    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '2', ''])
   })
 
   it('the metrics server answers nothing else and accepts only GET and HEAD', async () => {
