@@ -15,7 +15,7 @@ let certificate: TestWebCertificate
 let running: RunningCommand
 const ports = { shared: 0, own: 0, http: 0 }
 
-const onion = `${'a'.repeat(56)}.onion`
+const onion = 'elbqz43n4fepvyrxgjwsvpylse2m7u4b4i2dzroxuno644wou3sorwad.onion'
 const www = (name: string): string => join(relay.state, 'www', name)
 
 function setIni(at: Installation, section: string, key: string, value: string): void {
