@@ -4,7 +4,7 @@ import { Spread } from './test/sequence.ts'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/tor-network/global-setup.ts'],
+    globalSetup: ['test/tor-network/global-setup.ts', 'test/taken-ports.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     // One more than CI has processors: about one of them waits for another program at any time.

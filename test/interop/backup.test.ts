@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Encrypter } from 'age-encryption'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { iniValue, setIniValue } from '../../src/config/ini.ts'
+import { iniValue } from '../../src/config/ini.ts'
 import { restoreBackup } from '../../src/backup/restore-backup.ts'
 import { AppError } from '../../src/errors/app-error.ts'
 import { resolvePaths } from '../../src/config/paths.ts'
@@ -26,7 +26,7 @@ import { keepOnionKey } from '../../src/tor/onion/key.ts'
 import { connectClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import type { Queue } from '../client/queue.ts'
-import { buildProgram, type CommandResult, freePort, Installation } from './cli-process.ts'
+import { buildProgram, type CommandResult, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
 
 /*
@@ -51,20 +51,13 @@ beforeAll(async () => {
   writeFileSync(words, `${passphrase}\n`)
   const extra = join(directory, 'torrc-extra')
   writeFileSync(extra, 'DisableNetwork 1\n')
-  const port = await freePort()
-  old.run(['init', '-y', '--no-password', '--ip', '127.0.0.1'])
-  const set = (section: string, key: string, value: string): void =>
-    writeFileSync(old.ini, setIniValue(readFileSync(old.ini, 'utf8'), section, key, value))
-  set('TRANSPORT', 'host', '127.0.0.1')
-  set('TRANSPORT', 'port', String(port))
-  set('TRANSPORT', 'listen_host', '127.0.0.1')
-  set('WEB', 'https', '')
+  address = await old.initialize('--no-password', '--ip', '127.0.0.1')
+  old.set('TRANSPORT', 'host', '127.0.0.1')
+  old.set('WEB', 'https', '')
   expect(old.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).status).toBe(0)
-  hostname = iniValue(readFileSync(old.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',')[1] ?? ''
+  hostname = old.value('TRANSPORT', 'host')?.split(',')[1] ?? ''
   writeFileSync(join(old.config, 'smp-server.ini.bak'), 'of no use')
   writeFileSync(join(old.state, 'smp-server-stats.daily.log'), '2026-11-25,1,2,3\n')
-  const keyHash = Buffer.from(readFileSync(join(old.config, 'fingerprint'), 'utf8').trim(), 'base64url')
-  address = { host: '127.0.0.1', port, keyHash }
 
   const running = old.start(['start'])
   await running.shows(/Listening on port/)

@@ -1,9 +1,21 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { iniValue, setIniValue } from '../../src/config/ini.ts'
+import type { RelayAddress } from '../client/connection.ts'
 import { projectRoot as root } from '../project-root.ts'
 
 /*
@@ -73,6 +85,35 @@ export class Installation {
 
   get environment(): NodeJS.ProcessEnv {
     return { PATH: this.#path, TZ: 'UTC', SMP_SERVER_CFG_PATH: this.config, SMP_SERVER_LOG_PATH: this.state }
+  }
+
+  /**
+   * Initialises the relay, then moves it from the default ports to a free one on loopback: tests must not depend on what
+   * else runs on this machine.
+   */
+  async initialize(...options: readonly string[]): Promise<RelayAddress> {
+    const { status, stdout, stderr } = this.run(['init', '-y', ...options])
+    if (status !== 0) throw new Error(`init failed:\n${stdout}\n${stderr}`)
+    const port = await freePort()
+    this.set('TRANSPORT', 'port', String(port))
+    this.set('TRANSPORT', 'listen_host', '127.0.0.1')
+    if (this.value('WEB', 'https') !== undefined) this.set('WEB', 'https', String(port))
+    return { host: '127.0.0.1', port, keyHash: this.keyHash() }
+  }
+
+  /** @returns the value of a key in the INI file, as it stands there */
+  value(section: string, key: string): string | undefined {
+    return iniValue(readFileSync(this.ini, 'utf8'), section, key)
+  }
+
+  /** Sets a key in the INI file. */
+  set(section: string, key: string, value: string): void {
+    writeFileSync(this.ini, setIniValue(readFileSync(this.ini, 'utf8'), section, key, value))
+  }
+
+  /** SHA-256 of the identity certificate, 32 bytes. */
+  keyHash(): Buffer {
+    return Buffer.from(readFileSync(join(this.config, 'fingerprint'), 'utf8').trim(), 'base64url')
   }
 
   /** @param uid the user to run it as, where the test itself is root */
@@ -165,7 +206,7 @@ export class RunningCommand {
 export async function freePort(): Promise<number> {
   const server = createServer()
   const port = await new Promise<number>((done) =>
-    server.listen(0, () => {
+    server.listen(0, '127.0.0.1', () => {
       const address = server.address()
       done(address !== null && typeof address === 'object' ? address.port : 0)
     }),

@@ -3,7 +3,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { iniValue, setIniValue } from '../../src/config/ini.ts'
 import { whoListens } from '../../src/tor/process/socks-probe.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
@@ -16,11 +15,11 @@ beforeAll(buildProgram)
 
 let relay: Installation
 let extra: string
-beforeEach(() => {
+beforeEach(async () => {
   relay = new Installation()
   extra = join(relay.root, 'torrc-extra')
   writeFileSync(extra, 'DisableNetwork 1\n')
-  relay.run(['init', '-y', '-n', 'a.example', '--no-password', '--disable-web'])
+  await relay.initialize('-n', 'a.example', '--no-password', '--disable-web')
 })
 afterEach(() => relay.remove())
 
@@ -28,13 +27,8 @@ function setup(...options: string[]): { status: number | null; stdout: string } 
   return relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra, ...options])
 }
 
-function value(section: string, key: string): string | undefined {
-  return iniValue(readFileSync(relay.ini, 'utf8'), section, key)
-}
-
-function set(section: string, key: string, text: string): void {
-  writeFileSync(relay.ini, setIniValue(readFileSync(relay.ini, 'utf8'), section, key, text))
-}
+const value = (section: string, key: string): string | undefined => relay.value(section, key)
+const set = (section: string, key: string, text: string): void => relay.set(section, key, text)
 
 describe('a dry run', () => {
   test.each([
@@ -90,16 +84,14 @@ describe('a second run', () => {
   test('keeps what the first was told, a key from elsewhere too', async () => {
     const other = new Installation()
     try {
-      other.run(['init', '-y', '-n', 'b.example', '--no-password'])
+      await other.initialize('-n', 'b.example', '--no-password')
       other.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
       set('WEB', 'http', '8000')
       const key = join(other.config, 'onion.key')
       staysAsItIs('--also-web', '--max-streams', '64', '--with-socks', '--import-key', key)
       expect([value('TOR', 'web'), value('TOR', 'max_streams')]).toEqual(['on', '64'])
       expect(readFileSync(join(relay.state, 'onion-ports'), 'utf8')).toMatch(/^80 127\.0\.0\.1:8000$/m)
-      expect(value('TRANSPORT', 'host')?.split(',')[1]).toBe(
-        iniValue(readFileSync(other.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',')[1],
-      )
+      expect(value('TRANSPORT', 'host')?.split(',')[1]).toBe(other.value('TRANSPORT', 'host')?.split(',')[1])
     } finally {
       await other.remove()
     }
@@ -229,10 +221,7 @@ describe('options that do not fit', () => {
 
 describe('a relay that runs already', () => {
   test('takes the service over by itself, and its tor for outgoing connections too', async () => {
-    const [port, socksPort] = [await freePort(), await freePort()]
-    set('TRANSPORT', 'port', String(port))
-    set('TRANSPORT', 'listen_host', '127.0.0.1')
-    set('WEB', 'https', String(port))
+    const socksPort = await freePort()
     const running = relay.start(['start', '--log-level', 'debug'])
     await running.shows(/Listening on port/)
     set('TOR', 'socks_port', String(socksPort))

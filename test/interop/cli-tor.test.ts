@@ -1,8 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { iniValue } from '../../src/config/ini.ts'
-import { buildProgram, freePort, Installation } from './cli-process.ts'
+import { buildProgram, Installation } from './cli-process.ts'
 
 /*
  * With a real tor whose network is off: the lines that an operator adds to the torrc decide about that.
@@ -12,21 +11,22 @@ beforeAll(buildProgram)
 
 let relay: Installation
 let extra: string
-beforeEach(() => {
+beforeEach(async () => {
   relay = new Installation()
   extra = join(relay.root, 'torrc-extra')
   writeFileSync(extra, 'DisableNetwork 1\n')
-  relay.run(['init', '-y', '-n', 'a.example', '--no-password', '--disable-web'])
+  await relay.initialize('-n', 'a.example', '--no-password', '--disable-web')
 })
 afterEach(() => relay.remove())
 
 test('tor setup adds an onion name to the address, and a second run changes nothing', () => {
   const { status, stdout } = relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   expect(status).toBe(0)
-  const [, onion] = iniValue(readFileSync(relay.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',') ?? []
+  const [, onion] = relay.value('TRANSPORT', 'host')?.split(',') ?? []
+  const port = relay.value('TRANSPORT', 'port') ?? ''
   expect(onion).toMatch(/^[a-z2-7]{56}\.onion$/)
-  expect(stdout).toMatch(new RegExp(`^Server address: smp://.*@a\\.example,${onion ?? ''}$`, 'm'))
-  expect(relay.run(['address']).stdout).toContain(`@a.example,${onion ?? ''}\n`)
+  expect(stdout).toMatch(new RegExp(`^Server address: smp://.*@a\\.example,${onion ?? ''}:${port}$`, 'm'))
+  expect(relay.run(['address']).stdout).toContain(`@a.example,${onion ?? ''}:${port}\n`)
 
   const before = readFileSync(relay.ini, 'utf8')
   const again = relay.run(['tor', 'setup', '--own', '-y'])
@@ -36,11 +36,6 @@ test('tor setup adds an onion name to the address, and a second run changes noth
 })
 
 test('start runs the tor that was set up, and ends it with itself', async () => {
-  const port = await freePort()
-  writeFileSync(
-    relay.ini,
-    readFileSync(relay.ini, 'utf8').replace(/^port = .*/m, `port = ${port}\nlisten_host = 127.0.0.1`),
-  )
   relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   const running = relay.start(['start', '--log-level', 'debug'])
   await running.shows(/tor: Opened Control listener/)

@@ -1,9 +1,7 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { iniEntry, parseIni, setIniValue } from '../../src/config/ini.ts'
 import { connectClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { ControlClient } from '../conformance/control-client.ts'
@@ -19,15 +17,10 @@ let adminPassword: string
 beforeEach(async () => {
   relay = new Installation()
   controlPort = await freePort()
-  relay.run(['init', '-y', '--no-password', '--disable-web', '--ip', '127.0.0.1', `--control-port=${controlPort}`])
-  const port = await freePort()
-  let ini = readFileSync(relay.ini, 'utf8')
-  ini = setIniValue(ini, 'TRANSPORT', 'port', String(port))
-  ini = setIniValue(ini, 'TRANSPORT', 'listen_host', '127.0.0.1')
-  writeFileSync(relay.ini, ini)
-  adminPassword = iniEntry(parseIni(ini), 'AUTH', 'control_port_admin_password')?.value ?? ''
-  const keyHash = Buffer.from(readFileSync(join(relay.config, 'fingerprint'), 'utf8').trim(), 'base64url')
-  address = { host: '127.0.0.1', port, keyHash }
+  address = await relay.initialize(
+    ...['--no-password', '--disable-web', '--ip', '127.0.0.1', `--control-port=${controlPort}`],
+  )
+  adminPassword = relay.value('AUTH', 'control_port_admin_password') ?? ''
 })
 afterEach(() => relay.remove())
 

@@ -1,11 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { setIniValue } from '../../src/config/ini.ts'
 import { connectClient, type SmpClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import type { Queue } from '../client/queue.ts'
-import { buildProgram, freePort, Installation } from './cli-process.ts'
+import { buildProgram, Installation } from './cli-process.ts'
 
 /*
  * The built program is killed in the middle of a burst of SENDs, twenty times on the same store.
@@ -20,14 +17,7 @@ let address: RelayAddress
 
 beforeAll(async () => {
   await buildProgram()
-  const port = await freePort()
-  relay.run(['init', '-y', '--no-password', '--disable-web', '--ip', '127.0.0.1'])
-  let ini = readFileSync(relay.ini, 'utf8')
-  ini = setIniValue(ini, 'TRANSPORT', 'port', String(port))
-  ini = setIniValue(ini, 'TRANSPORT', 'listen_host', '127.0.0.1')
-  writeFileSync(relay.ini, ini)
-  const keyHash = Buffer.from(readFileSync(join(relay.config, 'fingerprint'), 'utf8').trim(), 'base64url')
-  address = { host: '127.0.0.1', port, keyHash }
+  address = await relay.initialize('--no-password', '--disable-web', '--ip', '127.0.0.1')
 })
 afterAll(() => relay.remove())
 

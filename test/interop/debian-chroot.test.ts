@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { buildProgram } from './cli-process.ts'
+import { buildProgram, freePort } from './cli-process.ts'
 import type { Outcome } from './debian/command.ts'
 import { DebianMachine } from './debian/machine.ts'
 
@@ -140,6 +140,19 @@ describe.skipIf(!isRoot)('a fresh system', () => {
 
   describe('without an init system', () => {
     const setup = 'smp-server tor setup --own -y --torrc-extra /etc/torrc-extra'
+    let port: number
+
+    // Its network is still the machine's own, where other programs may have the default ports.
+    beforeAll(async () => {
+      port = await freePort()
+      await listenOn(`${port}`, `${port}`)
+    })
+    afterAll(async () => {
+      await listenOn('5223,443', '443')
+    })
+
+    const address = (): RegExp =>
+      new RegExp(`^Server address: smp://.*@relay\\.example,[a-z2-7]{56}\\.onion:${port}$`, 'm')
 
     it('a tor instance of the system is refused, and nothing is changed', async () => {
       const before = await sums()
@@ -170,12 +183,12 @@ describe.skipIf(!isRoot)('a fresh system', () => {
       await machine.write('/root/key', `ED25519-V3:${secret.toString('base64')}\n`, '600')
       const asRoot = await machine.run([...setup.split(' '), '--import-key', '/root/key'])
       expect(asRoot.stdout).toContain('tor is not installed; it will be.')
-      expect(asRoot.stdout).toMatch(/^Server address: smp:\/\/.*@relay\.example,[a-z2-7]{56}\.onion$/m)
+      expect(asRoot.stdout).toMatch(address())
       expect(asRoot.status).toBe(0)
       expect(await machine.succeeds(['tor', '--version'])).toMatch(/^Tor version 0\.4\./)
       const asSmp = await machine.runAsSmp(setup)
       expect(asSmp).toMatchObject({ status: 0, stderr: '' })
-      expect(asSmp.stdout).toMatch(/^Server address: smp:\/\/.*@relay\.example,[a-z2-7]{56}\.onion$/m)
+      expect(asSmp.stdout).toMatch(address())
       expect(await stat(`${configuration}/onion.key`, `${state}/tor`)).toEqual(['smp smp 600', 'smp smp 700'])
     }, 300_000)
   })
@@ -351,6 +364,13 @@ async function installed(): Promise<Outcome> {
 function expectRefusal({ status, stdout, stderr }: Outcome, words: RegExp): void {
   expect(stdout + stderr).toMatch(words)
   expect(status).toBe(1)
+}
+
+/** Sets the ports of the relay and of its pages. */
+async function listenOn(port: string, https: string): Promise<void> {
+  const edits = [`s/^port = .*/port = ${port}/`, `s/^https = .*/https = ${https}/`]
+  const ini = `${configuration}/smp-server.ini`
+  await machine.succeeds(['su', 'smp', '-c', `sed -i -e '${edits.join("' -e '")}' ${ini}`])
 }
 
 async function passwd(user: string): Promise<string | undefined> {

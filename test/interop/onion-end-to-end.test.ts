@@ -1,14 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { iniValue, setIniValue } from '../../src/config/ini.ts'
 import { connectClient, type SmpClient } from '../client/client.ts'
+import type { RelayAddress } from '../client/connection.ts'
 import { commands } from '../client/commands.ts'
 import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
 import { relayOf, through } from '../conformance/through-proxy.ts'
 import { torNetwork, type TorNetwork } from '../tor-network/fixture.ts'
-import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
+import { buildProgram, Installation, type RunningCommand } from './cli-process.ts'
 
 /*
  * The main job, with the built program: an onion is set up, a client that shares no code with the relay uses it through
@@ -19,7 +19,7 @@ let network: TorNetwork
 const relay = new Installation()
 /** Another relay, through which senders reach the first. */
 const proxy = new Installation()
-let port: number
+let address: RelayAddress
 let onion: string
 let running: RunningCommand
 const clients: SmpClient[] = []
@@ -27,15 +27,12 @@ const clients: SmpClient[] = []
 beforeAll(async () => {
   network = await torNetwork(inject('torNetwork'))
   await buildProgram()
-  port = await freePort()
   const extra = join(relay.root, 'torrc-extra')
   await writeFile(extra, `${network.joinTorrc.join('\n')}\n`)
-  relay.run(['init', '-y', '-n', '127.0.0.1', '--password', 'secret', '--disable-web'])
-  const ini = setIniValue(await readFile(relay.ini, 'utf8'), 'TRANSPORT', 'port', String(port))
-  await writeFile(relay.ini, setIniValue(ini, 'TRANSPORT', 'listen_host', '127.0.0.1'))
+  address = await relay.initialize('-n', '127.0.0.1', '--password', 'secret', '--disable-web')
   const setup = await relay.start(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).ended()
   expect(setup.status).toBe(0)
-  onion = iniValue(await readFile(relay.ini, 'utf8'), 'TRANSPORT', 'host')?.split(',')[1] ?? ''
+  onion = relay.value('TRANSPORT', 'host')?.split(',')[1] ?? ''
   running = relay.start(['start'])
   await running.shows(/onion service: published/, 60_000)
 }, 240_000)
@@ -46,13 +43,9 @@ afterAll(async () => {
   await proxy.remove()
 })
 
-async function keyHashOf({ config }: Installation): Promise<Buffer> {
-  return Buffer.from((await readFile(join(config, 'fingerprint'), 'utf8')).trim(), 'base64url')
-}
-
 /** A client on the virtual port of the onion service, through SOCKS; new services take tor a moment to find. */
 async function throughTor(): Promise<SmpClient> {
-  const keyHash = await keyHashOf(relay)
+  const { keyHash } = address
   const socks = { host: network.socksHost, port: network.socksPort }
   for (let attempt = 1; ; attempt++) {
     try {
@@ -67,8 +60,7 @@ async function throughTor(): Promise<SmpClient> {
 }
 
 async function overClearnet(): Promise<SmpClient> {
-  const keyHash = await keyHashOf(relay)
-  const client = await connectClient({ host: '127.0.0.1', port, keyHash })
+  const client = await connectClient(address)
   clients.push(client)
   return client
 }
@@ -120,26 +112,16 @@ describe('a relay with both addresses', () => {
   })
 
   it('is reached by senders of another relay, which knows it only as .onion', { timeout: 120_000 }, async () => {
-    const proxyPort = await freePort()
-    proxy.run(['init', '-y', '-n', '127.0.0.1', '--no-password', '--disable-web'])
-    const settings: [string, string, string][] = [
-      ['TRANSPORT', 'port', String(proxyPort)],
-      ['TRANSPORT', 'listen_host', '127.0.0.1'],
-      ['PROXY', 'socks_proxy', `${network.socksHost}:${network.socksPort}`],
-    ]
-    const ini = await readFile(proxy.ini, 'utf8')
-    await writeFile(
-      proxy.ini,
-      settings.reduce((text, [section, key, value]) => setIniValue(text, section, key, value), ini),
-    )
+    const proxyAddress = await proxy.initialize('-n', '127.0.0.1', '--no-password', '--disable-web')
+    proxy.set('PROXY', 'socks_proxy', `${network.socksHost}:${network.socksPort}`)
     const proxyRunning = proxy.start(['start'])
     await proxyRunning.shows(/Listening on port/)
-    const sender = await connectClient({ host: '127.0.0.1', port: proxyPort, keyHash: await keyHashOf(proxy) })
+    const sender = await connectClient(proxyAddress)
     clients.push(sender)
 
     const clear = await overClearnet()
     const queue = await clear.createQueue({ password: 'secret' })
-    const behind = await relayOf(sender, { host: onion, port: 5223, keyHash: await keyHashOf(relay) })
+    const behind = await relayOf(sender, { host: onion, port: 5223, keyHash: address.keyHash })
     const skey = { entityId: queue.sndId, bytes: commands.skey(senderKey.spki), key: senderKey }
     const send = { entityId: queue.sndId, bytes: commands.send(Buffer.from('by two relays'), false), key: senderKey }
     expect(await through(sender, behind, skey)).toMatchObject({ reply: { type: 'OK' } })

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { setIniValue } from '../../src/config/ini.ts'
 import { connectClient } from '../client/client.ts'
+import type { RelayAddress } from '../client/connection.ts'
 import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
 
 /*
@@ -13,19 +13,15 @@ import { buildProgram, freePort, Installation, type RunningCommand } from './cli
 beforeAll(buildProgram)
 
 let relay: Installation
-let [port, metricsPort] = [0, 0]
-
-const set = (section: string, key: string, value: string): void =>
-  writeFileSync(relay.ini, setIniValue(readFileSync(relay.ini, 'utf8'), section, key, value))
+let address: RelayAddress
+let metricsPort: number
 
 beforeEach(async () => {
   relay = new Installation()
-  ;[port, metricsPort] = [await freePort(), await freePort()]
-  relay.run(['init', '-y', '--daily-stats', '--no-password', '--disable-web', '--ip', '127.0.0.1'])
-  set('TRANSPORT', 'port', String(port))
-  set('TRANSPORT', 'listen_host', '127.0.0.1')
-  set('STORE_LOG', 'prometheus_interval', '1')
-  set('STORE_LOG', 'metrics_port', String(metricsPort))
+  metricsPort = await freePort()
+  address = await relay.initialize('--daily-stats', '--no-password', '--disable-web', '--ip', '127.0.0.1')
+  relay.set('STORE_LOG', 'prometheus_interval', '1')
+  relay.set('STORE_LOG', 'metrics_port', String(metricsPort))
 })
 afterEach(() => relay.remove())
 
@@ -44,8 +40,7 @@ const stop = async (running: RunningCommand, signal: NodeJS.Signals): Promise<st
 }
 
 const oneMessage = async (): Promise<void> => {
-  const keyHash = Buffer.from(readFileSync(join(relay.config, 'fingerprint'), 'utf8').trim(), 'base64url')
-  const client = await connectClient({ host: '127.0.0.1', port, keyHash })
+  const client = await connectClient(address)
   const queue = await client.createQueue()
   await client.send(queue, 'hello')
   await client.receive(queue)

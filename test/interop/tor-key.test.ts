@@ -19,13 +19,13 @@ let extra: string
 let words: string
 const passphrase = 'four words at random'
 const key = generateOnionKey()
-beforeEach(() => {
+beforeEach(async () => {
   relay = new Installation()
   extra = join(relay.root, 'torrc-extra')
   words = join(relay.root, 'passphrase')
   writeFileSync(extra, 'DisableNetwork 1\n')
   writeFileSync(words, `${passphrase}\n`)
-  relay.run(['init', '-y', '-n', 'a.example', '--no-password'])
+  await relay.initialize('-n', 'a.example', '--no-password')
 })
 afterEach(() => relay.remove())
 
@@ -235,7 +235,7 @@ describe('the key of another program', () => {
     expect(hostname).toBe(readFileSync(join(directory, 'hostname'), 'utf8').trim())
     const second = new Installation()
     try {
-      second.run(['init', '-y', '-n', 'b.example', '--no-password'])
+      await second.initialize('-n', 'b.example', '--no-password')
       expect(second.run(['tor', 'key', 'import', keyFile()]).stdout).toContain(hostname)
     } finally {
       await second.remove()

@@ -4,7 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { iniValue } from '../../src/config/ini.ts'
 import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
 import { setupOwnTor } from '../../src/tor/setup/own.ts'
-import { buildProgram, freePort, Installation } from './cli-process.ts'
+import { buildProgram, Installation } from './cli-process.ts'
 import { RelayFiles } from './tor-relay.ts'
 import { tree } from './tree.ts'
 
@@ -16,11 +16,11 @@ beforeAll(buildProgram)
 
 let relay: Installation
 let extra: string
-beforeEach(() => {
+beforeEach(async () => {
   relay = new Installation()
   extra = join(relay.root, 'torrc-extra')
   writeFileSync(extra, 'DisableNetwork 1\n')
-  relay.run(['init', '-y', '-n', 'a.example', '--no-password', '--disable-web'])
+  await relay.initialize('-n', 'a.example', '--no-password', '--disable-web')
 })
 afterEach(() => relay.remove())
 
@@ -101,8 +101,6 @@ describe('tor remove', () => {
   })
 
   test('ends the tor of a running relay, which goes on without it', async () => {
-    const port = await freePort()
-    writeFileSync(relay.ini, ini().replace(/^port = .*/m, `port = ${port}`))
     const before = tree(relay.config)
     setUp()
     const running = relay.start(['start'])

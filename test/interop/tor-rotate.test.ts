@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
 import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
-import { buildProgram, freePort, Installation } from './cli-process.ts'
+import { buildProgram, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
 
 /*
@@ -14,11 +14,11 @@ beforeAll(buildProgram)
 
 let relay: Installation
 let extra: string
-beforeEach(() => {
+beforeEach(async () => {
   relay = new Installation()
   extra = join(relay.root, 'torrc-extra')
   writeFileSync(extra, 'DisableNetwork 1\n')
-  relay.run(['init', '-y', '-n', 'a.example', '--no-password', '--disable-web'])
+  await relay.initialize('-n', 'a.example', '--no-password', '--disable-web')
 })
 afterEach(() => relay.remove())
 
@@ -41,7 +41,9 @@ describe('tor rotate', () => {
     const [first, next = ''] = onions()
     expect(first).toBe(old)
     expect(begun.stdout).toMatch(new RegExp(`^${next} is new\\.$`, 'm'))
-    expect(relay.run(['address']).stdout).toContain(`@a.example,${old},${next}\n`)
+    expect(relay.run(['address']).stdout).toContain(
+      `@a.example,${old},${next}:${relay.value('TRANSPORT', 'port') ?? ''}\n`,
+    )
     expect(relay.run(['tor', 'rotate']).stdout).toContain(`${next} is there already.`)
     expect(onions()).toEqual([old, next])
 
@@ -73,8 +75,6 @@ describe('tor rotate', () => {
   })
 
   test('is followed by a server that runs', async () => {
-    const port = await freePort()
-    writeFileSync(relay.ini, readFileSync(relay.ini, 'utf8').replace(/^port = .*/m, `port = ${port}`))
     setUp()
     const running = relay.start(['start'])
     const has = async (): Promise<string[]> => {
