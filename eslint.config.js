@@ -38,7 +38,7 @@ function zones(layers, base) {
 }
 
 const importRules = {
-  'import-x/no-cycle': 'warn',
+  'import-x/no-cycle': 'error',
   'import-x/no-restricted-paths': [
     'error',
     {

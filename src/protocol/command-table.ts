@@ -25,6 +25,7 @@ import {
 } from './commands/queue.ts'
 import { nsubsCodec, subsCodec, type NsubsCommand, type SubsCommand } from './commands/service.ts'
 import { bearer, creator, nobody, owner, sender, type CredentialRule } from './credentials.ts'
+import type { ServiceRole } from './hello.ts'
 import { SMP_MIN, since } from './versions.ts'
 
 /** Every command by its word. */
@@ -62,45 +63,68 @@ export type CommandType = keyof CommandMap
 export type Party = 'creator' | 'recipient' | 'sender' | 'notifier' | 'link' | 'service' | 'none'
 
 export interface CommandRow<T extends CommandType> {
-  /** The version that brought the command. Older connections may use it all the same. */
+  /** The version that introduced the command. Clients may use it in older sessions too. */
   readonly since: number
   readonly party: Party
-  /** Which credentials it needs, and the errors in the order in which they are found. */
+  /** Which credentials it needs, and the errors in the order in which they are checked. */
   readonly credentials: CredentialRule
+  /** The role of the services that may send it (wire format §4.4). */
+  readonly service: ServiceRole | 'any'
+  /**
+   * How a service signs it with its session key (wire format §5.3): not at all, in addition to the key of the queue, or
+   * with the session key alone.
+   */
+  readonly serviceSignature: 'none' | 'additional' | 'only'
+  /** Whether a proxy may forward it. A forwarded client has no connection on which to receive anything. */
+  readonly forwardable: boolean
   readonly codec: Codec<CommandMap[T]>
 }
 
-/** The one table of commands (SMP commands §1, §2). */
+const ordinary = { since: SMP_MIN, service: 'M', serviceSignature: 'none', forwardable: false } as const
+const recipient = { ...ordinary, party: 'recipient', credentials: owner } as const
+const link = { ...ordinary, since: since.shortLinks, party: 'link', forwardable: true } as const
+const notifier = { ...ordinary, party: 'notifier', credentials: owner, service: 'N' } as const
+const service = { ...ordinary, since: since.services, party: 'service', credentials: owner } as const
+const relay = { ...ordinary, party: 'none', credentials: nobody } as const
+
+/** The one table of commands (SMP commands §1, §2). What the relay does for each is in `server/commands.ts`. */
 export const commandTable: { readonly [T in CommandType]: CommandRow<T> } = {
-  NEW: { since: SMP_MIN, party: 'creator', credentials: creator, codec: newCodec },
+  NEW: { ...ordinary, party: 'creator', credentials: creator, serviceSignature: 'additional', codec: newCodec },
 
-  SUB: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: bare('SUB') },
-  KEY: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: keyCodec },
-  RKEY: { since: since.shortLinks, party: 'recipient', credentials: owner, codec: rkeyCodec },
-  LSET: { since: since.shortLinks, party: 'recipient', credentials: owner, codec: lsetCodec },
-  LDEL: { since: since.shortLinks, party: 'recipient', credentials: owner, codec: bare('LDEL') },
-  NKEY: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: nkeyCodec },
-  NDEL: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: bare('NDEL') },
-  GET: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: bare('GET') },
-  ACK: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: ackCodec },
-  OFF: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: bare('OFF') },
-  DEL: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: bare('DEL') },
-  QUE: { since: SMP_MIN, party: 'recipient', credentials: owner, codec: bare('QUE') },
+  SUB: { ...recipient, serviceSignature: 'additional', codec: bare('SUB') },
+  KEY: { ...recipient, codec: keyCodec },
+  RKEY: { ...recipient, since: since.shortLinks, codec: rkeyCodec },
+  LSET: { ...recipient, since: since.shortLinks, codec: lsetCodec },
+  LDEL: { ...recipient, since: since.shortLinks, codec: bare('LDEL') },
+  NKEY: { ...recipient, codec: nkeyCodec },
+  NDEL: { ...recipient, codec: bare('NDEL') },
+  GET: { ...recipient, codec: bare('GET') },
+  ACK: { ...recipient, codec: ackCodec },
+  OFF: { ...recipient, codec: bare('OFF') },
+  DEL: { ...recipient, codec: bare('DEL') },
+  QUE: { ...recipient, codec: bare('QUE') },
 
-  SKEY: { since: since.senderKey, party: 'sender', credentials: owner, codec: skeyCodec },
-  SEND: { since: SMP_MIN, party: 'sender', credentials: sender, codec: sendCodec },
+  SKEY: {
+    ...ordinary,
+    since: since.senderKey,
+    party: 'sender',
+    credentials: owner,
+    forwardable: true,
+    codec: skeyCodec,
+  },
+  SEND: { ...ordinary, party: 'sender', credentials: sender, forwardable: true, codec: sendCodec },
 
-  LKEY: { since: since.shortLinks, party: 'link', credentials: owner, codec: lkeyCodec },
-  LGET: { since: since.shortLinks, party: 'link', credentials: bearer, codec: bare('LGET') },
+  LKEY: { ...link, credentials: owner, codec: lkeyCodec },
+  LGET: { ...link, credentials: bearer, codec: bare('LGET') },
 
-  NSUB: { since: SMP_MIN, party: 'notifier', credentials: owner, codec: bare('NSUB') },
+  NSUB: { ...notifier, serviceSignature: 'additional', codec: bare('NSUB') },
 
-  SUBS: { since: since.services, party: 'service', credentials: owner, codec: subsCodec },
-  NSUBS: { since: since.services, party: 'service', credentials: owner, codec: nsubsCodec },
+  SUBS: { ...service, serviceSignature: 'only', codec: subsCodec },
+  NSUBS: { ...service, service: 'N', serviceSignature: 'only', codec: nsubsCodec },
 
-  PING: { since: SMP_MIN, party: 'none', credentials: nobody, codec: bare('PING') },
-  PRXY: { since: since.proxying, party: 'none', credentials: nobody, codec: prxyCodec },
-  PFWD: { since: since.proxying, party: 'none', credentials: bearer, codec: pfwdCodec },
-  RFWD: { since: since.proxying, party: 'none', credentials: nobody, codec: rfwdCodec },
-  RSLV: { since: since.names, party: 'none', credentials: nobody, codec: rslvCodec },
+  PING: { ...relay, service: 'any', codec: bare('PING') },
+  PRXY: { ...relay, since: since.proxying, codec: prxyCodec },
+  PFWD: { ...relay, since: since.proxying, credentials: bearer, codec: pfwdCodec },
+  RFWD: { ...relay, since: since.proxying, service: 'P', codec: rfwdCodec },
+  RSLV: { ...relay, since: since.names, forwardable: true, codec: rslvCodec },
 }

@@ -1,6 +1,6 @@
 import { authenticatorKey, opensAuthenticator } from '../crypto/authenticator.ts'
 import type { BoxKey } from '../crypto/box.ts'
-import { decodeSpki, type AuthKey, type DhKey, type PublicKey } from '../crypto/keys.ts'
+import { decodeSpki, samePublicKey, type AuthKey, type DhKey, type PublicKey } from '../crypto/keys.ts'
 import { verifySignature } from '../crypto/verify.ts'
 import type { Authorization } from '../protocol/transmission.ts'
 
@@ -44,37 +44,62 @@ const dummyEd448 = dummy(
 )
 const dummyX25519 = dummy('MCowBQYDK2VuAyEA4JGSMYht18H4mas/jHeBwfcM7jLwNYJNOAhi2/g4RXg=', 'x25519')
 
+/** Keys of which one has to authorise a command; `anyone`: the command has to come without an authorization. */
+export type RequiredKeys = readonly AuthKey[] | 'anyone'
+
+/** Who authorised a command: the key, or anyone where no key is required; undefined: nobody who may. */
+export type Verdict = AuthKey | 'anyone' | undefined
+
 /**
- * Whether `authorization` was made with one of `keys`. The work depends on the kind of authorisation that was sent and
- * not on whether there is a queue or a key: where no key of that kind exists, a dummy key is verified with.
+ * Whose authorization it is: one of the `required` keys'. The work depends on the kind of authorization that was sent,
+ * not on whether there is a queue or a key: where no key of that kind exists, a dummy key is verified with. All keys of
+ * that kind are tried, whichever fits, and it yields before each but the first, because there may be 255 of them.
  */
-export function isAuthorized(authorization: Authorization, keys: readonly AuthKey[], what: Authorized): boolean {
+export function* authorize(
+  authorization: Authorization,
+  required: RequiredKeys,
+  what: Authorized,
+): Generator<undefined, Verdict, undefined> {
+  const keys = required === 'anyone' ? [] : required
   switch (authorization.type) {
     case 'none':
-      return false
+      return required === 'anyone' ? required : undefined
     case 'ed25519':
-      return anyKey(ofAlg(keys, 'ed25519'), dummyEd25519, (key) =>
+      return yield* anyKey(ofAlg(keys, 'ed25519'), dummyEd25519, (key) =>
         verifySignature(key, what.authorized, authorization.signature),
       )
     case 'ed448':
-      return anyKey(ofAlg(keys, 'ed448'), dummyEd448, (key) =>
+      return yield* anyKey(ofAlg(keys, 'ed448'), dummyEd448, (key) =>
         verifySignature(key, what.authorized, authorization.signature),
       )
     case 'x25519':
-      return anyKey(ofAlg(keys, 'x25519'), dummyX25519, (key: DhKey) =>
+      return yield* anyKey(ofAlg(keys, 'x25519'), dummyX25519, (key: DhKey) =>
         opensWith(key, what, authorization.authenticator),
       )
   }
 }
 
-function anyKey<K>(keys: readonly K[], dummyKey: K, verify: (key: K) => boolean): boolean {
+/** Whether a verdict would be the same with these keys. */
+export function isAmong(verdict: AuthKey | 'anyone', required: RequiredKeys): boolean {
+  if (verdict === 'anyone' || required === 'anyone') return verdict === required
+  return required.some((key) => samePublicKey(key, verdict))
+}
+
+function* anyKey<K>(
+  keys: readonly K[],
+  dummyKey: K,
+  verify: (key: K) => boolean,
+): Generator<undefined, K | undefined, undefined> {
   if (keys.length === 0) {
     verify(dummyKey)
-    return false
+    return undefined
   }
-  let verified = false
-  for (const key of keys) verified = verify(key) || verified
-  return verified
+  let found: K | undefined
+  for (const [index, key] of keys.entries()) {
+    if (index > 0) yield
+    if (verify(key)) found = key
+  }
+  return found
 }
 
 function ofAlg<A extends AuthKey['alg']>(keys: readonly AuthKey[], alg: A): PublicKey<A>[] {

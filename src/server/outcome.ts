@@ -1,6 +1,7 @@
 import type { SmpError } from '../protocol/errors.ts'
 import type { EntityId } from '../protocol/ids.ts'
 import type { Reply } from '../protocol/reply.ts'
+import type { Transmission } from '../protocol/transmission.ts'
 import type { BlockedStatus } from '../store/store.ts'
 import type { Core } from './core.ts'
 import type { Subscriber } from './subscriber.ts'
@@ -23,18 +24,27 @@ export interface Context extends Request {
 }
 
 /**
- * What a command led to. `kept`: the reply promises something, and leaves after the store has made it durable.
- * `later`: work that waits for others. It is begun when the connection has few enough of them under way, its reply
- * comes when it comes and holds nothing else up.
+ * What a command led to. `durable`: the reply promises something, and is sent once the store has made that durable.
+ * `later`: work that waits for others. It starts when the connection has few enough of them running; its reply is sent
+ * when it is ready and delays no other reply.
  */
-export type Outcome = { readonly reply: Reply; readonly kept?: boolean } | { readonly later: () => Promise<Reply> }
+export type Outcome = { readonly reply: Reply; readonly durable?: boolean } | { readonly later: () => Promise<Reply> }
+
+/** The command inside RFWD, which is executed next, and how its reply becomes the one to RFWD. */
+export interface ForwardedCommand {
+  readonly inner: Transmission
+  /** The version that the client and this relay speak. */
+  readonly version: number
+  readonly wrap: (reply: Reply) => Reply
+}
 
 export function fail(error: SmpError): Outcome {
   return { reply: { type: 'ERR', error } }
 }
 
-export function kept(reply: Reply): Outcome {
-  return { reply, kept: true }
+/** A reply that is sent once everything that the command did is durable. */
+export function durable(reply: Reply): Outcome {
+  return { reply, durable: true }
 }
 
 export const OK: Reply = { type: 'OK' }

@@ -1,5 +1,5 @@
 import { verifySignature } from '../crypto/verify.ts'
-import type { Command } from '../protocol/command.ts'
+import { commandTable, type CommandType } from '../protocol/command-table.ts'
 import type { SmpError } from '../protocol/errors.ts'
 import { idFromBytes, type ServiceId } from '../protocol/ids.ts'
 import { ID_SIZE } from '../protocol/limits.ts'
@@ -8,57 +8,43 @@ import type { ServiceRec } from '../store/store.ts'
 import type { ServiceHello } from '../transport/server-handshake.ts'
 import type { ClientService } from '../transport/smp-link.ts'
 import { today, type Core } from './core.ts'
-
-type CommandType = Command['type']
-
-/** Commands for which a service session signs twice: with the queue's key, and with its session key. */
-const SIGNED_TWICE: readonly CommandType[] = ['NEW', 'SUB', 'NSUB']
-
-/** Whether a service of this role may send this command: M everything of clients, N notifier commands, P forwarded ones. */
-export function roleAllows(role: ClientService['role'], type: CommandType): boolean {
-  switch (type) {
-    case 'PING':
-      return true
-    case 'NSUB':
-    case 'NSUBS':
-      return role === 'N'
-    case 'RFWD':
-      return role === 'P'
-    default:
-      return role === 'M'
-  }
-}
+import type { Context } from './outcome.ts'
 
 /**
- * Checks who signed for the service (SMP wire format §5.3): NEW, SUB and NSUB carry a second signature exactly in
- * service sessions; SUBS and NSUBS are signed with the service's session key itself and name the service; nothing else
- * carries one.
+ * Checks a command against the service of its session: whether the service's role may send it, and who signed for the
+ * service (SMP wire format §5.3). An additional signature is there exactly in service sessions; a command that a service
+ * signs alone is signed with its session key and names the service; other commands carry no signature of a service.
  */
-export function serviceSignatureError(
+export function serviceError(context: Context, transmission: Transmission, type: CommandType): SmpError | undefined {
+  const row = commandTable[type]
+  const service = context.forwarded ? undefined : context.session.link.service
+  if (service !== undefined && row.service !== 'any' && row.service !== service.role) {
+    return { type: 'CMD', error: 'PROHIBITED' }
+  }
+  return isServiceSigned(service, transmission, row.serviceSignature) ? undefined : { type: 'SERVICE' }
+}
+
+function isServiceSigned(
   service: ClientService | undefined,
-  transmission: Transmission,
-  type: CommandType,
-): SmpError | undefined {
-  const { serviceSignature, authorization, authorized } = transmission
-  if (type === 'SUBS' || type === 'NSUBS') {
-    const signed =
+  { serviceSignature, authorization, authorized, entityId }: Transmission,
+  required: 'none' | 'additional' | 'only',
+): boolean {
+  if (required === 'only') {
+    return (
       service !== undefined &&
       serviceSignature === undefined &&
       authorization.type === 'ed25519' &&
-      transmission.entityId === service.serviceId &&
+      entityId === service.serviceId &&
       verifySignature(service.sessionKey, authorized, authorization.signature)
-    return signed ? undefined : { type: 'SERVICE' }
+    )
   }
-  if (service !== undefined && SIGNED_TWICE.includes(type)) {
-    const signed = serviceSignature !== undefined && verifySignature(service.sessionKey, authorized, serviceSignature)
-    return signed ? undefined : { type: 'SERVICE' }
-  }
-  return serviceSignature === undefined ? undefined : { type: 'SERVICE' }
+  if (service === undefined || required === 'none') return serviceSignature === undefined
+  return serviceSignature !== undefined && verifySignature(service.sessionKey, authorized, serviceSignature)
 }
 
 /**
- * The service behind a certificate: known by its identity certificate, or made now and durable before the answer.
- * Undefined when it is known with another role, or cannot be kept.
+ * The service behind a certificate: known by its identity certificate, or created now and durable before the answer.
+ * Undefined when it is known with another role, or cannot be stored.
  */
 export async function lookupService(core: Core, request: ServiceHello): Promise<ServiceId | undefined> {
   const { store } = core

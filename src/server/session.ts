@@ -208,14 +208,13 @@ export class Session implements Worker, Subscriber {
         continue
       }
       const { corrId, entityId } = parsed
-      const outcome = execute(
-        { core: this.core, session: this, version: this.link.version, forwarded: false, batch },
-        parsed,
+      const outcome = outcomeOf(
+        execute({ core: this.core, session: this, version: this.link.version, forwarded: false, batch }, parsed),
       )
       if ('later' in outcome) this.answerLater(corrId, entityId, outcome)
       else {
-        replies.push({ corrId, entityId, reply: outcome.reply, kept: outcome.kept === true })
-        kept ||= outcome.kept === true
+        replies.push({ corrId, entityId, reply: outcome.reply, kept: outcome.durable === true })
+        kept ||= outcome.durable === true
       }
     }
     this.executing = undefined
@@ -386,6 +385,13 @@ export class Session implements Worker, Subscriber {
     this.batches.length = 0
     this.outgoing = []
     this.wakeWriters()
+  }
+}
+
+function outcomeOf(execution: ReturnType<typeof execute>): Outcome {
+  for (;;) {
+    const step = execution.next()
+    if (step.done === true) return step.value
   }
 }
 

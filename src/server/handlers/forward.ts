@@ -12,18 +12,17 @@ import {
   parseTransmission,
   transmissionContext,
 } from '../../protocol/transmission.ts'
-import { execute } from '../dispatch.ts'
-import { fail, type Context, type Outcome } from '../outcome.ts'
+import { fail, type Context, type ForwardedCommand, type Outcome } from '../outcome.ts'
 
 const BLOCK: SmpError = { type: 'BLOCK' }
 const NO_CORR_ID = Buffer.alloc(0)
 
 /**
- * RFWD: opens what another relay forwarded for one of its clients, does the one command inside, and returns its reply
- * through the same layers: proxy's box, then client's padded box (SMP server behaviour §8.4). The session id is implied
- * in what was forwarded, whatever its version; what cannot be read is the client's fault, and told to it.
+ * RFWD: opens what another relay forwarded for one of its clients, and returns the one command inside with the layers for
+ * its reply: the proxy's box around the client's padded box (SMP server behaviour §8.4). The session id is implied in
+ * what was forwarded, whatever its version; what cannot be read is the client's fault, and the client is told.
  */
-export function forwarded(context: Context, command: Extract<Command, { type: 'RFWD' }>): Outcome {
+export function forwarded(context: Context, command: Command<'RFWD'>): Outcome | ForwardedCommand {
   const { core, session, corrId } = context
   const { link } = session
   if (link.sessionSecret === undefined) {
@@ -58,11 +57,5 @@ export function forwarded(context: Context, command: Extract<Command, { type: 'R
   if (only === undefined) return { reply: wrap(NO_CORR_ID, NO_ENTITY, { type: 'ERR', error: BLOCK }) }
   const parsed = parseTransmission(only, inner)
   if (parsed.type === 'error') return { reply: wrap(parsed.corrId, NO_ENTITY, { type: 'ERR', error: parsed.error }) }
-  const { corrId: innerCorrId, entityId } = parsed
-  const outcome = execute({ core, session, version: fwd.version, forwarded: true }, parsed)
-  if ('later' in outcome) {
-    const { later } = outcome
-    return { later: async () => wrap(innerCorrId, entityId, await later()) }
-  }
-  return { ...outcome, reply: wrap(innerCorrId, entityId, outcome.reply) }
+  return { inner: parsed, version: fwd.version, wrap: (reply) => wrap(parsed.corrId, parsed.entityId, reply) }
 }

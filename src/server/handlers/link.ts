@@ -1,7 +1,8 @@
 import type { Command } from '../../protocol/command.ts'
 import type { Reply } from '../../protocol/reply.ts'
 import type { QueueRec } from '../../store/store.ts'
-import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+import type { RequiredKeys } from '../authorization.ts'
+import { fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
 
 /** Whether the sender has its key, and so no more use for a link: anything but a contact address, once it is secured. */
 export function isSecuredInvitation(queue: QueueRec): boolean {
@@ -9,7 +10,7 @@ export function isSecuredInvitation(queue: QueueRec): boolean {
 }
 
 /** LSET: sets the data behind a short link. The fixed part can never change, and a secured invitation takes none. */
-export function setLink(context: Context, command: Extract<Command, { type: 'LSET' }>, queue: QueueRec): Outcome {
+export function setLink(context: Context, command: Command<'LSET'>, queue: QueueRec): Outcome {
   const { store } = context.core
   const { linkId, link } = command
   if (isSecuredInvitation(queue)) return fail({ type: 'AUTH' })
@@ -17,32 +18,37 @@ export function setLink(context: Context, command: Extract<Command, { type: 'LSE
     const stored = queue.linkId === linkId ? store.linkData(linkId) : undefined
     if (stored?.fixedData.equals(link.fixedData) !== true) return fail({ type: 'AUTH' })
   }
-  return store.setLink(queue.rcvId, linkId, link) === 'ok' ? kept(OK) : fail({ type: 'AUTH' })
+  return store.setLink(queue.rcvId, linkId, link) === 'ok' ? durable(OK) : fail({ type: 'AUTH' })
 }
 
 /** LDEL: removes the link data, if there is any. */
-export function deleteLink(context: Context, queue: QueueRec): Outcome {
+export function deleteLink(context: Context, _: Command<'LDEL'>, queue: QueueRec): Outcome {
   context.core.store.deleteLink(queue.rcvId)
-  return kept(OK)
+  return durable(OK)
 }
 
 /** LKEY: secures an invitation with the sender's key (checked before) and returns its link data. */
-export function secureByLink(context: Context, command: Extract<Command, { type: 'LKEY' }>, queue: QueueRec): Outcome {
+export function secureByLink(context: Context, command: Command<'LKEY'>, queue: QueueRec): Outcome {
   const { store, stats } = context.core
   const reply = linkReply(context, queue)
   if (reply === undefined) return fail({ type: 'AUTH' })
   if (queue.senderKey === undefined) store.secureQueue(queue.rcvId, command.key)
   stats.qSecured++
-  return kept(reply)
+  return durable(reply)
 }
 
 /** Whether everybody may read the link data: of contact addresses, and of queues of unknown mode until they are secured. */
-export function isOpenToRead(queue: QueueRec): boolean {
+function isOpenToRead(queue: QueueRec): boolean {
   return queue.queueMode === 'C' || (queue.queueMode === undefined && queue.senderKey === undefined)
 }
 
-/** LGET: returns the link data of a queue whose link is open to read (checked before). */
-export function getLink(context: Context, queue: QueueRec): Outcome {
+/** LGET comes without an authorization, and only links that are open to read answer it. */
+export function openLink(queue: QueueRec): RequiredKeys {
+  return isOpenToRead(queue) ? 'anyone' : []
+}
+
+/** LGET: returns the link data of a queue. */
+export function getLink(context: Context, _: Command<'LGET'>, queue: QueueRec): Outcome {
   const reply = linkReply(context, queue)
   return reply ? { reply } : fail({ type: 'AUTH' })
 }

@@ -5,7 +5,7 @@ import { fail, type Context, type Outcome } from '../outcome.ts'
 import type { NameResolver } from '../name-resolver.ts'
 
 /** RSLV: looks a public name up, if the operator has set a resolver. */
-export function resolveName(context: Context, command: Extract<Command, { type: 'RSLV' }>): Outcome {
+export function resolveName(context: Context, command: Command<'RSLV'>): Outcome {
   const { core } = context
   core.stats.names.reqs++
   const { resolver } = core

@@ -5,19 +5,23 @@ import type { Command } from '../../protocol/command.ts'
 import { idFromBytes, type LinkId, type NotifierId, type RcvId, type SndId } from '../../protocol/ids.ts'
 import { ID_SIZE } from '../../protocol/limits.ts'
 import type { LinkData, NotifierRec, QueueRec } from '../../store/store.ts'
+import type { RequiredKeys } from '../authorization.ts'
 import { today } from '../core.ts'
 import { samePassword } from '../password.ts'
-import { fail, kept, type Context, type Outcome } from '../outcome.ts'
+import { fail, durable, type Context, type Outcome } from '../outcome.ts'
 import { takeService } from '../services.ts'
 import { subscribeSession } from './subscribe.ts'
-
-type NewCommand = Extract<Command, { type: 'NEW' }>
 
 /** Attempts to find ids that are not taken; one is enough unless randomness is broken. */
 const ATTEMPTS = 3
 
+/** NEW is authorised with the recipient key that it brings. */
+export function creatorKey({ rcvAuthKey }: Command<'NEW'>): RequiredKeys {
+  return [rcvAuthKey]
+}
+
 /** NEW: creates a queue and, unless told otherwise, subscribes this connection to it. */
-export function newQueue(context: Context, command: NewCommand): Outcome {
+export function newQueue(context: Context, command: Command<'NEW'>): Outcome {
   const { core, session, corrId } = context
   if (!core.policy.newQueues || !samePassword(core.policy.createPassword, command.password))
     return fail({ type: 'AUTH' })
@@ -60,7 +64,7 @@ export function newQueue(context: Context, command: NewCommand): Outcome {
         takeService(core, session, 'R')
         subscribeSession(context, queue)
       }
-      return kept({
+      return durable({
         type: 'IDS',
         rcvId: queue.rcvId,
         sndId: queue.sndId,

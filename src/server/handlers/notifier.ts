@@ -2,15 +2,16 @@ import type { Command } from '../../protocol/command.ts'
 import { idFromBytes, type NotifierId } from '../../protocol/ids.ts'
 import { ID_SIZE } from '../../protocol/limits.ts'
 import type { QueueRec } from '../../store/store.ts'
+import type { RequiredKeys } from '../authorization.ts'
 import { deliverNotifications, endNotifier, endNotifierSubscription } from '../notifications.ts'
-import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+import { fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
 import { associateNotifier } from '../services.ts'
 import { agree } from './new-queue.ts'
 
 const ATTEMPTS = 3
 
 /** NKEY: credentials for somebody who may learn that messages arrive; each call makes a new notifier id. */
-export function setNotifier(context: Context, command: Extract<Command, { type: 'NKEY' }>, queue: QueueRec): Outcome {
+export function setNotifier(context: Context, command: Command<'NKEY'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const agreed = agree(command.keys.dhKey)
   if (agreed === undefined) return fail({ type: 'CRYPTO' })
@@ -20,21 +21,26 @@ export function setNotifier(context: Context, command: Extract<Command, { type: 
     if (set === 'taken') continue
     endNotifier(core, queue, session)
     core.stats.ntfCreated++
-    return kept({ type: 'NID', notifierId, srvNtfDhKey: agreed.publicKey })
+    return durable({ type: 'NID', notifierId, srvNtfDhKey: agreed.publicKey })
   }
   return fail({ type: 'INTERNAL' })
 }
 
 /** NDEL: removes the credentials and what waits for them; nothing happens when there are none. */
-export function deleteNotifier(context: Context, queue: QueueRec): Outcome {
+export function deleteNotifier(context: Context, _: Command<'NDEL'>, queue: QueueRec): Outcome {
   const { core, session } = context
   if (core.store.deleteNotifier(queue.rcvId) !== undefined) core.stats.ntfDeleted++
   endNotifier(core, queue, session)
-  return kept(OK)
+  return durable(OK)
+}
+
+/** NSUB is authorised with the notifier's key. */
+export function notifierKey({ notifier }: QueueRec): RequiredKeys {
+  return notifier === undefined ? [] : [notifier.key]
 }
 
 /** NSUB: makes this connection the notifier's only subscriber; what is pending follows the reply. */
-export function subscribeNotifier(context: Context, queue: QueueRec): Outcome {
+export function subscribeNotifier(context: Context, _: Command<'NSUB'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const { notifier } = queue
   if (notifier === undefined) return fail({ type: 'AUTH' })
@@ -49,5 +55,5 @@ export function subscribeNotifier(context: Context, queue: QueueRec): Outcome {
   }
   deliverNotifications(core, session, notifier.notifierId)
   const reply = { type: 'SOK', ...(service && { serviceId: service.serviceId }) } as const
-  return associated ? kept(reply) : { reply }
+  return associated ? durable(reply) : { reply }
 }

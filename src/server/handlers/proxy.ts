@@ -1,4 +1,5 @@
 import { boxKey, cbNonce, open, reverseNonce, seal } from '../../crypto/box.ts'
+import { commandTable } from '../../protocol/command-table.ts'
 import type { Command } from '../../protocol/command.ts'
 import { idAs, type RelayId } from '../../protocol/ids.ts'
 import { NONCE_SIZE } from '../../protocol/limits.ts'
@@ -6,7 +7,7 @@ import { encodeFwdTransmission, parseFwdResponse } from '../../protocol/proxy-me
 import type { BrokerError } from '../../protocol/broker-error.ts'
 import type { ProxyError } from '../../protocol/errors.ts'
 import type { Reply } from '../../protocol/reply.ts'
-import { FULL_RANGE, intersectRanges, since } from '../../protocol/versions.ts'
+import { FULL_RANGE, intersectRanges } from '../../protocol/versions.ts'
 import type { ConnectFailure } from '../../transport/failure.ts'
 import type { RequestFailure } from '../../transport/relay-client.ts'
 import type { Core } from '../core.ts'
@@ -16,10 +17,10 @@ import type { PooledRelay, PoolResult } from '../relay-pool.ts'
 import type { ProxyCounters } from '../statistics/counters.ts'
 
 /** Versions at which a relay takes forwarded commands. */
-const FORWARDING = { min: since.proxying, max: FULL_RANGE.max }
+const FORWARDING = { min: commandTable.RFWD.since, max: FULL_RANGE.max }
 
 /** PRXY: connects to another relay for a client, and passes on what the client needs to encrypt for that relay. */
-export function openRelaySession(context: Context, command: Extract<Command, { type: 'PRXY' }>): Outcome {
+export function openRelaySession(context: Context, command: Command<'PRXY'>): Outcome {
   const { core } = context
   if (!samePassword(core.policy.createPassword, command.password)) return proxyFailure({ type: 'BASIC_AUTH' })
   const counters = relayCounters(core, command.server.hosts[0], 'pRelays')
@@ -37,7 +38,7 @@ function sessionReply(result: PoolResult, counters: readonly ProxyCounters[]): R
   }
   const { session } = result.client
   const range = intersectRanges(session.range, FORWARDING)
-  if (range === undefined || session.link.version < since.proxying) {
+  if (range === undefined || session.link.version < FORWARDING.min) {
     for (const counter of counters) counter.errorsCompat++
     return proxyError({ type: 'BROKER', error: { type: 'TRANSPORT', error: { type: 'VERSION' } } })
   }
@@ -50,7 +51,7 @@ function sessionReply(result: PoolResult, counters: readonly ProxyCounters[]): R
 }
 
 /** PFWD: forwards a client's command, sealed for the other relay, and returns that relay's sealed reply. */
-export function forwardToRelay(context: Context, command: Extract<Command, { type: 'PFWD' }>): Outcome {
+export function forwardToRelay(context: Context, command: Command<'PFWD'>): Outcome {
   const { core } = context
   const relay = core.relays.connected(idAs<RelayId>(context.entityId))
   if (relay === undefined) {
@@ -61,7 +62,7 @@ export function forwardToRelay(context: Context, command: Extract<Command, { typ
   const counters = relayCounters(core, relay.address.hosts[0], 'pMsgFwds')
   for (const counter of counters) counter.requests++
   const { sessionSecret, version } = relay.client.session.link
-  if (version < since.proxying || sessionSecret === undefined) {
+  if (version < FORWARDING.min || sessionSecret === undefined) {
     for (const counter of counters) counter.errorsCompat++
     return proxyFailure({ type: 'BROKER', error: { type: 'TRANSPORT', error: { type: 'VERSION' } } })
   }
@@ -71,7 +72,7 @@ export function forwardToRelay(context: Context, command: Extract<Command, { typ
 /** PFWD's command in RFWD's box, and RRES's box opened for PRES (SMP server behaviour §8.3). */
 async function forward(
   context: Context,
-  command: Extract<Command, { type: 'PFWD' }>,
+  command: Command<'PFWD'>,
   relay: PooledRelay,
   sessionSecret: Buffer,
   counters: readonly ProxyCounters[],

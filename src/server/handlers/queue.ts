@@ -1,22 +1,29 @@
 import { idToBytes } from '../../protocol/ids.ts'
+import type { Command } from '../../protocol/command.ts'
 import type { QueueRec } from '../../store/store.ts'
-import { kept, OK, type Context, type Outcome } from '../outcome.ts'
+import type { RequiredKeys } from '../authorization.ts'
+import { durable, OK, type Context, type Outcome } from '../outcome.ts'
 import { removeQueue } from '../remove-queue.ts'
 
+/** A recipient's command is authorised with any of the queue's recipient keys. */
+export function recipientKeys(queue: QueueRec): RequiredKeys {
+  return queue.recipientKeys
+}
+
 /** OFF: nothing more is accepted from senders. */
-export function suspendQueue(context: Context, queue: QueueRec): Outcome {
+export function suspendQueue(context: Context, _: Command<'OFF'>, queue: QueueRec): Outcome {
   context.core.store.setStatus(queue.rcvId, { type: 'off' })
-  return kept(OK)
+  return durable(OK)
 }
 
 /** DEL: removes the queue and everything that belongs to it; whoever else received from it is told. */
-export function deleteQueue(context: Context, queue: QueueRec): Outcome {
+export function deleteQueue(context: Context, _: Command<'DEL'>, queue: QueueRec): Outcome {
   removeQueue(context.core, queue, context.session)
-  return kept(OK)
+  return durable(OK)
 }
 
 /** QUE: what the relay knows of a queue, for its owner. Keys of the JSON text in this order, absent ones left out. */
-export function queueInfo(context: Context, queue: QueueRec): Outcome {
+export function queueInfo(context: Context, _: Command<'QUE'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const subscription = session.subscriptions.get(queue.rcvId)
   const first = core.store.firstMessage(queue.rcvId)

@@ -1,11 +1,11 @@
 import type { Command } from '../../protocol/command.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { markDelivered, messageReply } from '../delivery.ts'
-import { fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+import { fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
 import type { Subscription } from '../subscriber.ts'
 
 /** GET: returns the first message without subscribing; from then on this connection may not SUB to the queue. */
-export function getMessage(context: Context, queue: QueueRec): Outcome {
+export function getMessage(context: Context, _: Command<'GET'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const known = session.subscriptions.get(queue.rcvId)
   if (known?.mode === 'subscribed') {
@@ -36,7 +36,7 @@ export function getMessage(context: Context, queue: QueueRec): Outcome {
  * ACK: deletes the message that was handed out to this connection, and answers with the next one, which is handed out
  * by that. A message that is no longer the first of the queue was removed by somebody else: nothing is deleted.
  */
-export function acknowledge(context: Context, command: Extract<Command, { type: 'ACK' }>, queue: QueueRec): Outcome {
+export function acknowledge(context: Context, command: Command<'ACK'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const { store, stats } = core
   const subscription = session.subscriptions.get(queue.rcvId)
@@ -52,9 +52,9 @@ export function acknowledge(context: Context, command: Extract<Command, { type: 
     stats.activeQueues.add(queue.rcvId, deleted.notify)
     stats.ackTimes.add((core.now() - delivered.at) / 1000)
   }
-  if (subscription.mode === 'get') return kept(OK)
+  if (subscription.mode === 'get') return durable(OK)
   const next = store.firstMessage(queue.rcvId)
-  if (next === undefined) return kept(OK)
+  if (next === undefined) return durable(OK)
   markDelivered(core, subscription, next)
-  return kept(messageReply(queue, next))
+  return durable(messageReply(queue, next))
 }

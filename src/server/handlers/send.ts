@@ -2,14 +2,20 @@ import type { Command } from '../../protocol/command.ts'
 import { idFromBytes, type MsgId } from '../../protocol/ids.ts'
 import { ID_SIZE, maxMessageLength } from '../../protocol/limits.ts'
 import type { OrdinaryMessage, QueueRec } from '../../store/store.ts'
+import type { RequiredKeys } from '../authorization.ts'
 import { seconds } from '../core.ts'
 import { pushMessage } from '../delivery.ts'
 import { notify } from '../notifications.ts'
-import { blockedError, fail, kept, OK, type Context, type Outcome } from '../outcome.ts'
+import { blockedError, fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
 import { isSecuredInvitation } from './link.ts'
 
+/** SEND is authorised with the sender's key once there is one, and comes without an authorization before that. */
+export function senderKey(queue: QueueRec): RequiredKeys {
+  return queue.senderKey === undefined ? 'anyone' : [queue.senderKey]
+}
+
 /** SEND: stores a message, and hands it on if nothing is before it. */
-export function send(context: Context, command: Extract<Command, { type: 'SEND' }>, queue: QueueRec): Outcome {
+export function send(context: Context, command: Command<'SEND'>, queue: QueueRec): Outcome {
   const { core } = context
   const { store, stats, policy } = core
   if (command.body.length > maxMessageLength(context.version)) {
@@ -43,5 +49,5 @@ export function send(context: Context, command: Extract<Command, { type: 'SEND' 
     stats.msgSentNtf++
     if (queue.notifier !== undefined) notify(core, queue.notifier, message)
   }
-  return kept(OK)
+  return durable(OK)
 }

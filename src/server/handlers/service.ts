@@ -7,7 +7,7 @@ import { deliverServiceMessages, deliverServiceNotifications, takeService } from
  * SUBS, NSUBS: subscribes a service to all its queues at once. The client's own count and hash are only compared, for
  * the statistics; the reply carries ours, and what waits in the queues follows.
  */
-export function subscribeService(context: Context, command: Extract<Command, { type: 'SUBS' | 'NSUBS' }>): Outcome {
+export function subscribeService(context: Context, command: Command<'SUBS' | 'NSUBS'>): Outcome {
   const { core, session } = context
   const service = session.link.service
   if (service === undefined || core.store.service(service.serviceId) === undefined) return fail({ type: 'AUTH' })

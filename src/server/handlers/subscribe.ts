@@ -1,6 +1,7 @@
+import type { Command } from '../../protocol/command.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { endSubscription, pushFirst } from '../delivery.ts'
-import { fail, kept, type Context, type Outcome } from '../outcome.ts'
+import { fail, durable, type Context, type Outcome } from '../outcome.ts'
 import { associateQueue } from '../services.ts'
 import type { Subscription } from '../subscriber.ts'
 
@@ -8,7 +9,7 @@ import type { Subscription } from '../subscriber.ts'
  * SUB: makes this connection the queue's only recipient, before the reply leaves. The first message follows the reply
  * as an event. In the session of a service the queue becomes the service's, in any other session it stops being one's.
  */
-export function subscribe(context: Context, queue: QueueRec): Outcome {
+export function subscribe(context: Context, _: Command<'SUB'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const known = session.subscriptions.get(queue.rcvId)
   if (known?.mode === 'get') {
@@ -27,7 +28,7 @@ export function subscribe(context: Context, queue: QueueRec): Outcome {
   if (known === undefined && hasMessage) core.stats.qSub++
   const serviceId = session.link.service?.serviceId
   const reply = { type: 'SOK', ...(serviceId && { serviceId }) } as const
-  return associated ? kept(reply) : { reply }
+  return associated ? durable(reply) : { reply }
 }
 
 /** Registers a new subscription of this connection; the connection that had it is told. */

@@ -1,35 +1,29 @@
-import { commandTable, type CommandType, type Party } from '../../protocol/command-table.ts'
+import type { Party } from '../../protocol/command-table.ts'
 import type { Reply } from '../../protocol/reply.ts'
 import type { CounterName, Stats } from './counters.ts'
 
-const COUNTED_BATCHES: Partial<Record<CommandType, CounterName>> = {
-  SUB: 'qSubAllB',
-  DEL: 'qDeletedAllB',
-  NDEL: 'ntfDeletedB',
-  NSUB: 'ntfSubB',
-}
-
 /**
  * The commands of one received block. Several of the same party, all of recipients or all of notifiers, are a batch, and
- * the first one gives its name to it (SMP server behaviour §2).
+ * the first one says how the batch is counted (SMP server behaviour §2).
  */
 export class ReceivedBatch {
-  #first: CommandType | undefined
+  #counter: CounterName | undefined
   #party: Party | 'mixed' | undefined
   #commands = 0
 
-  /** Notes a command whose syntax and credentials are in order. */
-  note(type: CommandType): void {
-    const { party } = commandTable[type]
-    this.#first ??= type
+  /**
+   * Notes a command whose syntax and credentials are in order.
+   *
+   * @param counter of batches that begin with this command
+   */
+  note(party: Party, counter: CounterName | undefined): void {
+    if (this.#commands === 0) this.#counter = counter
     this.#party = this.#party === undefined || this.#party === party ? party : 'mixed'
     this.#commands++
   }
 
   count(stats: Stats): void {
-    if (this.#first === undefined || this.#commands < 2 || this.#party === 'mixed') return
-    const counter = COUNTED_BATCHES[this.#first]
-    if (counter !== undefined) stats[counter]++
+    if (this.#counter !== undefined && this.#commands > 1 && this.#party !== 'mixed') stats[this.#counter]++
   }
 }
 

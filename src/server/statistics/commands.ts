@@ -1,19 +1,5 @@
-import type { CommandType } from '../../protocol/command-table.ts'
 import type { ServiceQueues } from '../../protocol/service-queues.ts'
-import type { CounterName, ServiceCounters, Stats } from './counters.ts'
-
-const REFUSALS: Partial<Record<CommandType, CounterName>> = {
-  SUB: 'qSubAuth',
-  SEND: 'msgSentAuth',
-  NSUB: 'ntfSubAuth',
-  GET: 'msgGetAuth',
-}
-
-/** Counts a command that was answered with ERR AUTH. */
-export function countRefused(stats: Stats, type: CommandType): void {
-  const counter = REFUSALS[type]
-  if (counter !== undefined) stats[counter]++
-}
+import type { ServiceCounters } from './counters.ts'
 
 /** Counts how the queues that a service claims to have compare with those that the relay knows of. */
 export function countComparison(stats: ServiceCounters, claimed: ServiceQueues, own: ServiceQueues): void {
