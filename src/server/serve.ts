@@ -10,6 +10,7 @@ import { answerWith, type RequestHandler } from '../transport/web-requests.ts'
 import type { Core, Policy, ProxyPolicy } from './core.ts'
 import { redeliverAll } from './delivery.ts'
 import { NameResolver, type NameResolverOptions } from './name-resolver.ts'
+import { readLive } from './observe.ts'
 import { pooledRandom } from '../crypto/random.ts'
 import { RelayPool, type RelayPoolOptions } from './relay-pool.ts'
 import { Scheduler } from './scheduler.ts'
@@ -117,7 +118,10 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   state.core = core
   const sessions = new Set<Session>()
   const listeners: Listener[] = []
-  const statistics = new Statistics({ core, sessions, listeners }, options.statistics)
+  const statistics = new Statistics(
+    { stats: core.stats, counts: () => store.counts(), live: () => readLive({ core, sessions, listeners }), now, log },
+    options.statistics,
+  )
   try {
     await statistics.restore()
   } catch (error) {

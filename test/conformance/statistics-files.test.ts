@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -11,7 +12,6 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { AppError } from '../../src/errors/app-error.ts'
 import { ok } from './setting.ts'
 import { until, withTunedRelay } from './tuned.ts'
 
@@ -182,21 +182,36 @@ describe('the snapshot', () => {
     await relay.restart()
   })
 
-  test('that is damaged is told with its line and what to do, and nothing is touched', async () => {
+  const asideFiles = (): string[] =>
+    readdirSync(directory).filter((name) => name.startsWith('smp-server-stats.log.damaged-'))
+
+  test.each<[string, (before: string) => string]>([
+    ['damaged', (before) => before.replace(/^msgSent=.*$/m, 'msgSent=many')],
+    ['cut off', (before) => before.slice(0, 400)],
+    ['empty', () => ''],
+    ['full of zeros, as after a power loss', (before) => '\0'.repeat(before.length)],
+    ['foreign', () => 'a diary\n'],
+  ])('that is %s is set aside unchanged, and the relay counts from zero', async (_, change) => {
     await relay.stop()
-    const damaged = text(files.snapshot).replace(/^msgSent=.*$/m, 'msgSent=many')
+    const damaged = change(text(files.snapshot))
     writeFileSync(files.snapshot, damaged)
-    const fault: unknown = await relay.restart().catch((error: unknown) => error)
-    expect(fault).toBeInstanceOf(AppError)
-    expect(fault).toMatchObject({
-      code: 'STATISTICS_FILE',
-      message: `The counters in ${files.snapshot} cannot be read: line 25: msgSent has no value that can be understood.`,
-    })
-    expect(text(files.snapshot)).toBe(damaged)
-    rmSync(files.snapshot)
-    // The store was closed again, so that it can be opened once more.
+    relay.advance(1)
     await relay.restart()
-    expect(relay.serving.stats.msgSent).toBe(0)
+    expect(relay.serving.stats).toMatchObject({ msgSent: 0, qCreated: 0 })
+    const client = await relay.connect()
+    await client.createQueue()
+    await until('it is saved', () => existsSync(files.snapshot) && text(files.snapshot).includes('qCreated=1\n'))
+    expect(asideFiles().map((name) => text(join(directory, name)))).toContain(damaged)
+  })
+
+  test('that is a directory is set aside, and the relay counts from zero', async () => {
+    await relay.stop()
+    rmSync(files.snapshot)
+    mkdirSync(files.snapshot)
+    relay.advance(1)
+    await relay.restart()
+    await until('it is saved', () => existsSync(files.snapshot) && statSync(files.snapshot).isFile())
+    expect(asideFiles().some((name) => statSync(join(directory, name)).isDirectory())).toBe(true)
   })
 })
 

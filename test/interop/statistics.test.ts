@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -92,13 +92,20 @@ describe('the statistics of a running relay', () => {
     await stop(second, signal)
   })
 
-  test('that are damaged keep it from starting, with a line and a remedy', () => {
+  test.each([
+    ['damaged', 'fromTime=2026-11-22T22:21:28Z\nqCreated=eight\n', 'line 2: qCreated has an invalid value'],
+    ['empty, as a full disk leaves them,', '', 'line 1: the end of the file is missing'],
+  ])('that are %s are set aside, and the relay starts', async (_, content, fault) => {
     const snapshot = join(relay.state, 'smp-server-stats.log')
-    writeFileSync(snapshot, 'fromTime=2026-11-22T22:21:28Z\nqCreated=eight\n')
-    const { status, stdout } = relay.run(['start'])
-    expect(status).toBe(1)
-    expect(stdout).toContain(`The counters in ${snapshot} cannot be read: line 2: qCreated`)
-    expect(stdout).toContain(`mv ${snapshot} ${snapshot}.damaged`)
+    writeFileSync(snapshot, content)
+    const running = await start()
+    await running.shows(/counting starts at zero/)
+    expect(running.output.stdout + running.output.stderr).toContain(`${snapshot} cannot be read (${fault})`)
+    await oneMessage()
+    await stop(running, 'SIGINT')
+    expect(readFileSync(snapshot, 'utf8')).toContain('\nmsgSent=1\n')
+    const aside = readdirSync(relay.state).filter((name) => name.startsWith('smp-server-stats.log.damaged-'))
+    expect(aside.some((name) => readFileSync(join(relay.state, name), 'utf8') === content)).toBe(true)
   })
 
   test('are served to nobody when their port is taken, and the relay runs', async () => {

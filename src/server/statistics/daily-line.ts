@@ -1,6 +1,6 @@
 import type { StoreCounts } from '../../store/store.ts'
-import type { Period } from './active-queues.ts'
-import type { NameCounters, ProxyCounters, ServiceCounters, Stats } from './counters.ts'
+import { activeSets, periods, type Period } from './active-queues.ts'
+import { counterGroups, counterNames, counterRows, groupNames, savedMembers, type Stats } from './counters.ts'
 
 const MONDAY = 1
 const DAY_MS = 86_400_000
@@ -20,51 +20,46 @@ export function endedPeriods(now: number): Period[] {
   ]
 }
 
+const COLUMNS = 101
+
+/** Columns of numbers that are not counters. */
+const DATE_COLUMN = 1
+const ACTIVE_COLUMNS = { activeQueues: 7, activeQueuesNtf: 12 } as const
+const STORE_COLUMNS: Readonly<Record<keyof StoreCounts, readonly number[]>> = {
+  queues: [15, 61],
+  messages: [16],
+  notifiers: [67],
+  notifications: [76],
+  rcvServices: [77],
+  ntfServices: [78],
+  rcvServiceQueues: [79],
+  ntfServiceQueues: [80],
+}
+
 /**
  * A line of `smp-server-stats.daily.log`: 101 columns without quotes, in the order that SMP relays have had since their
- * first version, with new columns at the end only.
+ * first version, with new columns at the end only. Columns of counters that no relay has any more are 0.
  *
  * @param now milliseconds since the epoch, at the end of the period
  */
 export function dailyLine(stats: Stats, counts: StoreCounts, now: number): string {
+  const columns = Array.from({ length: COLUMNS }, (): string | number => 0)
+  const set = (column: number | undefined, value: string | number): void => {
+    if (column !== undefined) columns[column - 1] = value
+  }
+  set(DATE_COLUMN, new Date(stats.fromTime).toISOString().slice(0, 10))
   const ended = endedPeriods(now)
-  const active = (set: 'activeQueues' | 'activeQueuesNtf'): (number | '')[] =>
-    (['day', 'week', 'month'] as const).map((period) =>
-      ended.includes(period) ? stats.activeQueues.size(set, period) : '',
-    )
-  // Columns of counters that no relay has any more.
-  const retired = 0
-  const { rcvServices, ntfServices, names } = stats
-  const columns = [
-    [new Date(stats.fromTime).toISOString().slice(0, 10), stats.qCreated, stats.qSecured, stats.qDeletedAll],
-    [stats.msgSent, stats.msgRecv, ...active('activeQueues')],
-    [stats.msgSentNtf, stats.msgRecvNtf, ...active('activeQueuesNtf')],
-    [counts.queues, counts.messages, stats.msgExpired, stats.qDeletedNew, stats.qDeletedSecured],
-    [...proxied(stats.pRelays), ...proxied(stats.pRelaysOwn)],
-    [...proxied(stats.pMsgFwds), ...proxied(stats.pMsgFwdsOwn), stats.pMsgFwdsRecv],
-    [stats.qSub, stats.qSubAuth, stats.qSubDuplicate, stats.qSubProhibited],
-    [stats.msgSentAuth, stats.msgSentQuota, stats.msgSentLarge],
-    [stats.msgNtfs, stats.msgNtfNoSub, stats.msgNtfLost, retired],
-    [stats.msgRecvGet, stats.msgGet, stats.msgGetNoMsg, stats.msgGetAuth, stats.msgGetDuplicate],
-    [stats.msgGetProhibited, retired, retired, retired, counts.queues],
-    [stats.ntfCreated, stats.ntfDeleted, stats.ntfSub, stats.ntfSubAuth, stats.ntfSubDuplicate, counts.notifiers],
-    [stats.qDeletedAllB, stats.qSubAllB, stats.qSubEnd, stats.qSubEndB],
-    [stats.ntfDeletedB, stats.ntfSubB, stats.msgNtfsB, stats.msgNtfExpired, counts.notifications],
-    [counts.rcvServices, counts.ntfServices, counts.rcvServiceQueues, counts.ntfServiceQueues],
-    [...served(rcvServices), ...served(ntfServices), ...named(names)],
-  ]
-  return columns.flat().join(',')
-}
-
-function proxied(counters: ProxyCounters): number[] {
-  return [counters.requests, counters.successes, counters.errorsConnect, counters.errorsCompat, counters.errorsOther]
-}
-
-function served(counters: ServiceCounters): number[] {
-  const { assocNew, assocDuplicate, assocUpdated, assocRemoved, subCount, subDuplicate, subQueues, subEnd } = counters
-  return [assocNew, assocDuplicate, assocUpdated, assocRemoved, subCount, subDuplicate, subQueues, subEnd]
-}
-
-function named({ reqs, succ, notFound, resolverErrs, disabled }: NameCounters): number[] {
-  return [reqs, succ, notFound, resolverErrs, disabled]
+  for (const active of activeSets) {
+    for (const [index, period] of periods.entries()) {
+      set(ACTIVE_COLUMNS[active] + index, ended.includes(period) ? stats.activeQueues.size(active, period) : '')
+    }
+  }
+  for (const [name, value] of Object.entries(counts) as [keyof StoreCounts, number][]) {
+    for (const column of STORE_COLUMNS[name]) set(column, value)
+  }
+  for (const name of counterNames) set(counterRows[name].day, stats[name])
+  for (const group of groupNames) {
+    for (const [index, { value }] of savedMembers(stats, group).entries()) set(counterGroups[group].day + index, value)
+  }
+  return columns.join(',')
 }

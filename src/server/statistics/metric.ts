@@ -1,6 +1,8 @@
 import type { StoreCounts } from '../../store/store.ts'
 import type { Live } from './live.ts'
-import type { Stats } from './counters.ts'
+import { counterGroups, counterRows, type CounterName, type GroupName, type Stats } from './counters.ts'
+
+const PREFIX = 'simplex_smp_'
 
 /** What metrics are made from. */
 export interface Facts {
@@ -36,24 +38,59 @@ export interface MetricGroup {
   readonly metrics: readonly Metric[]
 }
 
-type Read = (facts: Facts) => number
-
-export function counter(name: string, help: string, note: string, read: Read): Metric {
-  return { name: `simplex_smp_${name}`, type: 'counter', help, samples: (facts) => [{ value: read(facts), note }] }
-}
-
-export function gauge(name: string, help: string, note: string | undefined, read: Read): Metric {
+/** A metric of one value that is no counter. */
+export function gauge(name: string, help: string, note: string | undefined, read: (facts: Facts) => number): Metric {
   const samples = (facts: Facts): Sample[] => [{ value: read(facts), ...(note !== undefined && { note }) }]
-  return { name: `simplex_smp_${name}`, type: 'gauge', help, samples }
+  return { name: PREFIX + name, type: 'gauge', help, samples }
 }
 
-/** A counter for each of several kinds, told apart by labels. */
-export function counters(
-  name: string,
-  help: string,
-  kinds: readonly (readonly [labels: Readonly<Record<string, string>>, note: string, read: Read])[],
-): Metric {
-  const samples = (facts: Facts): Sample[] =>
-    kinds.map(([labels, note, read]) => ({ labels, note, value: read(facts) }))
-  return { name: `simplex_smp_${name}`, type: 'counter', help, samples }
+/** The metrics of these counters, which may share them; in the order in which each is named first. */
+export function counters(...names: readonly CounterName[]): Metric[] {
+  return [...new Set(names.map((name) => counterRows[name].metric))].map((metric) => {
+    const sharing = names.filter((name) => counterRows[name].metric === metric)
+    return {
+      name: PREFIX + metric,
+      type: 'counter',
+      help: sharing.map((name) => counterRows[name].help).find((help) => help !== undefined) ?? '',
+      samples: ({ stats }) =>
+        sharing.map((name) => {
+          const { labels, note = name } = counterRows[name]
+          return { value: stats[name], note, ...(labels && { labels }) }
+        }),
+    }
+  })
+}
+
+/** Where the counters of a group are shown. */
+interface GroupMetrics {
+  readonly group: GroupName
+  /** Tells it from others that have the same metrics. */
+  readonly labels?: Readonly<Record<string, string>>
+  readonly note: (rowNote: string) => string
+}
+
+/** The metrics of groups with the same rows; each group has its samples in every one of them. */
+export function groupCounters(
+  prefix: string,
+  what: string,
+  groups: readonly [GroupMetrics, ...GroupMetrics[]],
+): Metric[] {
+  const rows = Object.entries(counterGroups[groups[0].group].rows)
+  return [...new Set(rows.map(([, { metric }]) => metric))].map((metric) => {
+    const sharing = rows.filter(([, row]) => row.metric === metric)
+    const [[, first] = []] = sharing
+    return {
+      name: `${PREFIX}${prefix}_${metric}`,
+      type: first?.kind ?? 'counter',
+      help: `${what}${first?.help ?? ''}`,
+      samples: ({ stats }) =>
+        groups.flatMap(({ group, labels: groupLabels, note }) =>
+          sharing.map(([name, row]) => {
+            const values: Readonly<Record<string, number>> = stats[group]
+            const labels = { ...groupLabels, ...row.labels }
+            return { value: values[name] ?? 0, labels, note: note(row.note) }
+          }),
+        ),
+    }
+  })
 }

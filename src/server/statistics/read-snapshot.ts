@@ -1,15 +1,7 @@
 import { idFromBytes, type RcvId } from '../../protocol/ids.ts'
-import { activeSets, type ActiveSet, type Period } from './active-queues.ts'
-import { proxyGroups, serviceGroups, type Stats } from './counters.ts'
-import {
-  plainNames,
-  proxyNames,
-  QUEUE_COUNT,
-  RECEIVED_FORWARDS,
-  RESOLVER_BLOCK,
-  resolverNames,
-  serviceNames,
-} from './snapshot-names.ts'
+import { activeSets, periods, type ActiveSet, type Period } from './active-queues.ts'
+import { counterGroups, counterNames, counterRows, groupNames, savedMembers, type Stats } from './counters.ts'
+import { QUEUE_COUNT } from './write-snapshot.ts'
 
 /** What is wrong with a snapshot, and in which line. */
 export interface SnapshotFault {
@@ -19,7 +11,8 @@ export interface SnapshotFault {
 
 export type ReadResult = { readonly unknown: readonly string[] } | { readonly fault: SnapshotFault }
 
-type Setter = (value: string) => boolean
+/** What to do with a value, or undefined when it makes no sense. */
+type Setter = (value: string) => (() => void) | undefined
 
 const COUNT = /^\d{1,15}$/
 const HASH = /^-?\d{1,20}$/
@@ -32,13 +25,14 @@ const RETIRED_NAMES = ['qSubNoMsg', QUEUE_COUNT]
 /**
  * Reads what {@link snapshotText} or another SMP relay of any version wrote into counters that are at zero. What such a
  * file does not have stays zero. Names that are not known, as a later version may have them, are passed over. With a
- * fault, `stats` is not to be used.
+ * fault, `stats` is as it was.
  */
 export function readSnapshot(text: string, stats: Stats): ReadResult {
   if (!text.endsWith('\n')) return { fault: { line: lineCount(text), what: 'the end of the file is missing' } }
   const setters = settersOf(stats)
   const seen = new Set<string>()
   const unknown: string[] = []
+  const changes: (() => void)[] = []
   let block = ''
   for (const [index, line] of text.slice(0, -1).split('\n').entries()) {
     const fault = (what: string): ReadResult => ({ fault: { line: index + 1, what } })
@@ -48,18 +42,20 @@ export function readSnapshot(text: string, stats: Stats): ReadResult {
       continue
     }
     const [, name, value] = /^([A-Za-z0-9]+)=(.*)$/.exec(line) ?? []
-    if (name === undefined || value === undefined) return fault('it is not a name with a value')
+    if (name === undefined || value === undefined) return fault('not a name with a value')
     // One counter stands behind a block without a header of its own.
     const setter = setters.get(`${block}:${name}`) ?? setters.get(`:${name}`)
     seen.add(name)
     if (setter !== undefined) {
-      if (!setter(value)) return fault(`${name} has no value that can be understood`)
+      const change = setter(value)
+      if (change === undefined) return fault(`${name} has an invalid value`)
+      changes.push(change)
     } else if (!RETIRED_BLOCKS.includes(block) && !RETIRED_NAMES.includes(name)) unknown.push(name)
   }
   const missing = REQUIRED.find((name) => !seen.has(name))
-  return missing === undefined
-    ? { unknown }
-    : { fault: { line: lineCount(text), what: `the file ends without ${missing}` } }
+  if (missing !== undefined) return { fault: { line: lineCount(text), what: `the file ends without ${missing}` } }
+  for (const change of changes) change()
+  return { unknown }
 }
 
 function lineCount(text: string): number {
@@ -71,11 +67,10 @@ function settersOf(stats: Stats): Map<string, Setter> {
   const setters = new Map<string, Setter>()
   setters.set(':fromTime', (value) => {
     const time = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value) ? Date.parse(value) : NaN
-    stats.fromTime = time
-    return !Number.isNaN(time)
+    return Number.isNaN(time) ? undefined : () => (stats.fromTime = time)
   })
-  for (const name of plainNames) {
-    if (name !== QUEUE_COUNT)
+  for (const name of counterNames) {
+    if (counterRows[name].unsaved !== true)
       setters.set(
         `:${name}`,
         counter((count) => (stats[name] = count)),
@@ -86,68 +81,39 @@ function settersOf(stats: Stats): Map<string, Setter> {
     ':qDeleted',
     counter((count) => (stats.qDeletedAll = count)),
   )
-  setters.set(
-    `:${RECEIVED_FORWARDS}`,
-    counter((count) => (stats[RECEIVED_FORWARDS] = count)),
-  )
-  for (const group of proxyGroups) {
-    for (const name of proxyNames)
+  for (const group of groupNames) {
+    const counters: Record<string, number> = stats[group]
+    for (const { name, saved } of savedMembers(stats, group)) {
       setters.set(
-        `${group}:${name}`,
-        counter((count) => (stats[group][name] = count)),
-      )
-  }
-  for (const group of serviceGroups) {
-    for (const [written, name] of serviceNames) {
-      setters.set(
-        `${group}:${written}`,
-        counter((count) => (stats[group][name] = count)),
+        `${counterGroups[group].block}:${saved}`,
+        counter((count) => (counters[name] = count)),
       )
     }
-  }
-  for (const name of resolverNames) {
-    setters.set(
-      `${RESOLVER_BLOCK}:${name}`,
-      counter((count) => (stats.names[name] = count)),
-    )
   }
   for (const set of activeSets) {
-    for (const period of ['day', 'week', 'month'] as const) {
-      setters.set(`${set}:${period}Hashes`, hashes(stats, set, period))
-      setters.set(`${set}:${period}`, ids(stats, set, period))
+    for (const period of periods) {
+      setters.set(`${set}:${period}Hashes`, activeQueues(stats, set, period, [HASH]))
+      setters.set(`${set}:${period}`, activeQueues(stats, set, period))
     }
   }
-  for (const period of ['day', 'week', 'month'] as const) {
-    setters.set(`:${period}MsgQueues`, hashes(stats, 'activeQueues', period))
-  }
+  for (const period of periods) setters.set(`:${period}MsgQueues`, activeQueues(stats, 'activeQueues', period))
   return setters
 }
 
 function counter(set: (count: number) => void): Setter {
+  return (value) => (COUNT.test(value) ? () => set(Number(value)) : undefined)
+}
+
+/** Hashes separated by commas; the oldest relays saved the recipient ids themselves. */
+function activeQueues({ activeQueues }: Stats, set: ActiveSet, period: Period, forms = [HASH, ID]): Setter {
   return (value) => {
-    if (!COUNT.test(value)) return false
-    set(Number(value))
-    return true
-  }
-}
-
-function hashes(stats: Stats, set: ActiveSet, period: Period): Setter {
-  return list(HASH, (text) => stats.activeQueues.restore(set, period, BigInt(text)))
-}
-
-/** Older relays saved the recipient ids themselves. */
-function ids(stats: Stats, set: ActiveSet, period: Period): Setter {
-  return list(ID, (text) => {
-    stats.activeQueues.restoreId(set, period, idFromBytes<RcvId>(Buffer.from(text, 'base64url')))
-  })
-}
-
-function list(form: RegExp, add: (text: string) => void): Setter {
-  return (value) => {
-    if (value === '') return true
-    const items = value.split(',')
-    if (!items.every((item) => form.test(item))) return false
-    for (const item of items) add(item)
-    return true
+    const items = value === '' ? [] : value.split(',')
+    if (!items.every((item) => forms.some((form) => form.test(item)))) return undefined
+    return () => {
+      for (const item of items) {
+        if (HASH.test(item)) activeQueues.restore(set, period, BigInt(item))
+        else activeQueues.restoreId(set, period, idFromBytes<RcvId>(Buffer.from(item, 'base64url')))
+      }
+    }
   }
 }

@@ -1,13 +1,15 @@
-import { copyFile, readFile } from 'node:fs/promises'
-import { AppError } from '../../errors/app-error.ts'
+import { copyFile, readFile, rename } from 'node:fs/promises'
+import type { Logger } from '../../config/log.ts'
+import type { StoreCounts } from '../../store/store.ts'
+import { textPieces, writeDurably } from '../../system/durable-file.ts'
+import { errorCode } from '../../system/error-code.ts'
 import { every } from '../timer.ts'
-import { beginPeriod } from './counters.ts'
+import { beginPeriod, type Stats } from './counters.ts'
 import { dailyLine, endedPeriods, nextMidnight } from './daily-line.ts'
 import { exposition } from './exposition.ts'
-import { readLive, type Observed } from './live.ts'
+import type { Live } from './live.ts'
 import type { Facts } from './metric.ts'
 import { readSnapshot } from './read-snapshot.ts'
-import { textPieces, writeDurably } from '../../system/durable-file.ts'
 import { appendLine } from './text-file.ts'
 import { snapshotText } from './write-snapshot.ts'
 
@@ -27,6 +29,18 @@ export interface StatisticsOptions {
   readonly version?: string
 }
 
+/** What the statistics are about. */
+export interface StatisticsSource {
+  readonly stats: Stats
+  /** What is in the store. */
+  readonly counts: () => StoreCounts
+  /** Who is connected and subscribed. */
+  readonly live: () => Promise<Live>
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  readonly log: Logger
+}
+
 /** Sums only, for the operator's tools: the group of the relay may be given to another program. */
 const SUMS_MODE = 0o640
 const SNAPSHOT_MODE = 0o600
@@ -38,52 +52,51 @@ const LOOK_EVERY_MS = 60_000
 
 /** Keeps the statistics of a relay across restarts, and writes them where the operator wants them. */
 export class Statistics {
-  readonly #observed: Observed
+  readonly #source: StatisticsSource
   readonly #options: StatisticsOptions
   /** When the next daily line is due, milliseconds since the epoch. */
   #lineDue: number
   /** Lines of ended periods that are not in the file yet, because of a full disk for instance. */
   readonly #lines: string[] = []
   #saveTookMs = 0
+  /** False while a file that is not ours stands in the place of the snapshot. */
+  #isSaving = true
   /** Files are written one after the other. */
   #writing: Promise<void> = Promise.resolve()
 
-  constructor(observed: Observed, options: StatisticsOptions = {}) {
-    this.#observed = observed
+  constructor(source: StatisticsSource, options: StatisticsOptions = {}) {
+    this.#source = source
     this.#options = options
-    this.#lineDue = nextMidnight(observed.core.now())
+    this.#lineDue = nextMidnight(source.now())
   }
 
   /**
-   * Goes on with the counters that this or another SMP relay saved when it ended, before anything is counted.
-   *
-   * @throws AppError `STATISTICS_FILE`
+   * Continues with the counters that this or another SMP relay saved when it stopped. A file that cannot be used is set
+   * aside, and the counting begins at zero: statistics never keep a relay from serving.
    */
   async restore(): Promise<void> {
     const { daily } = this.#options
     if (daily === undefined) return
     const { snapshot } = daily
-    const { log, stats } = this.#observed.core
-    const text = await readText(snapshot)
-    if (text === undefined) return
+    const { log } = this.#source
+    const read = await readCounters(snapshot, this.#source.stats)
+    if (read === 'none') return
     log.note(`restoring server stats from file ${snapshot}`)
-    const result = readSnapshot(text, stats)
-    if ('fault' in result) {
-      throw new AppError(
-        'STATISTICS_FILE',
-        `The counters in ${snapshot} cannot be read: line ${result.fault.line}: ${result.fault.what}.`,
-        `Move it away to begin at zero: mv ${snapshot} ${snapshot}.damaged (queues and messages are elsewhere).`,
-      )
+    if ('fault' in read) {
+      await this.#setAside(snapshot, read.fault)
+      return
     }
-    if (result.unknown.length > 0) log.warn(`counters that are not known here are lost: ${result.unknown.join(', ')}`)
-    await copyFile(snapshot, `${snapshot}.bak`)
+    if (read.unknown.length > 0) log.warn(`counters unknown to this version are dropped: ${read.unknown.join(', ')}`)
+    await copyFile(snapshot, `${snapshot}.bak`).catch((error: unknown) => {
+      log.warn(`no copy of ${snapshot} was made`, { error })
+    })
     log.note('server stats restored')
   }
 
   /** Begins to write; what it returns is to be stopped before the last {@link save}. */
   begin(): { stop(): void }[] {
     const { daily, metrics } = this.#options
-    const { log, now } = this.#observed.core
+    const { log, now } = this.#source
     const untilLine = (): number => Math.max(1, Math.min(this.#lineDue - now(), LOOK_EVERY_MS))
     const untilSave = (): number => Math.max(daily?.saveEveryMs ?? SAVE_EVERY_MS, this.#saveTookMs / SAVE_SHARE)
     return [
@@ -95,12 +108,11 @@ export class Statistics {
   /** Begins a new period if it is time to, and writes the line of the one that is over. */
   async writeDueLine(): Promise<void> {
     const { daily } = this.#options
-    const { core } = this.#observed
-    const now = core.now()
+    const { stats, counts } = this.#source
+    const now = this.#source.now()
     if (daily === undefined) return
     if (now >= this.#lineDue) {
-      const { stats } = core
-      this.#lines.push(dailyLine(stats, core.store.counts(), now))
+      this.#lines.push(dailyLine(stats, counts(), now))
       stats.activeQueues.end(endedPeriods(now))
       beginPeriod(stats, now)
       this.#lineDue = nextMidnight(now)
@@ -117,8 +129,8 @@ export class Statistics {
   /** Saves the counters, as at the end of the relay. */
   async save(): Promise<void> {
     const { daily } = this.#options
-    if (daily === undefined) return
-    const { log } = this.#observed.core
+    if (daily === undefined || !this.#isSaving) return
+    const { log } = this.#source
     log.note(`saving server stats to file ${daily.snapshot}`)
     await this.#save()
     log.note('server stats saved')
@@ -129,24 +141,36 @@ export class Statistics {
     return exposition(await this.#facts())
   }
 
+  /** Moves a file of counters out of the way under a name of its own; one that cannot be moved is not overwritten. */
+  async #setAside(snapshot: string, fault: string): Promise<void> {
+    const { log, now } = this.#source
+    const aside = `${snapshot}.damaged-${new Date(now()).toISOString().replace(/\.\d+Z$|[-:]/g, '')}`
+    const text = `the counters in ${snapshot} cannot be read (${fault}); counting starts at zero`
+    try {
+      await rename(snapshot, aside)
+      log.warn(`${text}, and the file is kept as ${aside}`)
+    } catch (error) {
+      this.#isSaving = false
+      log.warn(`${text}, and is not saved until the file is moved away and the relay restarted`, { error })
+    }
+  }
+
   async #writeMetrics(file: string): Promise<void> {
-    const text = exposition(await this.#facts(), this.#observed.core.now())
+    const text = exposition(await this.#facts(), this.#source.now())
     await this.#write(() => writeDurably(file, text, { mode: SUMS_MODE, ifExists: 'replace' }))
   }
 
   async #facts(): Promise<Facts> {
-    const { stats, store } = this.#observed.core
-    const counts = store.counts()
-    const live = await readLive(this.#observed)
-    return { stats, counts, live, version: this.#options.version ?? '' }
+    const { stats, counts, live } = this.#source
+    return { stats, counts: counts(), live: await live(), version: this.#options.version ?? '' }
   }
 
   async #save(): Promise<void> {
     const { daily } = this.#options
-    if (daily === undefined) return
-    const { stats, store } = this.#observed.core
+    if (daily === undefined || !this.#isSaving) return
+    const { stats, counts } = this.#source
     const beganMs = performance.now()
-    const text = snapshotText(stats, store.counts().queues)
+    const text = snapshotText(stats, counts().queues)
     await this.#write(() =>
       writeDurably(daily.snapshot, textPieces(text), { mode: SNAPSHOT_MODE, ifExists: 'replace' }),
     )
@@ -160,16 +184,14 @@ export class Statistics {
   }
 }
 
-async function readText(path: string): Promise<string | undefined> {
+type CountersRead = 'none' | { readonly unknown: readonly string[] } | { readonly fault: string }
+
+async function readCounters(path: string, stats: Stats): Promise<CountersRead> {
   try {
-    return await readFile(path, 'latin1')
+    const result = readSnapshot(await readFile(path, 'latin1'), stats)
+    return 'fault' in result ? { fault: `line ${result.fault.line}: ${result.fault.what}` } : result
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw new AppError(
-      'STATISTICS_FILE',
-      `The counters in ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
-      'Give the file to the user that runs the relay (chown), or move it away to begin at zero.',
-      { cause: error },
-    )
+    if (errorCode(error) === 'ENOENT') return 'none'
+    return { fault: error instanceof Error ? error.message : String(error) }
   }
 }

@@ -1,20 +1,20 @@
 import { activeSets, periods } from './active-queues.ts'
-import { proxyGroups, serviceGroups, type Stats } from './counters.ts'
-import {
-  plainNames,
-  proxyNames,
-  QUEUE_COUNT,
-  RECEIVED_FORWARDS,
-  RESOLVER_BLOCK,
-  resolverNames,
-  serviceNames,
-} from './snapshot-names.ts'
+import { counterGroups, counterNames, counterRows, groupNames, savedMembers, type Stats } from './counters.ts'
 
 const HASHES_PER_PIECE = 1000
 
+/** Number of stored queues, behind the counter of blocked ones; for information only. */
+export const QUEUE_COUNT = 'qCount'
+const BEFORE_QUEUE_COUNT = 'qBlocked'
+
+/** Stands behind the blocks of proxying, without a header of its own. */
+const FORWARDS_RECEIVED = 'pMsgFwdsRecv'
+const BEFORE_FORWARDS_RECEIVED = 'pMsgFwdsOwn'
+
 /**
  * The text of `smp-server-stats.log` piece by piece, so that the hashes of many queues are never in memory as one text.
- * The counters are read when the first piece is asked for.
+ * The counters are read when the first piece is asked for. The names and their order are an interface to other SMP
+ * relays: whoever switches between them keeps the counters.
  *
  * @param queues number of stored queues
  */
@@ -35,21 +35,19 @@ export function* snapshotText(stats: Stats, queues: number): Generator<string, v
 
 function* counterLines(stats: Stats, queues: number): Iterable<string> {
   yield `fromTime=${new Date(stats.fromTime).toISOString()}`
-  for (const name of plainNames) yield `${name}=${name === QUEUE_COUNT ? queues : stats[name]}`
+  for (const name of counterNames) {
+    if (counterRows[name].unsaved === true || name === FORWARDS_RECEIVED) continue
+    yield `${name}=${stats[name]}`
+    if (name === BEFORE_QUEUE_COUNT) yield `${QUEUE_COUNT}=${queues}`
+  }
 }
 
 function* groupLines(stats: Stats): Iterable<string> {
-  for (const group of proxyGroups) {
-    yield `${group}:`
-    for (const name of proxyNames) yield `${name}=${stats[group][name]}`
+  for (const group of groupNames) {
+    yield `${counterGroups[group].block}:`
+    for (const { saved, value } of savedMembers(stats, group)) yield `${saved}=${value}`
+    if (group === BEFORE_FORWARDS_RECEIVED) yield `${FORWARDS_RECEIVED}=${stats[FORWARDS_RECEIVED]}`
   }
-  yield `${RECEIVED_FORWARDS}=${stats[RECEIVED_FORWARDS]}`
-  for (const group of serviceGroups) {
-    yield `${group}:`
-    for (const [written, name] of serviceNames) yield `${written}=${stats[group][name]}`
-  }
-  yield `${RESOLVER_BLOCK}:`
-  for (const name of resolverNames) yield `${name}=${stats.names[name]}`
 }
 
 function* hashPieces(hashes: Iterable<bigint>): Iterable<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { idFromBytes, type RcvId } from '../../../../src/protocol/ids.ts'
-import { counterNames, newStats, proxyGroups, serviceGroups } from '../../../../src/server/statistics/counters.ts'
+import { counterNames, groupNames, newStats } from '../../../../src/server/statistics/counters.ts'
 import { dailyLine, endedPeriods, nextMidnight } from '../../../../src/server/statistics/daily-line.ts'
 import type { StoreCounts } from '../../../../src/store/store.ts'
 
@@ -50,8 +50,8 @@ const numbered = () => {
   ])
   let next = 100
   for (const name of counterNames) values.set(name, (stats[name] = next++))
-  for (const group of [...proxyGroups, ...serviceGroups, 'names'] as const) {
-    const counters = stats[group] as unknown as Record<string, number>
+  for (const group of groupNames) {
+    const counters = stats[group] as Record<string, number>
     for (const name of Object.keys(counters)) values.set(`${group}.${name}`, (counters[name] = next++))
   }
   const id = (index: number) => idFromBytes<RcvId>(Buffer.alloc(24, index))

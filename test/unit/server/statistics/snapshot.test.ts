@@ -3,7 +3,14 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { idFromBytes, type RcvId } from '../../../../src/protocol/ids.ts'
 import { activeSets, periods } from '../../../../src/server/statistics/active-queues.ts'
-import { counterNames, newStats, proxyGroups, type Stats } from '../../../../src/server/statistics/counters.ts'
+import {
+  counterNames,
+  counterRows,
+  groupNames,
+  newStats,
+  savedMembers,
+  type Stats,
+} from '../../../../src/server/statistics/counters.ts'
 import { readSnapshot } from '../../../../src/server/statistics/read-snapshot.ts'
 import { snapshotText } from '../../../../src/server/statistics/write-snapshot.ts'
 
@@ -60,6 +67,14 @@ describe('a snapshot of another SMP relay', () => {
     expect(numbers.activeQueues.size('activeQueues', 'week')).toBe(3)
   })
 
+  test('of version 3, with the ids of the active queues, is read', () => {
+    const v3 = readFileSync(new URL('../../../samples/statistics/version-3.log', import.meta.url), 'latin1')
+    const stats = read(v3)
+    expect(stats).toMatchObject({ qCreated: 3, qSecured: 2, qDeletedAll: 1, msgSent: 10, msgRecv: 9 })
+    stats.activeQueues.add(idFromBytes<RcvId>(Buffer.alloc(24)), false)
+    for (const period of periods) expect(stats.activeQueues.size('activeQueues', period)).toBe(1)
+  })
+
   test('of a later version is read too, and what is lost is named', () => {
     const stats = empty()
     expect(readSnapshot(`${sample}rslvCached=5\n`, stats)).toEqual({ unknown: ['rslvCached'] })
@@ -73,23 +88,17 @@ describe('a damaged snapshot', () => {
     return 'fault' in result ? result.fault : undefined
   }
 
+  test('leaves the counters at zero', () => {
+    const stats = empty()
+    expect(readSnapshot(sample.replace('msgNtfsB=', 'msgNtfsB=x'), stats)).toHaveProperty('fault')
+    expect(textOf(stats)).toBe(textOf(empty()))
+  })
+
   test.each([
-    [
-      'no number',
-      sample.replace('qSecured=5', 'qSecured=five'),
-      { line: 3, what: 'qSecured has no value that can be understood' },
-    ],
-    [
-      'no hash',
-      sample.replace('dayHashes=', 'dayHashes=x'),
-      { line: 46, what: 'dayHashes has no value that can be understood' },
-    ],
-    [
-      'no time',
-      sample.replace('2026-11-22', '2026-99-22'),
-      { line: 1, what: 'fromTime has no value that can be understood' },
-    ],
-    ['no name', sample.replace('qSub=0', '\0\0\0\0'), { line: 10, what: 'it is not a name with a value' }],
+    ['no number', sample.replace('qSecured=5', 'qSecured=five'), { line: 3, what: 'qSecured has an invalid value' }],
+    ['no hash', sample.replace('dayHashes=', 'dayHashes=x'), { line: 46, what: 'dayHashes has an invalid value' }],
+    ['no time', sample.replace('2026-11-22', '2026-99-22'), { line: 1, what: 'fromTime has an invalid value' }],
+    ['no name', sample.replace('qSub=0', '\0\0\0\0'), { line: 10, what: 'not a name with a value' }],
     ['its end lost', sample.slice(0, 400), { line: 29, what: 'the end of the file is missing' }],
     [
       'its end lost at a line',
@@ -116,15 +125,16 @@ describe('a damaged snapshot', () => {
 test('every counter, and every set, comes back', () => {
   const stats = empty()
   let next = 1
-  const kept = counterNames.filter((name) => !name.startsWith('rcvServicesSub'))
-  for (const name of kept) stats[name] = next++
-  for (const group of proxyGroups) stats[group].errorsOther = next++
-  stats.ntfServices.assocUpdated = next++
-  stats.names.disabled = next
+  const saved = counterNames.filter((name) => counterRows[name].unsaved !== true)
+  for (const name of saved) stats[name] = next++
+  for (const group of groupNames) {
+    const counters: Record<string, number> = stats[group]
+    for (const { name } of savedMembers(stats, group)) counters[name] = next++
+  }
   for (let id = 0; id < 3000; id++) stats.activeQueues.add(idFromBytes<RcvId>(Buffer.from(String(id))), id % 3 === 0)
   const again = read(textOf(stats))
-  for (const name of kept) expect([name, again[name]]).toEqual([name, stats[name]])
-  for (const group of [...proxyGroups, 'ntfServices', 'names'] as const) expect(again[group]).toEqual(stats[group])
+  for (const name of saved) expect([name, again[name]]).toEqual([name, stats[name]])
+  for (const group of groupNames) expect(again[group]).toEqual(stats[group])
   for (const set of activeSets) {
     for (const period of periods) {
       expect(new Set(again.activeQueues.hashes(set, period))).toEqual(new Set(stats.activeQueues.hashes(set, period)))

@@ -2,12 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import {
-  runtimeFacts,
-  runtimeLines,
-  threadLines,
-  threadsOf,
-} from '../../../../src/server/control-port/process-facts.ts'
+import { runtimeFacts, runtimeLines, threadLines, threadsOf } from '../../../src/server/process-facts.ts'
 
 let proc: string
 beforeEach(() => (proc = mkdtempSync(join(tmpdir(), 'smp-proc-'))))
