@@ -5,6 +5,7 @@ import type { Context } from './context.ts'
 import { Refusal } from '../errors/refusal.ts'
 import { print } from './output.ts'
 import { withPrompt } from './prompt.ts'
+import { errorCode } from '../system/error-code.ts'
 
 export function addDelete(program: Command, { paths }: Context): void {
   program
@@ -28,12 +29,12 @@ export function addDelete(program: Command, { paths }: Context): void {
  */
 async function deleteDirectory(path: string): Promise<void> {
   const names = await readdir(path).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    if (errorCode(error) === 'ENOENT') return []
     throw error
   })
   for (const name of names) await rm(join(path, name), { recursive: true, force: true })
   await rm(path, { recursive: true, force: true }).catch((error: unknown) => {
-    if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM')) return
+    if (['EACCES', 'EPERM'].includes(errorCode(error) ?? '')) return
     throw error
   })
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { AppError } from '../errors/app-error.ts'
+import type { ErrorCode } from '../errors/codes.ts'
 import { errorCode } from './error-code.ts'
 
 /** Larger than every file with one key, encrypted or not. */
@@ -33,7 +34,8 @@ export async function withRegularFile<T>(
   hint: string,
   use: (file: FileHandle, size: number) => Promise<T>,
 ): Promise<T> {
-  const fault = (code: string, what: string, remedy = hint): AppError => new AppError(code, `${path} ${what}.`, remedy)
+  const fault = (code: ErrorCode, what: string, remedy = hint): AppError =>
+    new AppError(code, `${path} ${what}.`, remedy)
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     switch (errorCode(error)) {
       case 'ENOENT':

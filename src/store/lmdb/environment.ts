@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { AppError } from '../../errors/app-error.ts'
+import { errorCode } from '../../system/error-code.ts'
 import { copyingProcess, removeCopy } from './copy-mark.ts'
 
 /** Of the layout and of all records; a store of a newer format is refused. */
@@ -210,12 +211,7 @@ export function cannotOpen(path: string, cause: unknown): AppError {
   const reason = cause instanceof Error ? cause.message : String(cause)
   const [code, remedy] =
     errorCode(cause) === 'EACCES' || errorCode(cause) === 'EROFS' || errorCode(cause) === 'EPERM'
-      ? ['STORE_NOT_WRITABLE', 'Let the user that runs the server own the directory and its files.']
-      : ['STORE_UNREADABLE', 'Check the disk and the files in it, or restore them from a backup.']
+      ? (['STORE_NOT_WRITABLE', 'Let the user that runs the server own the directory and its files.'] as const)
+      : (['STORE_UNREADABLE', 'Check the disk and the files in it, or restore them from a backup.'] as const)
   return new AppError(code, `The message store ${path} cannot be opened: ${reason}.`, remedy, { cause })
-}
-
-function errorCode(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
-  return typeof error.code === 'string' ? error.code : undefined
 }

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
+import type { ErrorCode } from '../../errors/codes.ts'
 import type { CommandRunner } from '../../system/command.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import type { PlanStep } from './plan.ts'
@@ -113,7 +114,7 @@ async function succeed(
   run: CommandRunner,
   program: string,
   args: readonly string[],
-  code: string,
+  code: ErrorCode,
   name: string,
 ): Promise<string> {
   const result = await run(program, args).catch((error: unknown) => {

@@ -50,7 +50,7 @@ export function isForAnother(isRoot: boolean, relayUid: number | undefined): boo
 }
 
 /** What root is told who would have to run that tor, since there is no key yet. */
-export function ownAsRoot(ini: string): Finding & { readonly remedy: string } {
+export function ownAsRoot(ini: string): Finding & { readonly code: 'OWN_AS_ROOT'; readonly remedy: string } {
   const text = `${ini} belongs to another user, whose tor root should not run.`
   const remedy = 'Run it as that user: sudo -u USER smp-server tor setup --own'
   return { level: 'stop', code: 'OWN_AS_ROOT', text, remedy }

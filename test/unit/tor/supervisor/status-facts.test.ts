@@ -147,7 +147,13 @@ describe('the status of an onion service that is not healthy names the first thi
   it.each<[string, Partial<Observed>, FactName, RegExp, RegExp]>([
     ['none was set up', { form: undefined }, 'setup', /no onion service/, /tor setup/],
     ['its key is lost', { key: undefined }, 'key', /missing/, /backup/],
-    ['its key cannot be read', { key: new AppError('X', 'It cannot be read.', 'chown it.') }, 'key', /cannot/, /chown/],
+    [
+      'its key cannot be read',
+      { key: new AppError('ONION_KEY_UNREADABLE', 'It cannot be read.', 'chown it.') },
+      'key',
+      /cannot/,
+      /chown/,
+    ],
     ['others may read its key', { key: { hostname, mode: 0o640 } }, 'key', /mode 0640/, /^chmod 600 .*onion\.key$/],
     ['its name is not in the address', { configured: [] }, 'name', /not in \[TRANSPORT\] host/, /tor setup/],
     ['the address has another name', { configured: [other] }, 'name', /names elbq.*that of opzu/, /bring back the key/],

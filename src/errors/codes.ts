@@ -1,0 +1,551 @@
+/*
+ * Every error code with what causes it and how to cure it, by area. `docs/errors.md` is generated from this list
+ * (npm run docs). A new `AppError` needs an entry here: its code is typed.
+ */
+
+export interface ErrorEntry {
+  /** What has happened, in one or two sentences. */
+  readonly cause: string
+  /** What to do, with the command to run. */
+  readonly cure: string
+}
+
+export const ERROR_AREAS = {
+  'Command line': {
+    INIT_FILES: {
+      cause: 'The INI file is missing, but files of an identity are there. `init` would replace them.',
+      cure: 'Restore `smp-server.ini`, or move the named files away and run `smp-server init` again.',
+    },
+    INPUT_ENDED: {
+      cause: 'A question was asked and the input ended: stdin is empty or not a terminal.',
+      cure: 'Run the command on a terminal, or pass `-y` so that nothing is asked.',
+    },
+    OPTIONS: {
+      cause: 'Two of the given options contradict each other.',
+      cure: 'Leave one of them out; `smp-server help COMMAND` lists the options.',
+    },
+    PASSPHRASE_DIFFERENT: {
+      cause: 'The passphrase was typed twice, and not the same.',
+      cure: 'Run the command again.',
+    },
+    PASSPHRASE_FILE: {
+      cause: 'The file given with `--passphrase-file` does not hold exactly one line.',
+      cure: 'Write the passphrase as the only line of the file.',
+    },
+    PASSPHRASE_MISSING: {
+      cause: 'A passphrase is needed and there is no terminal to ask for it.',
+      cure: 'Pass `--passphrase-file FILE`, or set `SMP_ONION_PASSPHRASE` in the environment.',
+    },
+    PASSPHRASE_SHORT: {
+      cause: 'The passphrase has fewer than 8 characters.',
+      cure: 'Use a longer one, for example four random words.',
+    },
+    PASSWORD_FILE: {
+      cause: 'The first line of the file given with `--password-file` is not a password that apps can send.',
+      cure: 'Write a password of letters, digits and symbols into the first line, without blanks, `@`, `:` and `/`.',
+    },
+  },
+
+  Configuration: {
+    HOST_OTHER_ONION: {
+      cause: '`host` in `[TRANSPORT]` contains an onion address whose key this relay does not have.',
+      cure: 'Restore the key with `smp-server tor key restore FILE` or `tor key import FILE`, or remove the address from `host`.',
+    },
+    INI_CHANGED: {
+      cause: 'The INI file was changed by another program while the command was working on it.',
+      cure: 'Run the command again.',
+    },
+    INI_UNREADABLE: {
+      cause: 'The INI file is missing or cannot be read.',
+      cure: 'Run `smp-server init` if there is none yet; otherwise run the command as the user that owns the file.',
+    },
+    INI_VALUE: {
+      cause:
+        'A setting in the INI file is missing or has a value that is not allowed. The message names file and line.',
+      cure: 'Fix the line. `smp-server init --help` and the comments in the file say what is allowed.',
+    },
+    INI_WRITE: {
+      cause: 'A setting cannot be written, because a damaged line above it makes the rest of the INI file unreadable.',
+      cure: 'Fix that line, or put `#` in front of it, and run the command again.',
+    },
+    TOR_CONTROL: {
+      cause: '`control` in `[TOR]` is neither the path of a socket nor a port of this machine.',
+      cure: 'Correct it, or put `#` in front of the line: the control socket is then found automatically.',
+    },
+  },
+
+  'Files and directories': {
+    DIRECTORY_MISSING: {
+      cause: 'A directory of the relay does not exist, and this user may not create it.',
+      cure: 'Create it as root with the `install -d` command from the message.',
+    },
+    DISK_FULL: {
+      cause: 'No space is left on the file system.',
+      cure: 'Free some space and run the command again. Nothing was lost.',
+    },
+    FILE_EMPTY: { cause: 'The named file is empty.', cure: 'Pass the right file.' },
+    FILE_EXISTS: {
+      cause: 'The command would overwrite a file, and never does so.',
+      cure: 'Choose another name, or move the file away.',
+    },
+    FILE_KIND: {
+      cause: 'The path leads to a directory, device or pipe where a file is needed, or passes through a file.',
+      cure: 'Pass the path of a file.',
+    },
+    FILE_MISSING: { cause: 'The named file or directory does not exist.', cure: 'Check the path.' },
+    FILE_OWNER: {
+      cause: 'Files of the relay belong to another user, typically because a command was run as root.',
+      cure: 'Give them back with the `chown` command from the message.',
+    },
+    FILE_PERMISSION: {
+      cause: 'This user may not open or change the file.',
+      cure: 'Run the command as the user that owns the relay, or give the directories to that user with `chown -R`.',
+    },
+    FILE_READ_ONLY: {
+      cause: 'The file system is mounted read-only.',
+      cure: 'Remount it for writing, or use another directory.',
+    },
+    FILE_TOO_LONG: { cause: 'The file is too large to be a key.', cure: 'Pass the file with the key.' },
+    FILE_UNREADABLE: {
+      cause: 'The file cannot be read by this user.',
+      cure: 'Run the command as the user that owns the file.',
+    },
+  },
+
+  'Identity and certificates': {
+    BAD_CHAIN: {
+      cause: 'The certificates do not form a chain that apps accept.',
+      cure: 'Leave only the first certificate in `server.crt`, and renew it with `smp-server cert`.',
+    },
+    BAD_CREDENTIALS: {
+      cause: 'A file of the identity does not contain the key or certificate that belongs there.',
+      cure: 'Restore it from a backup. `server.crt` and `server.key` can be renewed with `smp-server cert`.',
+    },
+    BAD_FINGERPRINT: {
+      cause: 'The file `fingerprint` is not the hash of the certificate in `ca.crt`.',
+      cure: 'Restore the `ca.crt` that belongs to it. If `ca.crt` is the right one, write its fingerprint (in the message) into the file.',
+    },
+    CA_KEY: {
+      cause: '`ca.key` is missing, unreadable, or not the key of `ca.crt`. Only this key can sign a new certificate.',
+      cure: 'Copy it back from where you keep it, run `smp-server cert`, and remove it again.',
+    },
+    CERTIFICATE: {
+      cause: 'A certificate file contains no certificate in PEM format.',
+      cure: 'Restore it from a backup.',
+    },
+    COMMON_NAME: {
+      cause: 'The host cannot be the name in a certificate: that has 1 to 64 printable ASCII characters.',
+      cure: 'Put a shorter host first; apps do not look at this name.',
+    },
+    EXPIRED: { cause: 'A certificate of the relay has expired.', cure: 'Renew it: `smp-server cert`.' },
+    FINGERPRINT: {
+      cause: 'The file `fingerprint` is missing.',
+      cure: 'Restore it from a backup.',
+    },
+    KEY_MISMATCH: {
+      cause: '`server.key` is not the key of `server.crt`.',
+      cure: 'Restore the pair that belongs together, or make a new one: `smp-server cert`.',
+    },
+    NO_CREDENTIALS: {
+      cause: 'Files of the identity are missing.',
+      cure: 'Restore them from a backup: `smp-server restore FILE`.',
+    },
+    NO_FINGERPRINT: {
+      cause: 'The file `fingerprint` is missing.',
+      cure: 'If `ca.crt` is the right one, write the fingerprint from the message into the file.',
+    },
+    NOT_YET_VALID: {
+      cause: 'A certificate is not valid yet: usually the clock of this machine is slow.',
+      cure: 'Set the clock, for example with `timedatectl set-ntp true`.',
+    },
+    UNREADABLE: {
+      cause: 'A file of the identity cannot be read.',
+      cure: 'Make it readable for the user of the relay.',
+    },
+  },
+
+  Ports: {
+    ADDRESS_NOT_LOCAL: {
+      cause: '`listen_host` in `[TRANSPORT]` is not an address of this machine.',
+      cure: 'Choose one that `ip address` shows.',
+    },
+    PORT_FORBIDDEN: {
+      cause: 'Ports below 1024 need a privilege that this user does not have.',
+      cure: 'Set `AmbientCapabilities=CAP_NET_BIND_SERVICE` in the systemd unit, or choose a port from 1024 up.',
+    },
+    PORT_IN_USE: {
+      cause: 'Another program listens on the port. The message names it when it could be found.',
+      cure: 'Stop that program, or choose another port in the INI file.',
+    },
+  },
+
+  Store: {
+    STORE_COPYING: {
+      cause: 'Another command is copying the store.',
+      cure: 'Wait until it has finished.',
+    },
+    STORE_FORMAT: {
+      cause: 'The store was written by a newer version of this program.',
+      cure: 'Install that version or a later one. The store was not changed.',
+    },
+    STORE_IN_USE: {
+      cause: 'A running relay has the store open.',
+      cure: 'Stop that relay first, for example with `systemctl stop smp-server`.',
+    },
+    STORE_NOT_WRITABLE: {
+      cause: 'The user of the relay may not write to the store, typically after a command was run as root.',
+      cure: 'Give the store to that user with `chown -R`.',
+    },
+    STORE_UNREADABLE: {
+      cause: 'The store cannot be opened. The message has the reason.',
+      cure: 'Check the disk, or restore a backup: `smp-server restore FILE`.',
+    },
+    STORE_NOT_A_DIRECTORY: {
+      cause: 'A file stands where the directory of the store should be.',
+      cure: 'Move the file away.',
+    },
+    UPSTREAM_FILE: {
+      cause: 'A file of upstream `smp-server` that is to be imported is damaged. The message names the line.',
+      cure: 'Restore the file from a backup, or move it away to continue without its content.',
+    },
+    UPSTREAM_FILE_EXISTS: {
+      cause: 'The export would overwrite a file.',
+      cure: 'Move that file away and run the command again.',
+    },
+    UPSTREAM_WARNING: {
+      cause: 'A record in a file of upstream `smp-server` cannot be imported.',
+      cure: 'Run `smp-server start --skip-warnings` to continue without it.',
+    },
+  },
+
+  'Web site': {
+    SITE_HOLDS_KEYS: {
+      cause:
+        'The directory of the web site contains the configuration or state of the relay, which would be published.',
+      cure: 'Set `static_path` in `[WEB]` to a directory for the site only.',
+    },
+  },
+
+  'Backup and restore': {
+    BACKUP_CONTENT: {
+      cause: 'The backup could be decrypted, but its content is incomplete, damaged or from a newer version.',
+      cure: 'Use another backup, or install the version that the message names.',
+    },
+    BACKUP_DAMAGED: {
+      cause: 'The encrypted file was changed or cut off after it was written.',
+      cure: 'Use another copy of the backup.',
+    },
+    BACKUP_KIND: {
+      cause: 'The file is not a backup that was encrypted with a passphrase.',
+      cure: 'Pass a file that `smp-server backup` has written.',
+    },
+    BACKUP_LIMIT: {
+      cause: 'A file that belongs to the relay is larger than a backup can hold.',
+      cure: 'Move that file away and run the command again.',
+    },
+    BACKUP_PASSPHRASE: {
+      cause: 'The passphrase does not open the backup.',
+      cure: 'Run the command again with the passphrase that the backup was made with.',
+    },
+    BACKUP_TAKE_OVER: {
+      cause: 'Files of upstream `smp-server` are still to be imported, so the store is not complete yet.',
+      cure: 'Start the relay once, which imports them, and run the backup again.',
+    },
+    RELAY_IDENTITY: {
+      cause: 'Certificates, key and fingerprint of the relay do not belong together.',
+      cure: 'Restore the files that were made together.',
+    },
+    RELAY_ONION: {
+      cause: '`host` contains an onion address whose key the relay does not have.',
+      cure: 'Restore the key with `smp-server tor key restore FILE`, or remove the address from `host`.',
+    },
+    RESTORE_NOT_EMPTY: {
+      cause: 'A relay is restored only into empty directories, and these are not.',
+      cure: 'Move away what is there, and run the command again.',
+    },
+  },
+
+  'Tor processes': {
+    NO_SERVICE_MANAGER: {
+      cause: 'A Tor instance of the system needs systemd, and this machine was not booted with it.',
+      cure: 'Let the relay run its own Tor: `smp-server tor setup --own`.',
+    },
+    SYSTEMCTL: {
+      cause: 'systemd could not start or stop a unit.',
+      cure: 'Look at its log with the `journalctl` command from the message.',
+    },
+    TOR_CLIENT_OFFLINE: {
+      cause: 'The Tor client cannot connect to the Tor network.',
+      cure: 'Check the Internet connection and the firewall; where Tor is blocked, set bridges in `torrc_extra` of `[TOR]`.',
+    },
+    TOR_DIRECTORY: {
+      cause: 'Tor cannot use its data directory, usually because it belongs to another user.',
+      cure: 'Run the command as the user that owns the state directory.',
+    },
+    TOR_ENDED: {
+      cause: 'Tor exited. The message has its last words.',
+      cure: 'Fix what it names and try again.',
+    },
+    TOR_EXTRA_RESERVED: {
+      cause: 'The file in `torrc_extra` sets an option that the relay sets itself.',
+      cure: 'Remove that line.',
+    },
+    TOR_EXTRA_UNREADABLE: {
+      cause: 'The file in `torrc_extra` cannot be read.',
+      cure: 'Check the path and its permissions, or remove the setting.',
+    },
+    TOR_FAULT: {
+      cause: 'Something unexpected failed while the onion service was set up. This is a fault of `smp-server`.',
+      cure: 'The relay retries. Please report it, with the log at `--log-level debug`.',
+    },
+    TOR_INSTANCE_CREATE: {
+      cause: '`tor-instance-create` failed.',
+      cure: 'Run it manually to see why, or let the relay run its own Tor: `smp-server tor setup --own`.',
+    },
+    TOR_INSTANCE_GROUP: {
+      cause: 'The user of the relay could not be added to the group of the Tor instance.',
+      cure: 'Add it with the `usermod` command from the message.',
+    },
+    TOR_INSTANCE_NAME: {
+      cause: 'The name of the Tor instance contains characters that are not allowed.',
+      cure: 'Use lower-case letters, digits and hyphens.',
+    },
+    TOR_INSTANCE_REMOVE: {
+      cause: 'The Tor instance could not be removed, because processes of its user are running.',
+      cure: 'Stop them (`pgrep -u USER` lists them) and run the command again.',
+    },
+    TOR_KEY: {
+      cause:
+        "The signing key of the Tor Project's package repository could not be downloaded or is not the expected one.",
+      cure: "Leave `--official-repo` out to install the distribution's package.",
+    },
+    TOR_MISSING: {
+      cause: 'The program `tor` is not installed, or this user may not run it.',
+      cure: 'Install it: `apt install tor`.',
+    },
+    APT: {
+      cause: 'The package manager could not install Tor. The message has its last line.',
+      cure: 'Run `apt install tor` manually, and run the command again.',
+    },
+    OWN_AS_ROOT: {
+      cause: 'The relay belongs to another user, and root must not run a Tor for that user.',
+      cure: 'Run the command as that user: `sudo -u USER smp-server tor setup --own`.',
+    },
+    TOR_RUNS_ALREADY: {
+      cause: 'Another process already runs a Tor in this data directory.',
+      cure: 'Stop that process first.',
+    },
+    TORRC_CHANGED: {
+      cause: 'A torrc was changed by another program while the command was working on it.',
+      cure: 'Run the command again.',
+    },
+    TORRC_FOREIGN: {
+      cause: 'A torrc contains settings that `smp-server` did not write, and would be replaced.',
+      cure: 'Choose another instance name with `--instance NAME`, or move that file away.',
+    },
+    TORRC_REFUSED: {
+      cause: 'Tor does not accept a setting.',
+      cure: 'Correct the line that the message names.',
+    },
+  },
+
+  "Tor's control port": {
+    TOR_AUTH_FAILED: {
+      cause: 'Tor refused the authentication.',
+      cure: 'Check that the cookie file belongs to this Tor.',
+    },
+    TOR_CONTROL_ABSENT: {
+      cause: 'No Tor answers at the control port or socket.',
+      cure: 'Start that Tor, for example with `systemctl start tor@smp`.',
+    },
+    TOR_CONTROL_CLOSED: {
+      cause: 'Tor closed the control connection, usually because it was stopped.',
+      cure: 'Start that Tor again.',
+    },
+    TOR_CONTROL_DENIED: {
+      cause: "This user may not open Tor's control socket.",
+      cure: 'Add the user to the group that owns the socket and restart the service.',
+    },
+    TOR_CONTROL_GARBLED: {
+      cause: "What answers does not speak Tor's control protocol.",
+      cure: 'Set `control` in `[TOR]` to the control socket, not to the SOCKS port.',
+    },
+    TOR_REFUSED: {
+      cause: 'Tor refused a command. The message has its own words.',
+      cure: 'Fix what they name; usually a setting in `[TOR]` does not fit this version of Tor.',
+    },
+    TOR_CONTROL_TIMEOUT: { cause: 'Tor did not answer in time.', cure: 'If this happens again, restart that Tor.' },
+    TOR_COOKIE_MISSING: {
+      cause: "Tor's authentication cookie does not exist.",
+      cure: 'Restart that Tor; it creates the file when it starts.',
+    },
+    TOR_COOKIE_UNREADABLE: {
+      cause: "Tor's authentication cookie cannot be read.",
+      cure: 'Set `CookieAuthFileGroupReadable 1` in that torrc, and add the user to the group that owns the file.',
+    },
+    TOR_PASSWORD_NEEDED: {
+      cause: 'Tor accepts only a password.',
+      cure: 'Add `CookieAuthentication 1` to that torrc.',
+    },
+  },
+
+  'Onion service': {
+    ADOPT_PORT: {
+      cause: 'The onion service does not lead to a port of this relay.',
+      cure: 'Pass another directory, or import its key only: `smp-server tor setup --import-key FILE`.',
+    },
+    ADOPT_UNKNOWN: {
+      cause: 'No torrc of this machine has an onion service with this directory.',
+      cure: 'Pass the `HiddenServiceDir` as it stands in the torrc.',
+    },
+    INTRO_DEFENCE: {
+      cause: 'Tor limits requests at the introduction points only for services in a torrc.',
+      cure: 'Add `--torrc-managed`, or use `--pow` instead.',
+    },
+    MANAGED_HAS_KEY: {
+      cause: 'The relay has the onion key, so the service cannot stay in a torrc.',
+      cure: 'Leave `--torrc-managed` out, or run `smp-server tor remove` first.',
+    },
+    NEEDS_ROOT: {
+      cause: 'The command changes files of the system, which only root may do.',
+      cure: 'Run it with `sudo`, or let the relay run its own Tor: `smp-server tor setup --own`.',
+    },
+    NO_ONION_HOST: {
+      cause: '`host` in `[TRANSPORT]` has no onion address, so there is nothing to check.',
+      cure: 'Run `smp-server tor setup`, or check the public names with `--clearnet`.',
+    },
+    NO_PAGES: {
+      cause: 'There is no web site that the onion address could lead to.',
+      cure: 'Set `http` in `[WEB]`, for example to 8000.',
+    },
+    NO_PUBLIC_HOST: {
+      cause: '`host` in `[TRANSPORT]` has no public name or IP address, so there is nothing to check.',
+      cure: 'Add it to `host`.',
+    },
+    NO_SOCKS: {
+      cause: 'No Tor of this machine has a SOCKS port.',
+      cure: 'Set `socks_proxy` in `[PROXY]` to the SOCKS port of a Tor.',
+    },
+    ONION_COLLISION: {
+      cause: 'This Tor already has a service with the same key, from its torrc or another program.',
+      cure: 'Remove the `HiddenServiceDir` with this key from that torrc and restart Tor.',
+    },
+    ONION_KEY_ANONYMOUS: {
+      cause: 'The key belongs to an anonymous onion service, and single-hop mode would reveal where that is.',
+      cure: 'Use another key. If nothing has to stay hidden: `smp-server tor key import FILE --from-anonymous`.',
+    },
+    ONION_KEY_DAMAGED: {
+      cause: 'The file is not the key of an onion service.',
+      cure: 'Restore it from a backup; it cannot be made again, and the onion address depends on it.',
+    },
+    ONION_KEY_ELSEWHERE: {
+      cause: 'With `mode = torrc` in `[TOR]`, Tor has the onion key and the relay does not.',
+      cure: 'Back up `hs_ed25519_secret_key` in its `HiddenServiceDir`, or run `smp-server tor remove` first.',
+    },
+    ONION_KEY_EXISTS: {
+      cause: 'An onion key appeared while the command was working.',
+      cure: 'Run the command again.',
+    },
+    ONION_KEY_FORMAT: {
+      cause: 'The file is not the secret key of a version 3 onion service.',
+      cure: 'Pass the `hs_ed25519_secret_key` of a Tor, or a file with `ED25519-V3:…`.',
+    },
+    ONION_KEY_LOST: {
+      cause: 'The onion key is missing although the onion address is in use.',
+      cure: 'Restore it with `smp-server tor key restore FILE`, or remove the address from `host` and run `smp-server tor setup`.',
+    },
+    ONION_KEY_MISSING: {
+      cause: 'This relay has no onion key.',
+      cure: 'Run `smp-server tor setup` first.',
+    },
+    ONION_KEY_NAME: {
+      cause: 'The address in a file beside the key is not the address of the key.',
+      cure: 'Find out which of the two is right; without that file the key can be imported.',
+    },
+    ONION_KEY_OTHER: {
+      cause: 'Another onion key is in the place where this one should go.',
+      cure: 'Back it up with `smp-server tor key backup FILE`, and repeat the command with the option that the message names.',
+    },
+    ONION_KEY_SINGLE_HOP: {
+      cause: 'The key belongs to a single-hop onion service, whose location may be known already.',
+      cure: 'Use a new key for an anonymous service.',
+    },
+    ONION_KEY_UNREADABLE: {
+      cause: 'The onion key cannot be read by this user.',
+      cure: 'Run the command as the user that owns the relay.',
+    },
+    ONION_KEY_UNWRITABLE: {
+      cause: 'The onion key cannot be written by this user.',
+      cure: 'Run the command as the user that owns the configuration directory.',
+    },
+    ONION_MISMATCH: {
+      cause: "Tor's onion address does not match the key.",
+      cure: 'Restore the key from a backup, and run `smp-server tor setup` again.',
+    },
+    ONION_MODE_UNKNOWN: {
+      cause: 'Nothing says whether the key belonged to a single-hop or an anonymous service.',
+      cure: 'Pass `--mode single-hop` or `--mode anonymous`.',
+    },
+    ONION_NOT_MADE: {
+      cause: 'Tor did not create the onion service in time.',
+      cure: 'Look at its log with the `journalctl` command from the message.',
+    },
+    ONION_ONLY_CLEARNET: {
+      cause: 'An anonymous service beside a public host reveals where it is.',
+      cure: 'Remove the public host from `host`. To do this anyway, pass `--yes-i-know`.',
+    },
+    ONION_UNPUBLISHED: {
+      cause: 'Tor failed to publish the descriptor of the onion service.',
+      cure: 'The relay restarts Tor by itself; `smp-server tor status` shows the state.',
+    },
+    ONION_UNREADABLE: {
+      cause: 'A file in the `HiddenServiceDir` cannot be read.',
+      cure: 'Run the command as root.',
+    },
+    REMOVE_UNFINISHED: {
+      cause: 'Not everything could be removed.',
+      cure: 'Fix what the message names and run `smp-server tor remove` again; it continues with the rest.',
+    },
+    ROTATION_HOST: {
+      cause: '`host` does not have the onion address that is to be replaced.',
+      cure: 'Run `smp-server tor setup` first.',
+    },
+    ROTATION_NONE: {
+      cause: 'No second onion address was prepared.',
+      cure: 'Begin with `smp-server tor rotate`.',
+    },
+    ROTATION_UNDER_WAY: {
+      cause: 'The onion address is being replaced.',
+      cure: 'Run `smp-server tor rotate --finish` or `--abort` first.',
+    },
+    SETUP_JOURNAL: {
+      cause: 'The record of what `tor setup` changed cannot be read or written.',
+      cure: 'Run the command as the user that owns the state directory, or remove the named file.',
+    },
+    SOCKS_PORTS: {
+      cause: 'All SOCKS ports that the relay would use are taken.',
+      cure: 'Set `socks_port` in `[TOR]` to a free port.',
+    },
+    TOR_CLOCK_WRONG: {
+      cause: 'The clock of this machine is wrong, so Tor cannot connect.',
+      cure: 'Set the clock, for example with `timedatectl set-ntp true`.',
+    },
+    TOR_NOT_ANONYMOUS: {
+      cause: 'This Tor runs in single-hop mode, which would reveal the anonymous service.',
+      cure: 'Run `smp-server tor setup --onion-only` again, and restart the Tor that it names.',
+    },
+    TOR_NOT_SINGLE_HOP: {
+      cause: 'This Tor does not run in single-hop mode, which cannot be changed while it runs.',
+      cure: 'Run `smp-server tor setup` again, and restart the Tor that it names.',
+    },
+    TOR_POW: {
+      cause: 'This version of Tor takes proof-of-work defences only in its torrc.',
+      cure: 'Install tor 0.4.9 or later, or remove `pow` from `[TOR]`.',
+    },
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, ErrorEntry>>>>
+
+type Areas = typeof ERROR_AREAS
+
+/** Every code of an `AppError`. */
+export type ErrorCode = { [Area in keyof Areas]: keyof Areas[Area] }[keyof Areas]
