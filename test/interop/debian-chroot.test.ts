@@ -95,18 +95,20 @@ describe.skipIf(!isRoot)('a fresh system', () => {
       )
       expect(await passwd('smp')).toMatch(/^smp:x:\d+:\d+::\/var\/opt\/simplex:\/bin\/sh$/)
       expect(await stat(configuration, state)).toEqual(['smp smp 700', 'smp smp 700'])
-      expect(await stat('/opt/smp-onion', '/opt/smp-onion/dist/cli/main.js')).toEqual([
+      expect(await stat('/opt/smp-onion', '/opt/smp-onion/current/dist/cli/main.js')).toEqual([
         'root root 755',
         'root root 755',
       ])
       expect(await stat('/etc/systemd/system/smp-server.service')).toEqual(['root root 644'])
       const strange = ['find', '/opt/smp-onion', '!', '-user', 'root', '-o', '!', '-type', 'l', '-perm', '/022']
       expect(await machine.succeeds(strange)).toBe('')
-      const development = await machine.run(['ls', '-d', '/opt/smp-onion/node_modules/vitest'])
+      const development = await machine.run(['ls', '-d', '/opt/smp-onion/current/node_modules/vitest'])
       expect(development.status).not.toBe(0)
       expect((await machine.run(['which', 'node'])).status).toBe(1)
-      const options = /^#!.* node (.*)$/m.exec(await machine.succeeds(['cat', '/opt/smp-onion/dist/cli/main.js']))?.[1]
-      expect(await machine.succeeds(['cat', '/opt/smp-onion/bin/smp-server'])).toContain(
+      const options = /^#!.* node (.*)$/m.exec(
+        await machine.succeeds(['cat', '/opt/smp-onion/current/dist/cli/main.js']),
+      )?.[1]
+      expect(await machine.succeeds(['cat', '/opt/smp-onion/current/bin/smp-server'])).toContain(
         `/bin/node" ${options ?? '?'} "`,
       )
       expect((await machine.runAsSmp('smp-server --version')).stdout).toMatch(/^SMP server v/)
@@ -429,7 +431,7 @@ async function serveWrongKey(): Promise<void> {
     const key = readFileSync('/root/key.pem'), cert = readFileSync('${certificate}')
     createServer({ key, cert }, (_, response) => response.end(readFileSync('/root/key.asc'))).listen(443, '127.0.0.1')`
   await machine.write('/root/serve.mjs', serve)
-  const node = '/opt/smp-onion/node/bin/node'
+  const node = '/opt/smp-onion/current/node/bin/node'
   await machine.succeeds(['systemd-run', '--quiet', '--unit=key-server', node, '/root/serve.mjs'])
   const fetched = [
     'curl',

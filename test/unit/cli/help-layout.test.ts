@@ -53,7 +53,7 @@ test('the top level lists the commands of other SMP servers and its own', () => 
   const text = helpText(program, context)
   const commands = (help: string): string[] => names(help.slice(help.indexOf('Available commands:')))
   const others = commands(recorded('smp-server-help.txt'))
-  expect(commands(text)).toEqual([...others, 'address', 'store', 'backup', 'restore', 'tor'])
+  expect(commands(text)).toEqual([...others, 'address', 'store', 'backup', 'restore', 'health', 'update', 'tor'])
   expect(text.split('\n').slice(0, 7)).toEqual([
     context.version,
     ...recorded('smp-server-help.txt').split('\n').slice(1, 7),
