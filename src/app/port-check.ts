@@ -1,4 +1,6 @@
 import { createServer } from 'node:net'
+import type { Logger } from '../config/log.ts'
+import type { Settings } from '../config/settings.ts'
 import { AppError } from '../errors/app-error.ts'
 import { DEFAULT_PORT } from '../protocol/server-address.ts'
 import { bind } from '../transport/bind.ts'
@@ -50,4 +52,32 @@ async function tryPort(port: number, host: string | undefined): Promise<AppError
     if (error instanceof AppError) return error
     throw error
   }
+}
+
+/** The settings without any port, for work on the store alone. */
+export function withoutPorts(settings: Settings): Settings {
+  return withPorts(settings, { ports: [], webSocketPorts: [], controlPort: undefined })
+}
+
+/**
+ * The settings with the ports that can be opened; the log says which are left out, and why.
+ *
+ * @throws whatever `checkPorts` throws
+ */
+export async function withOpenablePorts(settings: Settings, log: Logger): Promise<Settings> {
+  const { ports, webSocketPorts, listenHost, controlPort } = settings.transport
+  const smp = await checkPorts(ports, listenHost)
+  const webSocket = await checkOptionalPorts(webSocketPorts, listenHost)
+  for (const { message, remedy = '' } of [...smp.faults, ...webSocket.faults]) log.warn(`${message} ${remedy}`)
+  return withPorts(settings, { ports: smp.usable, webSocketPorts: webSocket.usable, controlPort })
+}
+
+type Ports = Pick<Settings['transport'], 'ports' | 'webSocketPorts' | 'controlPort'>
+
+/** A port of SMP that cannot be opened is no port for the site alone either. */
+function withPorts(settings: Settings, opened: Ports): Settings {
+  const { transport, web } = settings
+  const lost = transport.ports.filter((port) => !opened.ports.includes(port))
+  const https = web.https && lost.includes(web.https.port) ? undefined : web.https
+  return { ...settings, transport: { ...transport, ...opened }, web: { ...web, https } }
 }

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { choice } from '../config/key-values.ts'
-import { createLogger, type Logger, type LogLevel, logLevels } from '../config/log.ts'
-import type { Paths } from '../config/paths.ts'
+import { createLogger, type LogLevel, logLevels } from '../config/log.ts'
 import type { Settings } from '../config/settings.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import { checkAccess, rootWarning } from '../app/access.ts'
@@ -13,13 +12,13 @@ import { readFingerprint } from '../app/identity.ts'
 import { loadSettings } from '../app/load-settings.ts'
 import { reportReload } from '../app/reload.ts'
 import { serviceNotice } from '../app/service-notice.ts'
-import { openMetricsEndpoint } from '../app/metrics-endpoint.ts'
 import { addOptions, checked, valueOption } from './options.ts'
 import { print } from './output.ts'
-import { checkOptionalPorts, checkPorts } from '../app/port-check.ts'
+import { withOpenablePorts, withoutPorts } from '../app/port-check.ts'
+import { maintainStore, makeSite, type RunOptions, runRelay } from '../app/run-relay.ts'
+import { catchStopSignal } from '../app/stop-signal.ts'
 import { checkStorage } from '../app/storage-check.ts'
 import { identityLines, sourceCodeLines } from './summary-lines.ts'
-import { buildCommit, packageVersion } from '../app/version.ts'
 
 interface StartOptions {
   readonly maintenance?: true
@@ -64,123 +63,40 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))
 
   checkStorage(settings, paths)
-  const opened = options.maintenance ? NO_PORTS : await openablePorts(settings.transport, log)
-  const { ports, webSocketPorts } = opened
-  const site = options.maintenance ? undefined : await madeSite(settings, paths, log)
+  const opened = options.maintenance ? withoutPorts(settings) : await withOpenablePorts(settings, log)
+  const base = { settings: opened, paths, log, skipWarnings: options.skipWarnings === true }
+  const site = options.maintenance ? undefined : await makeSite(base)
+  const { ports, webSocketPorts } = opened.transport
   print(...bannerLines({ settings, paths, ports, webSocketPorts, site: siteState(settings, site) }))
-  await run(withPorts(settings, opened), options, { paths, log, site, written: settings })
+  await run({ ...base, site }, settings, options.maintenance === true)
 }
 
-async function madeSite(settings: Settings, paths: Paths, log: Logger): Promise<RequestHandler | undefined> {
-  const { prepareSite } = await import('../web/prepare-site.ts')
-  return await prepareSite({ settings, paths, log, build: { version: packageVersion(), commit: buildCommit() } })
-}
-
-async function run(
-  settings: Settings,
-  options: StartOptions,
-  {
-    paths,
-    log,
-    site,
-    written,
-  }: Pick<Context, 'paths'> & {
-    log: Logger
-    site: RequestHandler | undefined
-    /** The settings as the INI file has them. */
-    written: Settings
-  },
-): Promise<void> {
+/** @param written the settings as the INI file has them */
+async function run(options: RunOptions, written: Settings, maintenance: boolean): Promise<void> {
+  const { paths, log } = options
   const notice = serviceNotice(log)
-  const stopping = stopSignal({
-    ...(notice && {
-      onReload: () => {
-        notice.reloading()
-        void reportReload(written, paths, log).finally(() => notice.ready())
-      },
-    }),
-  })
+  const reload = (): void => {
+    notice?.reloading()
+    void reportReload(written, paths, log).finally(() => notice?.ready())
+  }
+  const stopping = catchStopSignal(notice && reload)
   try {
-    // The other commands need not wait until all of the relay is loaded.
-    const [{ startRelay }, { TorParts }] = await Promise.all([
-      import('../server/relay.ts'),
-      import('../app/tor-parts.ts'),
-    ])
-    const relay = await startRelay({
-      settings,
-      paths,
-      log,
-      version: packageVersion(),
-      site,
-      skipWarnings: options.skipWarnings === true,
-    })
-    if (options.maintenance) {
+    if (maintenance) {
+      await maintainStore(options)
       print("Server started in 'maintenance' mode, exiting")
-      await relay.stop()
       return
     }
-    const { ports, webSocketPorts } = settings.transport
-    log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}`)
-    const tor = TorParts.begin({ settings, paths, log })
-    const metrics = await openMetricsEndpoint({
-      port: settings.store.metricsPort,
-      relay: () => relay.statistics.metrics(),
-      onion: () => tor.onion,
-      log,
-    })
+    const relay = await runRelay(options)
     notice?.ready()
-    const end = await stopping.received
+    const reason = await stopping.received
     notice?.stopping()
-    if (end instanceof Error) log.error('the server failed and stops', { error: end })
-    else log.note(`Received ${end}, stopping server...`)
-    await metrics?.close()
-    await tor.stop()
-    log.note('Saving server state...')
+    if (reason instanceof Error) log.error('the server failed and stops', { error: reason })
+    else log.note(`Received ${reason}, stopping server...`)
     await relay.stop()
-    log.note('Server stopped')
-    if (end instanceof Error) throw end
+    if (reason instanceof Error) throw reason
   } finally {
     stopping.forgetErrors()
   }
-}
-
-/**
- * Resolves at the first signal to stop, or with an error that nobody caught. Later signals are ignored up to the end of
- * the process, so that nothing interrupts the saving. SIGHUP is the end of the terminal, but for a service it asks for a
- * reload.
- */
-function stopSignal({ onReload }: { onReload?: () => void } = {}): {
-  received: Promise<NodeJS.Signals | Error>
-  forgetErrors(): void
-} {
-  let resolveReceived: (reason: NodeJS.Signals | Error) => void
-  const received = new Promise<NodeJS.Signals | Error>((resolve) => {
-    resolveReceived = resolve
-  })
-  const listener = (reason: NodeJS.Signals | Error): void => resolveReceived(reason)
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, listener)
-  process.on('SIGHUP', onReload ?? listener)
-  process.on('uncaughtException', listener)
-  return { received, forgetErrors: () => process.off('uncaughtException', listener) }
-}
-
-type Ports = Pick<Settings['transport'], 'ports' | 'webSocketPorts' | 'controlPort'>
-
-const NO_PORTS: Ports = { ports: [], webSocketPorts: [], controlPort: undefined }
-
-async function openablePorts(transport: Settings['transport'], log: Logger): Promise<Ports> {
-  const smp = await checkPorts(transport.ports, transport.listenHost)
-  const webSocket = await checkOptionalPorts(transport.webSocketPorts, transport.listenHost)
-  for (const { message, remedy = '' } of [...smp.faults, ...webSocket.faults]) log.warn(`${message} ${remedy}`)
-  return { ports: smp.usable, webSocketPorts: webSocket.usable, controlPort: transport.controlPort }
-}
-
-/** The settings with the ports that can be opened; a port of SMP that cannot is no port for the site alone either. */
-function withPorts(settings: Settings, opened: Ports): Settings {
-  const { transport, web } = settings
-  const lost = transport.ports.filter((port) => !opened.ports.includes(port))
-  const https = web.https && lost.includes(web.https.port) ? undefined : web.https
-  return { ...settings, transport: { ...transport, ...opened }, web: { ...web, https } }
 }
 
 function siteState({ web }: Settings, site: RequestHandler | undefined): Site {

@@ -22,6 +22,8 @@ export interface Paths {
 
   /** The embedded storage of this relay. */
   readonly store: string
+  /** The way to the running relay from its own machine. */
+  readonly controlSocket: string
   /** Files of a relay that keeps everything in memory: its log of queues, and what it saves when it stops. */
   readonly storeLog: string
   readonly messagesLog: string
@@ -69,6 +71,7 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     webKey: join(configDir, 'web.key'),
     onionKey: join(configDir, 'onion.key'),
     store: join(stateDir, 'smp-server-store'),
+    controlSocket: join(stateDir, 'control.sock'),
     storeLog: join(stateDir, 'smp-server-store.log'),
     messagesLog: join(stateDir, 'smp-server-messages.log'),
     notificationsLog: join(stateDir, 'smp-server-ntfs.log'),

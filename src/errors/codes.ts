@@ -217,6 +217,17 @@ export const ERROR_AREAS = {
     },
   },
 
+  'Running relay': {
+    RELAY_QUESTION: {
+      cause: 'The running relay does not know what the command asks, because it is of another version.',
+      cure: 'Restart the relay after an update: `systemctl restart smp-server`.',
+    },
+    RELAY_SOCKET: {
+      cause: 'The running relay cannot be asked: its control socket belongs to another user, or it does not answer.',
+      cure: 'Run the command as the user of the relay or as root; if the relay hangs, look at its log and restart it.',
+    },
+  },
+
   Store: {
     STORE_COPYING: {
       cause: 'Another command is copying the store.',
@@ -587,3 +598,9 @@ type Areas = typeof ERROR_AREAS
 
 /** Every code of an `AppError`. */
 export type ErrorCode = { [Area in keyof Areas]: keyof Areas[Area] }[keyof Areas]
+
+const CODES: ReadonlySet<string> = new Set(Object.values(ERROR_AREAS).flatMap((area) => Object.keys(area)))
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return CODES.has(text)
+}

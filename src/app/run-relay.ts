@@ -1,0 +1,102 @@
+import type { Logger } from '../config/log.ts'
+import type { Paths } from '../config/paths.ts'
+import type { Settings } from '../config/settings.ts'
+import type { RequestHandler } from '../transport/web-requests.ts'
+import type { ServingRelay } from '../server/serve.ts'
+import { type ControlSocket, openControlSocket } from './control-socket/server.ts'
+import { openMetricsEndpoint } from './metrics-endpoint.ts'
+import { relayStatus } from './relay-status.ts'
+import type { TorParts } from './tor-parts.ts'
+import { buildCommit, packageVersion } from './version.ts'
+
+export interface RunOptions {
+  /** With the ports that can be opened. */
+  readonly settings: Settings
+  readonly paths: Paths
+  readonly log: Logger
+  /** The pages about the relay. */
+  readonly site?: RequestHandler | undefined
+  /** Go on after damage in upstream's files that can be skipped. */
+  readonly skipWarnings: boolean
+}
+
+/** The pages about the relay, made in `static_path`; `undefined` when there are none. */
+export async function makeSite({ settings, paths, log }: RunOptions): Promise<RequestHandler | undefined> {
+  const { prepareSite } = await import('../web/prepare-site.ts')
+  return await prepareSite({ settings, paths, log, build: { version: packageVersion(), commit: buildCommit() } })
+}
+
+/**
+ * Opens the store, expires old messages, and closes it again; opens no ports if `settings` has none.
+ *
+ * @throws whatever opening the store throws
+ */
+export async function maintainStore(options: RunOptions): Promise<void> {
+  const relay = await serve(options)
+  await relay.stop()
+}
+
+/** A relay with everything that runs beside it: onion service, metrics, control socket. */
+export interface RunningRelay {
+  /** Ends what runs beside the relay, then the relay, once its effects are durable. */
+  stop(): Promise<void>
+}
+
+/** @throws AppError when the relay cannot serve; nothing is left open then */
+export async function runRelay(options: RunOptions): Promise<RunningRelay> {
+  const { settings, paths, log } = options
+  const startedAt = new Date()
+  // The other commands need not wait until all of the relay is loaded.
+  const [relay, { TorParts }] = await Promise.all([serve(options), import('./tor-parts.ts')])
+  const beside = new Beside(relay, log)
+  try {
+    const { ports, webSocketPorts } = settings.transport
+    log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}`)
+    const tor = TorParts.begin({ settings, paths, log })
+    beside.tor = tor
+    const onion = (): TorParts['onion'] => tor.onion
+    beside.metrics = await openMetricsEndpoint({
+      port: settings.store.metricsPort,
+      relay: () => relay.statistics.metrics(),
+      onion,
+      log,
+    })
+    beside.socket = await openControlSocket({
+      path: paths.controlSocket,
+      log,
+      answers: { 'GET /status': () => relayStatus({ settings, paths, relay, onion: onion(), startedAt }) },
+    })
+  } catch (error) {
+    await beside.stop()
+    throw error
+  }
+  return { stop: () => beside.stop() }
+}
+
+async function serve({ settings, paths, log, site, skipWarnings }: RunOptions): Promise<ServingRelay> {
+  const { startRelay } = await import('../server/relay.ts')
+  return await startRelay({ settings, paths, log, version: packageVersion(), site, skipWarnings })
+}
+
+/** What has to be stopped, in this order; the relay itself comes last. */
+class Beside {
+  socket: ControlSocket | undefined
+  metrics: { close(): Promise<void> } | undefined
+  tor: TorParts | undefined
+  readonly #relay: ServingRelay
+  readonly #log: Logger
+
+  constructor(relay: ServingRelay, log: Logger) {
+    this.#relay = relay
+    this.#log = log
+  }
+
+  async stop(): Promise<void> {
+    await this.socket?.close()
+    await this.metrics?.close()
+    await this.tor?.stop()
+    this.#log.note('Saving server state...')
+    await this.#relay.stop()
+    this.#log.note('Server stopped')
+  }
+}
