@@ -1,13 +1,12 @@
-import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import { sealStream } from '../crypto/age-file.ts'
-import { copyLmdbStore, openLmdbStore, type StoreCopy } from '../store/lmdb.ts'
-import { DEFAULT_QUOTA, type StoreCounts } from '../store/store.ts'
+import { hasStore, requireStore, Snapshot } from '../store/lmdb.ts'
+import type { StoreCounts } from '../store/store.ts'
 import { exists } from '../store/upstream/files.ts'
-import { holdsNothing } from '../store/upstream/notice.ts'
+import { hasNotice, holdsNothing } from '../store/upstream/notice.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import { errorCode } from '../system/error-code.ts'
 import { encodeLabel, labelName, relayFiles, storeName } from './contents.ts'
@@ -38,22 +37,32 @@ export interface Backup {
  * Writes everything that makes a relay into a new file (0600) that only a passphrase opens. The relay may run
  * meanwhile. The file appears when it is whole and durable, or not at all.
  *
- * @throws AppError `FILE_EXISTS`, `FILE_MISSING`, `BACKUP_TAKE_OVER`, `BACKUP_LIMIT`, and as of `copyLmdbStore`; the
- *   system's error with the path
+ * @throws AppError `FILE_EXISTS`, `FILE_MISSING`, `BACKUP_TAKE_OVER`, `BACKUP_LIMIT`, whatever `Snapshot.open`
+ *   throws; the system's error with the path
  */
 export async function makeBackup({ paths, file, passphrase, now, persistent, signal }: BackupOptions): Promise<Backup> {
   await requireNew(file)
   if (persistent) await refuseUntaken(paths)
-  const copy = persistent && (await exists(paths.store)) ? await copyLmdbStore(paths.store) : undefined
+  const snapshot = persistent ? await snapshotOf(paths) : undefined
   try {
-    const counts = copy && (await countsOf(copy))
+    const counts = snapshot?.counts()
     const names: string[] = []
-    const files = tarFiles(paths, copy, now, (name) => names.push(name))
+    const files = tarFiles(paths, snapshot, now, (name) => names.push(name))
     await write(file, untilAborted(await sealStream(writeTar(files), passphrase), signal))
     return { counts, names, size: (await stat(file)).size }
   } finally {
-    await copy?.remove()
+    await snapshot?.close()
   }
+}
+
+/**
+ * The store as it is now; undefined where there has never been one.
+ *
+ * @throws AppError `STORE_MISSING` when there is none, and the notice beside it says that queues are in it
+ */
+async function snapshotOf({ store, stateDir }: Paths): Promise<Snapshot | undefined> {
+  if (await hasNotice(stateDir)) requireStore(store)
+  return hasStore(store) ? await Snapshot.open(store) : undefined
 }
 
 /** @throws AppError `FILE_EXISTS`, `FILE_MISSING` without a directory for it */
@@ -65,7 +74,7 @@ export async function requireNew(file: string): Promise<void> {
 
 async function* tarFiles(
   paths: Paths,
-  copy: StoreCopy | undefined,
+  snapshot: Snapshot | undefined,
   now: Date,
   onFile: (name: string) => void,
 ): AsyncGenerator<TarFile, void, undefined> {
@@ -88,20 +97,10 @@ async function* tarFiles(
     yield { name, mode, modifiedAt: found.mtime, size: content.length, content: [content] }
     onFile(name)
   }
-  if (!copy) return
-  const { size } = await stat(copy.file)
-  yield { name: storeName, mode: 0o600, modifiedAt: now, size, content: createReadStream(copy.file) }
+  if (!snapshot) return
+  const { size, content } = snapshot.compacted()
+  yield { name: storeName, mode: 0o600, modifiedAt: now, size, content }
   onFile(storeName)
-}
-
-/** Opens the copy, too: what cannot be opened is no backup. */
-async function countsOf(copy: StoreCopy): Promise<StoreCounts> {
-  const store = openLmdbStore(copy.path, { quota: DEFAULT_QUOTA })
-  try {
-    return store.counts()
-  } finally {
-    await store.close()
-  }
 }
 
 /** Queues that another SMP server has left are no part of the store until a start takes them over. */

@@ -6,13 +6,18 @@ import type { Store, StoreOptions } from './store.ts'
 import { TableStore } from './tables/table-store.ts'
 import { openTables } from './tables/tables.ts'
 
+export interface LmdbOptions extends StoreOptions {
+  /** Queues are known to be in it: an empty or missing store is refused, not begun. */
+  readonly mustExist?: boolean
+}
+
 /**
  * Opens the durable store in a directory, which is created (0700, files 0600) when it does not exist.
  *
- * @throws AppError with code STORE_NOT_A_DIRECTORY, STORE_NOT_WRITABLE, STORE_UNREADABLE, STORE_IN_USE or STORE_FORMAT
+ * @throws AppError `STORE_…` or `DISK_FULL` when the directory cannot be used: see `lmdb/errors.ts`
  */
-export function openLmdbStore(path: string, { quota, onRollback }: StoreOptions): Store {
-  const environment = new Environment(path)
+export function openLmdbStore(path: string, { quota, onRollback, mustExist }: LmdbOptions): Store {
+  const environment = new Environment(path, { mustExist: mustExist === true })
   const { root } = environment
   const opened: CommittingTable[] = []
   const commit = new GroupCommit(root, new DiskSpace(path, root, opened), opened, onRollback)
@@ -25,4 +30,6 @@ export function openLmdbStore(path: string, { quota, onRollback }: StoreOptions)
   return new TableStore(tables, { flushed: () => commit.flushed(), close: () => environment.close() }, quota)
 }
 
-export { copyStore as copyLmdbStore, type StoreCopy } from './lmdb/copy-store.ts'
+export { Snapshot } from './lmdb/snapshot.ts'
+export { storeUsers } from './lmdb/sole-user.ts'
+export { hasStore, requireStore, storedQueues } from './lmdb/stored-queues.ts'

@@ -2,19 +2,15 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 /*
- * While a copy of the store is made, the file `copying` in its directory holds the id of the process that does so,
- * because that process has a slot in LMDB's table of readers just like a second server. The copy is beside it.
+ * While a copy of the store is read, the file `copying` in its directory holds the id of the process that does so,
+ * because that process has a slot in LMDB's table of readers just like a second relay.
  */
 
 export function copyMark(path: string): string {
   return join(path, 'copying')
 }
 
-export function copyDirectory(path: string): string {
-  return join(path, 'copy')
-}
-
-/** The process that makes a copy, or made one and was killed; undefined when nobody does. */
+/** The process that reads a copy, or did so and was killed; undefined when nobody does. */
 export function copyingProcess(path: string): number | undefined {
   try {
     return Number.parseInt(readFileSync(copyMark(path), 'utf8'), 10)
@@ -23,8 +19,8 @@ export function copyingProcess(path: string): number | undefined {
   }
 }
 
-/** Removes what a copy leaves; the mark goes last. */
+/** Removes what a copy leaves: the mark, and the second file that earlier versions made. */
 export function removeCopy(path: string): void {
-  rmSync(copyDirectory(path), { recursive: true, force: true })
+  rmSync(join(path, 'copy'), { recursive: true, force: true })
   rmSync(copyMark(path), { force: true })
 }

@@ -5,20 +5,21 @@ import {
   constants,
   mkdirSync,
   openSync,
-  readSync,
   realpathSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { AppError } from '../../errors/app-error.ts'
 import { errorCode } from '../../system/error-code.ts'
-import { copyingProcess, removeCopy } from './copy-mark.ts'
-
-/** Of the layout and of all records; a store of a newer format is refused. */
-export const STORE_FORMAT = 1
+import { cannotOpen, missing, notADirectory, notAFile } from './errors.ts'
+import { leaveClosedMark } from './file/closed-mark.ts'
+import { requireSound } from './file/require-sound.ts'
+import { requireFormat, seedFreePages } from './format.ts'
+import { removeStaleCopy, requireAlone, requireUnlocked } from './sole-user.ts'
 
 /** Keys are byte strings (latin1), in byte order. */
 const keyEncoder = {
@@ -34,36 +35,44 @@ const keyEncoder = {
 
 const tableOptions = { encoding: 'binary', keyEncoder } as const
 
+/** The root database of an environment, which holds the others. */
+export type Root = RootDatabase<Buffer, string>
+
+export interface EnvironmentOptions {
+  /** Queues are known to be in it: an empty store is refused, not begun. */
+  readonly mustExist?: boolean
+}
+
 const openHere = new Set<string>()
 
 /**
- * An LMDB environment in a directory (0700, its files 0600) that is created when it does not exist.
- * One process at a time: whoever opens it takes a slot in LMDB's table of readers, which the kernel's record locks keep
- * honest even after `kill -9`; a second one sees the slot and leaves. Only who makes a copy may be there as well.
+ * An LMDB environment in a directory (0700, its files 0600) that is created when it does not exist. Its file is verified
+ * before it is mapped. One process at a time uses it; only a process that makes a copy may be there as well.
  */
 export class Environment {
-  readonly root: RootDatabase<Buffer, string>
+  readonly root: Root
   readonly #path: string
 
-  /** @throws AppError when the directory cannot be used: see the codes */
-  constructor(path: string) {
-    prepareDirectory(path)
+  /** @throws AppError when the directory cannot be used: see `errors.ts` */
+  constructor(path: string, { mustExist = false }: EnvironmentOptions = {}) {
+    prepareDirectory(path, mustExist)
     this.#path = realpathSync(path)
-    if (openHere.has(this.#path)) throw inUse(path)
+    requireUnlocked(path, openHere.has(this.#path))
+    requireUsable(path)
     this.root = openRoot(path)
     openHere.add(this.#path)
     try {
       requireAlone(this.root, path)
       requireFormat(this.table('meta'), path)
     } catch (error) {
-      void this.close()
+      void this.#leave()
       throw error
     }
   }
 
   /**
    * To be called when all tables are open: makes sure that this process is the only one, and keeps others out from now
-   * on. (Opening a table gives the slot back.) Of two that come at the same time, one or both leave.
+   * on. (Opening a table releases the reader slot.) Of two that come at the same time, one or both leave.
    *
    * @throws AppError
    */
@@ -71,67 +80,85 @@ export class Environment {
     try {
       requireAlone(this.root, this.#path)
       removeStaleCopy(this.root, this.#path)
+      seedFreePages(this.root, this.table('meta'))
     } catch (error) {
-      void this.close()
+      void this.#leave()
       throw error
     }
   }
 
+  /** @throws AppError when the database cannot be opened */
   table(name: string): Database<Buffer, string> {
-    return this.root.openDB<Buffer, string>(name, tableOptions)
+    try {
+      return this.root.openDB<Buffer, string>(name, tableOptions)
+    } catch (error) {
+      throw cannotOpen(this.#path, error)
+    }
   }
 
   async close(): Promise<void> {
+    await this.#leave()
+    leaveClosedMark(this.#path)
+  }
+
+  async #leave(): Promise<void> {
     openHere.delete(this.#path)
     await this.root.close()
   }
 }
 
-function prepareDirectory(path: string): void {
+function prepareDirectory(path: string, mustExist: boolean): void {
+  const data = join(path, 'data.mdb')
   try {
+    if (mustExist && (statSync(data, { throwIfNoEntry: false })?.size ?? 0) === 0) throw missing(path)
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
     if (errorCode(error) === 'EEXIST' || errorCode(error) === 'ENOTDIR') throw notADirectory(path)
-    throw cannotOpen(path, error)
+    throw error instanceof AppError ? error : cannotOpen(path, error)
   }
   if (!statSync(path).isDirectory()) throw notADirectory(path)
   try {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
-    for (const name of ['data.mdb', 'lock.mdb']) {
-      const file = join(path, name)
+    for (const file of [data, join(path, 'lock.mdb')]) {
+      if (statSync(file, { throwIfNoEntry: false })?.isFile() === false) throw notAFile(path, file)
       closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600))
       chmodSync(file, 0o600)
     }
-    requireUsable(path)
   } catch (error) {
-    throw cannotOpen(path, error)
+    throw error instanceof AppError ? error : cannotOpen(path, error)
   }
 }
 
+/** Room that LMDB needs at once: a new environment, and the table of readers. It crashes without. */
+const FIRST_BYTES = 1 << 17
+/** LMDB's table of readers is smaller; what is larger is none, and would be mapped as a whole. */
+const MAX_LOCK_BYTES = 1 << 17
+
 /**
- * LMDB takes the process down when it meets a file that is not its own, or a disk too full for an empty environment:
- * so both are looked at first. Its file begins with a page header of 24 bytes, a magic number and a version.
+ * LMDB takes the process down when it maps a file that is damaged or not its own, or finds no room for the table of
+ * readers: so all that is checked first.
+ *
+ * @param path directory with both files
+ * @throws AppError
  */
 export function requireUsable(path: string): void {
-  const data = join(path, 'data.mdb')
-  const { size } = statSync(data)
-  if (size === 0) {
+  try {
+    const lock = join(path, 'lock.mdb')
+    if (statSync(lock).size > MAX_LOCK_BYTES) truncateSync(lock)
+    if (statSync(join(path, 'data.mdb')).size > 0) requireSound(path)
     const probe = join(path, 'probe')
-    writeFileSync(probe, Buffer.alloc(1 << 16), { mode: 0o600 })
-    rmSync(probe)
-    return
-  }
-  const header = Buffer.alloc(32)
-  const file = openSync(data, 'r')
-  readSync(file, header, 0, header.length, 0)
-  closeSync(file)
-  if (size < 8192 || header.readUInt32LE(24) !== 0xbeefc0de || header.readUInt8(28) !== 2) {
-    throw new Error('data.mdb is not the file of a message store')
+    try {
+      writeFileSync(probe, Buffer.alloc(FIRST_BYTES), { mode: 0o600 })
+    } finally {
+      rmSync(probe, { force: true })
+    }
+  } catch (error) {
+    throw error instanceof AppError ? error : cannotOpen(path, error)
   }
 }
 
 /** @throws AppError */
-export function openRoot(path: string, { readOnly = false } = {}): RootDatabase<Buffer, string> {
+export function openRoot(path: string, { readOnly = false } = {}): Root {
   try {
     return open<Buffer, string>({
       path,
@@ -147,71 +174,4 @@ export function openRoot(path: string, { readOnly = false } = {}): RootDatabase<
   } catch (error) {
     throw cannotOpen(path, error)
   }
-}
-
-function requireAlone(root: RootDatabase<Buffer, string>, path: string): void {
-  root.readerCheck()
-  try {
-    root.getBinary('\0')
-  } catch {
-    // The same process id in another container: the kernel refuses the record lock on the slot.
-    throw inUse(path)
-  }
-  const copier = copyingProcess(path)
-  if (readerProcesses(root).some((pid) => pid !== process.pid && pid !== copier)) throw inUse(path)
-}
-
-/** Removes a copy that was cut off: another process may get the id of the one that made it. */
-function removeStaleCopy(root: RootDatabase<Buffer, string>, path: string): void {
-  const copier = copyingProcess(path)
-  if (copier === undefined) return
-  if (copier === process.pid || !readerProcesses(root).includes(copier)) removeCopy(path)
-}
-
-/** The processes that have the environment open, and have read from it. */
-export function readerProcesses(root: RootDatabase<Buffer, string>): number[] {
-  root.readerCheck()
-  const [, ...slots] = root.readerList().trim().split('\n')
-  return slots.map((slot) => Number.parseInt(slot.trim(), 10))
-}
-
-function requireFormat(meta: Database<Buffer, string>, path: string): void {
-  const bytes = meta.getBinary('format')
-  const format = bytes?.length === 4 ? Buffer.from(bytes).readUInt32BE() : undefined
-  if (bytes === undefined) {
-    const current = Buffer.alloc(4)
-    current.writeUInt32BE(STORE_FORMAT)
-    meta.putSync('format', current)
-  } else if (format === undefined || format > STORE_FORMAT) {
-    throw new AppError(
-      'STORE_FORMAT',
-      `The message store ${path} was written by a newer version of this program.`,
-      'Install that version again, or a later one; the store has not been changed.',
-    )
-  }
-}
-
-function notADirectory(path: string): AppError {
-  return new AppError(
-    'STORE_NOT_A_DIRECTORY',
-    `The message store ${path} is not a directory.`,
-    'Move the file away, or give another path for the store.',
-  )
-}
-
-function inUse(path: string): AppError {
-  return new AppError(
-    'STORE_IN_USE',
-    `The message store ${path} is in use by another running server.`,
-    'Stop the other server first, or give this one a store of its own.',
-  )
-}
-
-export function cannotOpen(path: string, cause: unknown): AppError {
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const [code, remedy] =
-    errorCode(cause) === 'EACCES' || errorCode(cause) === 'EROFS' || errorCode(cause) === 'EPERM'
-      ? (['STORE_NOT_WRITABLE', 'Let the user that runs the server own the directory and its files.'] as const)
-      : (['STORE_UNREADABLE', 'Check the disk and the files in it, or restore them from a backup.'] as const)
-  return new AppError(code, `The message store ${path} cannot be opened: ${reason}.`, remedy, { cause })
 }

@@ -2,7 +2,8 @@ import type { StoreCounts } from '../store.ts'
 import { NOTHING_COUNTED } from './codecs.ts'
 import type { Table } from './table.ts'
 
-const COUNTS = 'counts'
+/** Their key in the table `meta`. */
+export const COUNTS = 'counts'
 
 /** How many of each there are, kept with the effects that change it. */
 export class Counts {

@@ -9,11 +9,17 @@ const NOTICE =
 
 /**
  * Puts a notice where other SMP servers keep their queues, unless something is there. Service units copy that file
- * after every stop, and fail when there is none; who starts another server without an export reads what is missing.
+ * after every stop and fail when there is none; whoever starts another server without an export reads what is missing.
  */
 export async function leaveNotice(directory: string): Promise<void> {
   const path = join(directory, upstreamFiles.storeLog)
   if (!(await exists(path))) await writeDurably(path, `${NOTICE}\n`, { mode: 0o600, ifExists: 'fail' })
+}
+
+/** Whether the notice says that a store holds the queues. */
+export async function hasNotice(directory: string): Promise<boolean> {
+  const path = join(directory, upstreamFiles.storeLog)
+  return (await holdsNothing(path)) && (await readFile(path, 'utf8')).startsWith(NOTICE.slice(0, 50))
 }
 
 /** Whether a file is there that holds nothing: an empty one, or a notice. */

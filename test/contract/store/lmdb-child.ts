@@ -1,17 +1,18 @@
-import { copyLmdbStore, openLmdbStore } from '../../../src/store/lmdb.ts'
+import { openLmdbStore, Snapshot } from '../../../src/store/lmdb.ts'
 import { aMessage, aQueue, msgId, rcvId } from './fixtures.ts'
 
 // Run by durability tests as a process of its own.
 //   burst DIR START: adds queues START, START+1, … with two messages each, of which one is deleted again, and prints
 //     the number of each one whose effects were promised to be durable, until it is killed.
-//   copy DIR: makes a copy and keeps it until it is killed; prints where it is, or the fault of the operator.
-//   open DIR: opens the store and keeps it open until it is killed; prints the fault of the operator, if any.
+//   copy DIR: pins a snapshot until it is killed; prints `pinned`, or the error.
+//   open DIR: opens the store and keeps it open until it is killed; prints `open`, or the error.
 
 const [command, directory = '', start = '0'] = process.argv.slice(2)
 
 try {
   if (command === 'copy') {
-    process.stdout.write(`${(await copyLmdbStore(directory)).path}\n`)
+    await Snapshot.open(directory)
+    process.stdout.write('pinned\n')
     process.stdin.resume()
     await new Promise(() => undefined)
   }

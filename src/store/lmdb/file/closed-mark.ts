@@ -1,0 +1,32 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+/*
+ * When the store is closed, the file `closed` notes what data.mdb is then: inode, size, and the times of its last changes
+ * in nanoseconds. Whoever finds it unchanged need not look at all of it again. Any copy or change makes another file of it.
+ */
+
+const MARK = 'closed'
+
+/** To be called when nothing will be written any more. A mark that cannot be left costs the next start some time. */
+export function leaveClosedMark(path: string): void {
+  try {
+    writeFileSync(join(path, MARK), identityOf(path), { mode: 0o600 })
+  } catch {
+    return
+  }
+}
+
+/** Whether the file is the one that was closed. */
+export function isAsClosed(path: string): boolean {
+  try {
+    return readFileSync(join(path, MARK), 'latin1') === identityOf(path)
+  } catch {
+    return false
+  }
+}
+
+function identityOf(path: string): string {
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(join(path, 'data.mdb'), { bigint: true })
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}\n`
+}
