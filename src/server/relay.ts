@@ -9,7 +9,7 @@ import { WebCertificate } from '../transport/web-certificate.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
 import { openControlPort } from './control-port/control-port.ts'
-import { openStore } from './open-store.ts'
+import { openStore } from '../store/open-store.ts'
 import { serveRelay, type ServeOptions, type ServingRelay } from './serve.ts'
 import type { StatisticsOptions } from './statistics/statistics.ts'
 

@@ -1,7 +1,7 @@
-import { DiskSpace } from './lmdb/disk-space.ts'
 import { Environment } from './lmdb/environment.ts'
 import { GroupCommit } from './lmdb/group-commit.ts'
 import { LmdbTable, type CommittingTable } from './lmdb/lmdb-table.ts'
+import { ReservedSpace } from './lmdb/reserved-space.ts'
 import type { Store, StoreOptions } from './store.ts'
 import { TableStore } from './tables/table-store.ts'
 import { openTables } from './tables/tables.ts'
@@ -16,18 +16,23 @@ export interface LmdbOptions extends StoreOptions {
  *
  * @throws AppError `STORE_…` or `DISK_FULL` when the directory cannot be used: see `lmdb/errors.ts`
  */
-export function openLmdbStore(path: string, { quota, onRollback, mustExist }: LmdbOptions): Store {
+export function openLmdbStore(path: string, { quota, mustExist, onRollback, onFailure }: LmdbOptions): Store {
   const environment = new Environment(path, { mustExist: mustExist === true })
   const { root } = environment
   const opened: CommittingTable[] = []
-  const commit = new GroupCommit(root, new DiskSpace(path, root, opened), opened, onRollback)
+  const space = new ReservedSpace(path, root, opened)
+  const commit = new GroupCommit(root, space, opened, { onRollback, onFailure })
   const tables = openTables((name, codec, { cached }) => {
     const table = new LmdbTable(environment.table(name), codec, commit.changed, cached)
     opened.push(table)
     return table
   })
   environment.claim()
-  return new TableStore(tables, { flushed: () => commit.flushed(), close: () => environment.close() }, quota)
+  const close = async (): Promise<void> => {
+    await space.close()
+    await environment.close(commit.failed ? 'failed' : 'sound')
+  }
+  return new TableStore(tables, { flushed: () => commit.flushed(), close }, quota)
 }
 
 export { Snapshot } from './lmdb/snapshot.ts'

@@ -105,14 +105,28 @@ export interface StoreOptions {
   /** Messages per queue before the quota marker. */
   readonly quota: number
   /** Called after effects that had been visible were lost (see {@link Store.flushed}). */
-  readonly onRollback?: (error: StoreError) => void
+  readonly onRollback?: ((error: StoreError) => void) | undefined
+  /** Called when the store cannot go on: this process has to end, and the next one will verify the store. */
+  readonly onFailure?: ((error: StoreError) => void) | undefined
 }
 
 export const DEFAULT_QUOTA = 128
 
-/** The store could not keep effects; what was not flushed is undone. */
+/**
+ * Effects could not be made durable, and are rolled back. The message is the same whatever happened, because clients are
+ * told it; the cause says why.
+ */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
+
+  constructor(cause: unknown) {
+    super('not stored, try again later', { cause })
+  }
+
+  /** Why, for the operator. */
+  get reason(): string {
+    return this.cause instanceof Error ? this.cause.message : String(this.cause)
+  }
 }
 
 export type TakenId = 'rcvId' | 'sndId' | 'notifierId' | 'linkId'

@@ -96,9 +96,10 @@ export class Environment {
     }
   }
 
-  async close(): Promise<void> {
+  /** @param state a store that failed is verified when it is opened again */
+  async close(state: 'sound' | 'failed'): Promise<void> {
     await this.#leave()
-    leaveClosedMark(this.#path)
+    if (state === 'sound') leaveClosedMark(this.#path)
   }
 
   async #leave(): Promise<void> {

@@ -23,6 +23,13 @@ export interface Transactions {
   batch(write: () => void): Promise<unknown>
 }
 
+export interface CommitEvents {
+  /** Effects that had been visible were lost; the store serves on from its last durable state. */
+  readonly onRollback?: ((error: StoreError) => void) | undefined
+  /** The engine failed while it wrote: nothing is written any more, and this process should end. */
+  readonly onFailure?: ((error: StoreError) => void) | undefined
+}
+
 /** What says beforehand whether a batch can be written. */
 export interface Space {
   fits(load: CommitLoad): boolean
@@ -36,38 +43,47 @@ export interface Space {
  *
  * The environment is opened without overlapping sync, so a transaction is committed when its pages were written,
  * synced (fdatasync), and the new root was written through (O_DSYNC): then it survives a loss of power.
+ *
+ * A batch that finds no room is rolled back, and the next one is tried. When the engine itself fails, its memory may be
+ * corrupted: then no batch is written any more.
  */
 export class GroupCommit {
   readonly #transactions: Transactions
   readonly #space: Space
   readonly #tables: readonly CommittingTable[]
-  readonly #onRollback: ((error: StoreError) => void) | undefined
+  readonly #events: CommitEvents
   readonly #writer = new RecordWriter()
   #gathering: Batch | undefined
   #committing: Batch | undefined
+  /** Why nothing is written any more. */
+  #failure: StoreError | undefined
 
-  constructor(
-    transactions: Transactions,
-    space: Space,
-    tables: readonly CommittingTable[],
-    onRollback?: (error: StoreError) => void,
-  ) {
+  constructor(transactions: Transactions, space: Space, tables: readonly CommittingTable[], events: CommitEvents = {}) {
     this.#transactions = transactions
     this.#space = space
     this.#tables = tables
-    this.#onRollback = onRollback
+    this.#events = events
   }
 
   /** To be called at every effect. */
   readonly changed = (): void => {
-    if (this.#gathering !== undefined) return
+    if (this.#gathering !== undefined || this.#failure !== undefined) return
     this.#gathering = new Batch()
     if (this.#committing === undefined) setImmediate(this.#commit)
   }
 
   /** When all effects so far are durable. */
   flushed(): Promise<void> {
+    if (this.#failure !== undefined) {
+      this.#forget()
+      return Promise.reject(this.#failure)
+    }
     return (this.#gathering ?? this.#committing)?.done ?? Promise.resolve()
+  }
+
+  /** Whether the engine failed. */
+  get failed(): boolean {
+    return this.#failure !== undefined
   }
 
   readonly #commit = (): void => {
@@ -79,7 +95,7 @@ export class GroupCommit {
       () => {
         this.#end(batch)
       },
-      (error: unknown) => void this.#fail(batch, error),
+      (error: unknown) => this.#fail(batch, error),
     )
   }
 
@@ -88,9 +104,14 @@ export class GroupCommit {
     for (const table of this.#tables) table.beginCommit(this.#writer, load)
     if (load.effects === 0) return
     if (!this.#space.fits(load)) await this.#space.look(load)
-    await this.#transactions.batch(() => {
-      for (const table of this.#tables) table.writeCommit()
-    })
+    try {
+      await this.#transactions.batch(() => {
+        for (const table of this.#tables) table.writeCommit()
+      })
+    } catch (error) {
+      this.#failure = new StoreError(await causeOf(error))
+      throw error
+    }
   }
 
   #end(batch: Batch): void {
@@ -101,17 +122,22 @@ export class GroupCommit {
     this.#commit()
   }
 
-  async #fail(batch: Batch, error: unknown): Promise<void> {
-    const cause = await causeOf(error)
+  #fail(batch: Batch, error: unknown): void {
     const next = this.#gathering
     this.#committing = undefined
     this.#gathering = undefined
-    for (const table of this.#tables) table.rollBack()
-    this.#writer.reset()
-    const storeError = new StoreError(`the store could not be written: ${messageOf(cause)}`, { cause })
+    this.#forget()
+    const failure = this.#failure
+    const storeError = failure ?? new StoreError(error)
     batch.reject(storeError)
     next?.reject(storeError)
-    this.#onRollback?.(storeError)
+    this.#events.onRollback?.(storeError)
+    if (failure !== undefined) this.#events.onFailure?.(failure)
+  }
+
+  #forget(): void {
+    for (const table of this.#tables) table.rollBack()
+    this.#writer.reset()
   }
 }
 
@@ -124,8 +150,4 @@ async function causeOf(error: unknown): Promise<unknown> {
   } catch (cause) {
     return cause
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

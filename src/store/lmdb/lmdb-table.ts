@@ -28,6 +28,8 @@ export interface CommitLoad {
 // A record in pages of its own, and the path to it in the tree, copied on write.
 const PAGE_ROOM = 4000
 const PATH_PAGES = 4
+/** More bytes than a key and the header of its node take in a leaf. */
+const KEY_ROOM = 64
 
 /** The part of a table that the group commit needs. */
 export interface CommittingTable {
@@ -38,7 +40,17 @@ export interface CommittingTable {
   endCommit(): void
   /** Forgets all effects that are not on disk. */
   rollBack(): void
-  stats(): object
+  /** More pages than the batch that is being committed can need: closer, and dearer, than its part of the load. */
+  pagesToCommit(): number
+  stats(): TreeStats
+}
+
+/** Pages of a table's tree. */
+export interface TreeStats {
+  readonly treeDepth: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
 }
 
 /**
@@ -145,8 +157,27 @@ export class LmdbTable<V> implements Table<V>, CommittingTable {
     this.#records = []
   }
 
-  stats(): object {
-    return this.#db.getStats()
+  pagesToCommit(): number {
+    if (this.#records.length === 0) return 0
+    let overflow = 0
+    let bytes = 0
+    for (const record of this.#records) {
+      const size = record?.length ?? 0
+      if (size > PAGE_ROOM / 2 - KEY_ROOM) overflow += Math.ceil((size + 24) / PAGE_ROOM)
+      else bytes += KEY_ROOM + size
+    }
+    const { treeDepth, treeBranchPageCount, treeLeafPageCount } = this.stats()
+    // Leaves that are copied, each of which may be split; and the branches above them.
+    const leaves = Math.min(this.#records.length, treeLeafPageCount + Math.ceil((4 * bytes) / PAGE_ROOM) + 1)
+    const branches = Math.min(
+      leaves * (treeDepth + 1),
+      2 * treeBranchPageCount + Math.ceil(leaves / 10) + treeDepth + 2,
+    )
+    return 2 * leaves + branches + overflow
+  }
+
+  stats(): TreeStats {
+    return this.#db.getStats() as TreeStats
   }
 
   #effect(key: string): Effect<V> | undefined {

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors/app-error.ts'
 import { openLmdbStore, storedQueues } from '../../../src/store/lmdb.ts'
+import type { Store } from '../../../src/store/store.ts'
 import { Random } from '../../fuzz/random.ts'
 import { temporaryDirectory } from './engines.ts'
 import { aLink, aMessage, aNotifier, aQueue, linkId, rcvId } from './fixtures.ts'
@@ -50,25 +51,35 @@ beforeEach(() => {
   cpSync(join(whole, 'store'), directory, { recursive: true })
 })
 
-/** The number of queues, or the code of the refusal. */
+/** The number of queues that can be read with all that belongs to them, or the code of the refusal. */
 async function opened(): Promise<number | string> {
   let store
   try {
     store = openLmdbStore(directory, options)
   } catch (error) {
-    expect(error).toBeInstanceOf(AppError)
     if (!(error instanceof AppError)) throw error
     expect(error.remedy).toMatch(/smp-server (restore|backup)/)
     return error.code
   }
+  try {
+    return count(store)
+  } catch (error) {
+    // The pages are sound, and one record is not: it is never taken for another one.
+    expect(String(error)).toMatch(/record of the store|is kept|missing/)
+    return 'STORE_RECORD'
+  } finally {
+    await store.close()
+  }
+}
+
+function count(store: Store): number {
   let queues = 0
   for (const queue of store.queues()) {
-    expect(store.queueBySender(queue.sndId)).toEqual(queue)
-    expect(store.linkData(queue.linkId ?? linkId(-1))).toBeDefined()
-    expect([...store.messages(queue.rcvId)]).toHaveLength(1)
+    if (store.queueBySender(queue.sndId) === undefined) throw new Error('a sender is missing')
+    if (store.linkData(queue.linkId ?? linkId(-1)) === undefined) throw new Error('a link is missing')
+    if ([...store.messages(queue.rcvId)].length !== 1) throw new Error('a message is missing')
     queues++
   }
-  await store.close()
   return queues
 }
 
@@ -85,11 +96,28 @@ describe('a damaged store', () => {
 
   it('is refused, or whole, at whatever length it is cut off', async () => {
     const { size } = statSync(data)
-    const lengths = [1, 100, 4095, 4096, 8191, 8192, 8193, 12_288, size / 2, size - PAGE - 1, size - PAGE, size - 1]
+    const lengths = [
+      1,
+      100,
+      4095,
+      4096,
+      8191,
+      8192,
+      8193,
+      12_288,
+      size / 2,
+      (size * 3) / 4,
+      size - PAGE - 1,
+      size - PAGE,
+      size - 1,
+    ]
     for (const length of lengths) {
       copyFileSync(join(whole, 'store/data.mdb'), data)
       truncateSync(data, Math.floor(length))
-      expect([length, await opened()]).toEqual([length, expect.stringMatching(/^STORE_(DAMAGED|COPY)$/)])
+      const outcome = await opened()
+      // The end of the file is room for what comes.
+      if (length > size - 300 * PAGE) expect([length, outcome]).toEqual([length, QUEUES])
+      else expect([length, outcome]).toEqual([length, expect.stringMatching(/^STORE_(DAMAGED|COPY)$/)])
     }
   })
 
@@ -102,7 +130,7 @@ describe('a damaged store', () => {
       copyFileSync(join(whole, 'store/data.mdb'), data)
       overwrite(page, Buffer.alloc(PAGE))
       const outcome = await opened()
-      expect([page, outcome]).toEqual([page, outcome === 'STORE_DAMAGED' ? outcome : QUEUES])
+      expect([page, outcome]).toEqual([page, outcome === QUEUES ? QUEUES : 'STORE_DAMAGED'])
       if (outcome === 'STORE_DAMAGED') refused++
     }
     expect(refused).toBeGreaterThan(6)

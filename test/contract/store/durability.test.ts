@@ -1,4 +1,4 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -177,7 +177,7 @@ describe('a disk that gets full', () => {
           await store.flushed()
         } catch (error) {
           expect(error).toBeInstanceOf(StoreError)
-          expect(String(error)).toMatch(/MiB left on the disk/)
+          expect(error).toMatchObject({ reason: expect.stringMatching(/MiB left on the disk/) as string })
           break
         }
       }
@@ -201,6 +201,50 @@ describe('a disk that gets full', () => {
       execFileSync('umount', [directory])
     }
   })
+
+  it('by another program never reaches LMDB, and is over when that program makes room', async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=24m', 'tmpfs', directory])
+    let failures = 0
+    const store = openLmdbStore(join(directory, 'store'), { quota: 128, onFailure: () => failures++ })
+    try {
+      let kept = 0
+      let refused = 0
+      const body = Buffer.alloc(16_000)
+      for (let n = 0; n < 40; n++) store.addQueue(aQueue(n))
+      await store.flushed()
+      for (let round = 0; round < 6; round++) {
+        // All of the disk, at a time that the store cannot know.
+        const filler = join(directory, 'filler')
+        spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=64k'], { stdio: 'ignore' })
+        for (let n = 0; n < 60; n++) {
+          const message = aMessage(round * 1000 + n, { body })
+          store.writeMessage(rcvId((round * 60 + n) % 40), message)
+          await store.flushed().then(
+            () => kept++,
+            () => refused++,
+          )
+        }
+        expect(store.counts().messages).toBe(kept)
+        // Room is made all the same by what is received.
+        for (let n = 0; n < 40; n++) {
+          const first = store.firstMessage(rcvId(n))
+          if (first === undefined) continue
+          store.deleteFirstMessage(rcvId(n), first.id)
+          await store.flushed()
+          kept--
+        }
+        rmSync(filler)
+        store.writeMessage(rcvId(round), aMessage(round * 1000 + 999, { body }))
+        await store.flushed()
+        kept++
+      }
+      expect(refused).toBeGreaterThan(20)
+      expect([store.counts().messages, failures]).toEqual([kept, 0])
+    } finally {
+      await store.close()
+      execFileSync('umount', [directory])
+    }
+  }, 60_000)
 })
 
 describe('opening is refused', () => {

@@ -109,13 +109,16 @@ function nodesFit(page: Buffer, branch: boolean): boolean {
   const lower = page.readUInt16LE(20)
   const upper = page.readUInt16LE(22)
   if (lower === 0 || lower % 2 !== 0 || lower > upper || upper > room) return false
+  let taken = 0
   for (let at = HEADER; at < HEADER + lower; at += 2) {
     const offset = page.readUInt16LE(at)
     if (offset < upper || offset + NODE_HEADER > room) return false
     const size = branch ? branchNodeSize(page, HEADER + offset) : leafNodeSize(page, HEADER + offset)
     if (offset + size > room) return false
+    taken += size + (size & 1)
   }
-  return true
+  // Nodes lie one beside the other up to the end of the page.
+  return taken === room - upper
 }
 
 function branchNodeSize(page: Buffer, node: number): number {

@@ -16,6 +16,7 @@ let table: LmdbTable<string>
 let commit: GroupCommit
 let batches: number
 let errors: StoreError[]
+let failures: StoreError[]
 /** What happens to the next transactions: 'hold' waits for `release`, 'fail' keeps nothing. */
 let fate: 'commit' | 'fail' | 'hold'
 let release: () => void
@@ -33,7 +34,10 @@ const transactions: Transactions = {
 
 function start(space: Space): void {
   const tables: LmdbTable<string>[] = []
-  commit = new GroupCommit(transactions, space, tables, (error) => errors.push(error))
+  commit = new GroupCommit(transactions, space, tables, {
+    onRollback: (error) => errors.push(error),
+    onFailure: (error) => failures.push(error),
+  })
   const db = root.openDB<Buffer, string>('table', { encoding: 'binary' })
   table = new LmdbTable(db, textCodec(), commit.changed, 4)
   tables.push(table)
@@ -44,6 +48,7 @@ beforeEach(() => {
   root = open<Buffer, string>({ path: directory, noSubdir: false, overlappingSync: false, encoding: 'binary' })
   batches = 0
   errors = []
+  failures = []
   fate = 'commit'
   start(plenty)
 })
@@ -119,20 +124,39 @@ describe('group commit', () => {
     expect(onDisk('a')).toBe('1')
   })
 
-  it('goes back to the last durable state when a commit fails, tells every waiter why, and serves on', async () => {
+  it('goes back to the last durable state when a batch finds no room, tells every waiter, and serves on', async () => {
+    let isFull = false
+    const look = (): Promise<void> => (isFull ? Promise.reject(new Error('ENOSPC')) : Promise.resolve())
+    start({ fits: () => false, look })
+    table.insert('a', '1')
+    await commit.flushed()
+    isFull = true
+    table.put('a', '2')
+    table.insert('b', '2')
+    const failing = commit.flushed()
+    await expect(failing).rejects.toMatchObject({ message: 'not stored, try again later', reason: 'ENOSPC' })
+    expect([table.get('a'), table.get('b')]).toEqual(['1', undefined])
+    expect([errors.length, failures.length]).toEqual([1, 0])
+    isFull = false
+    table.insert('b', '3')
+    await commit.flushed()
+    expect([onDisk('a'), onDisk('b')]).toEqual(['1', '3'])
+  })
+
+  it('writes nothing more after the engine failed, and says so once', async () => {
     table.insert('a', '1')
     await commit.flushed()
     fate = 'fail'
     table.put('a', '2')
-    table.insert('b', '2')
-    const failing = commit.flushed()
-    await expect(failing).rejects.toThrow(new StoreError('the store could not be written: EIO'))
-    expect([table.get('a'), table.get('b')]).toEqual(['1', undefined])
-    expect(errors).toHaveLength(1)
+    await expect(commit.flushed()).rejects.toMatchObject({ reason: 'EIO' })
+    expect([errors.length, failures.length]).toEqual([1, 1])
     fate = 'commit'
-    table.insert('b', '3')
-    await commit.flushed()
-    expect([onDisk('a'), onDisk('b')]).toEqual(['1', '3'])
+    table.put('a', '3')
+    await expect(commit.flushed()).rejects.toBeInstanceOf(StoreError)
+    await nextTurn()
+    expect([table.get('a'), onDisk('a'), batches]).toEqual(['1', '1', 2])
+    expect(failures).toHaveLength(1)
+    start(plenty)
   })
 
   it('undoes with a failed batch what was built on it meanwhile', async () => {
