@@ -50,7 +50,7 @@ export function missing(path: string): AppError {
   return new AppError(
     'STORE_MISSING',
     `The message store ${path} is missing or empty, but ${path}.log says that it holds queues.`,
-    `Restore a backup with \`smp-server restore FILE\`, or begin with no queues: rm ${path}.log`,
+    `Restore a backup with \`smp-server restore FILE\`, or begin without queues: rm ${path}.log`,
   )
 }
 

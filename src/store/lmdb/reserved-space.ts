@@ -53,12 +53,12 @@ export class ReservedSpace {
     const needed = LIST_PAGES + this.#tables.reduce((sum, table) => sum + table.pagesToCommit(), 0)
     const { lastPageNumber } = this.#stats.getStats() as EnvironmentStats
     const room = (): number => tail.pages - (lastPageNumber + 1)
-    let fault: unknown
+    let fault: Error | undefined
     if (room() - needed < REMOVAL_PAGES) {
       try {
         await this.#grow(tail, needed + REMOVAL_PAGES - room())
       } catch (error) {
-        fault = error
+        fault = error instanceof Error ? error : new Error(String(error))
       }
     }
     if (fault === undefined || isAllowed(load, needed, { room: room(), unused: () => this.#unusedPages() })) {

@@ -21,10 +21,10 @@ export function requireUnlocked(path: string, isOpenHere: boolean): void {
   if (user !== undefined) throw inUse(path, user)
 }
 
-/** The other processes that have the store open, as far as they can be seen from here, but for one that copies it. */
+/** The processes that have the store open, as far as they can be seen from here, but for one that copies it. */
 export function storeUsers(path: string): number[] {
   const copier = copyingProcess(path)
-  return lockHolders(join(path, 'lock.mdb')).filter((pid) => pid !== process.pid && pid !== copier)
+  return lockHolders(join(path, 'lock.mdb')).filter((pid) => pid !== copier)
 }
 
 /** @throws AppError `STORE_IN_USE`, or what keeps the table of readers from being read */

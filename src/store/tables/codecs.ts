@@ -30,6 +30,7 @@ export const messageCodec: Codec<Message> = {
     const timestamp = record.u48()
     const id = record.shortText() as MsgId
     if (kind === quotaMarker) return { type: 'quota', id, timestamp }
+    if (kind !== ordinary && kind !== notifying) throw new Error('a message is kept in an unknown format')
     return { type: 'message', id, timestamp, notify: kind === notifying, body: record.rest() }
   },
 }
@@ -91,7 +92,10 @@ export const subscriptionsCodec: Codec<ServiceSubscriptions> = {
 /** A member of a set: the key says it all. */
 export const memberCodec: Codec<true> = {
   encode: (_value, out) => out.begin(1).u8(1).end(),
-  decode: () => true,
+  decode: (record) => {
+    if (record.u8() !== 1) throw new Error('a member of a set is kept in an unknown format')
+    return true
+  },
 }
 
 /** The entries of one queue, as numbers of the first and of the one after the last; canWrite as in the quota rule. */

@@ -91,3 +91,12 @@ function entryKey(id: string, n: number): string {
     )
   )
 }
+
+/** The list and the number of an entry, by its key; undefined when it is none. */
+export function entryOf(key: string): { readonly id: string; readonly number: number } | undefined {
+  const length = key.charCodeAt(0)
+  if (key.length !== 1 + length + 6) return undefined
+  let number = 0
+  for (let i = 1 + length; i < key.length; i++) number = number * 256 + key.charCodeAt(i)
+  return { id: key.slice(1, 1 + length), number }
+}

@@ -86,6 +86,10 @@ export class RecordReader {
     this.#bytes = bytes
   }
 
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
   u8(): number {
     return this.#bytes.readUInt8(this.#take(1))
   }
