@@ -1,18 +1,55 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import { AppError } from '../errors/app-error.ts'
 import { Refusal } from '../errors/refusal.ts'
+import { storedQueues } from '../store/lmdb/stored-queues.ts'
 
-/** Refuses a storage that this relay does not have, and to guess which of two sets of messages is the present one. */
+/**
+ * Refuses a storage that this relay does not have, to guess which of two sets of messages is the present one, and to
+ * serve without the queues that are stored.
+ *
+ * @throws Refusal, AppError `STORE_DISABLED`
+ */
 export function checkStorage({ store }: Settings, paths: Paths): void {
   if (store.queues === 'database' || store.messages === 'database') throw noDatabase()
+  if (!store.persistent) requireNoQueues(paths)
   const { messagesLog, journal } = paths
   if (existsSync(journal) && existsSync(messagesLog)) {
     throw new Refusal(
       `Error: both ${messagesLog} file and ${journal} directory are present.`,
-      'Move away the one that is older: the messages of only one of them can be taken over.',
+      'Move away the one that is older: the messages of only one of them can be imported.',
     )
   }
+}
+
+/** Without `enable` the store is not opened: every client would be told that its queues do not exist. */
+function requireNoQueues({ store, ini }: Paths): void {
+  const queues = storedQueues(store)
+  if (queues === 0) return
+  const held = queues === undefined ? 'queues' : queues === 1 ? '1 queue' : `${queues} queues`
+  const lines = enableLines(ini)
+  const seen = lines.length === 0 ? `no line of ${ini} sets it` : lines.join('; ')
+  throw new AppError(
+    'STORE_DISABLED',
+    `The message store ${store} holds ${held}, but [STORE_LOG] enable is not on: ${seen}.`,
+    `Set \`enable = on\` under [STORE_LOG] in ${ini}; to serve without these queues, move the store away: mv ${store} ${store}.unused`,
+  )
+}
+
+/** The lines that set `enable` under [STORE_LOG], or, where there is none, those that turn one on elsewhere. */
+function enableLines(ini: string): string[] {
+  const found: { readonly isOwn: boolean; readonly isOn: boolean; readonly text: string }[] = []
+  let section = 'no section'
+  for (const [index, line] of readFileSync(ini, 'utf8').split(/\r?\n/).entries()) {
+    const header = /^\s*(\[[^\]]*\])/.exec(line)?.[1]
+    if (header !== undefined) section = header
+    if (!/^\s*enable\s*[:=]/i.test(line)) continue
+    const text = `\`${line.trim()}\` is under ${section} (${ini}:${index + 1})`
+    found.push({ isOwn: section === '[STORE_LOG]', isOn: /[:=]\s*on\b/i.test(line), text })
+  }
+  const own = found.filter(({ isOwn }) => isOwn)
+  return (own.length > 0 ? own : found.filter(({ isOn }) => isOn)).map(({ text }) => text)
 }
 
 /** What is said wherever PostgreSQL is asked for. */

@@ -11,7 +11,7 @@ import { exists } from '../store/upstream/files.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import { withRegularFile } from '../system/small-file.ts'
 import { checkRelay, type CheckedRelay } from './check-relay.ts'
-import { decodeLabel, type Label, labelName, type RelayFile, relayFiles } from './contents.ts'
+import { decodeLabel, type Label, labelName, type RelayFile, relayFiles, storeName } from './contents.ts'
 import { EmptyTarget, giveTo } from './empty-target.ts'
 import { readTar, TarError, type TarEntry } from './tar.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -35,8 +35,8 @@ export interface Restored extends CheckedRelay {
  * Brings back what `makeBackup` has written, where no relay is. Everything is unpacked and checked before anything gets
  * into its place; after a fault everything is as it was.
  *
- * @throws AppError `RESTORE_NOT_EMPTY`, `BACKUP_CONTENT`, `DISK_FULL`, and as of `openStream`, `withRegularFile`,
- *   `checkRelay`, `readSettings` and `openLmdbStore`; the system's error with the path
+ * @throws AppError `RESTORE_NOT_EMPTY`, `BACKUP_CONTENT`, `DISK_FULL`, and whatever `openStream`,
+ *   `withRegularFile`, `checkRelay`, `readSettings` and `openLmdbStore` throw; the system's error with the path
  */
 export async function restoreBackup({ paths, file, passphrase, signal }: RestoreOptions): Promise<Restored> {
   return await withRegularFile(file, 'Name a file that `smp-server backup` has made.', async (opened) => {
@@ -145,27 +145,32 @@ async function check(staged: Paths, paths: Paths, file: string): Promise<Omit<Re
   const { settings } = readSettings(await readFile(staged.ini, 'utf8'), paths.ini)
   const names = new Map(relayFiles(staged).map(({ path, name }) => [path, `${name} of ${file}`]))
   const relay = await checkRelay(staged, settings, (path) => names.get(path) ?? path)
-  return { settings, ...relay, counts: await checkStore(staged.store) }
+  return { settings, ...relay, counts: await checkStore(staged.store, file) }
 }
 
 const MiB = 1 << 20
+const OLDER_BACKUP = 'Restore an older backup.'
 /** LMDB takes the process down when there is no room for its table of readers, and a relay needs some anyway. */
 const RESERVE = 16 * MiB
 
-async function checkStore(path: string): Promise<StoreCounts | undefined> {
+async function checkStore(path: string, file: string): Promise<StoreCounts | undefined> {
   if (!(await exists(path))) return undefined
   const { bavail, bsize } = await statfs(path)
   if (bavail * bsize < RESERVE) {
     const message = `Less than ${RESERVE / MiB} MiB would be left on the disk of ${dirname(dirname(path))}.`
     throw new AppError('DISK_FULL', message, 'Free some space and try again.')
   }
-  const store = openLmdbStore(path, { quota: DEFAULT_QUOTA })
   try {
-    return store.counts()
-  } finally {
+    const store = openLmdbStore(path, { quota: DEFAULT_QUOTA, mustExist: true })
+    const counts = store.counts()
     await store.close()
-    // It may be another user's than that of the relay.
-    await rm(join(path, 'lock.mdb'), { force: true })
+    return counts
+  } catch (error) {
+    const isDamaged = error instanceof AppError && ['STORE_DAMAGED', 'STORE_COPY', 'STORE_MISSING'].includes(error.code)
+    throw isDamaged ? new AppError('BACKUP_CONTENT', `${storeName} of ${file} is damaged.`, OLDER_BACKUP) : error
+  } finally {
+    // They may be another user's than that of the relay.
+    for (const name of ['lock.mdb', 'closed']) await rm(join(path, name), { force: true })
   }
 }
 

@@ -36,5 +36,5 @@ export function openLmdbStore(path: string, { quota, mustExist, onRollback, onFa
 }
 
 export { Snapshot } from './lmdb/snapshot.ts'
-export { storeUsers } from './lmdb/sole-user.ts'
+export { requireStopped, storeUsers } from './lmdb/stopped.ts'
 export { hasStore, requireStore, storedQueues } from './lmdb/stored-queues.ts'

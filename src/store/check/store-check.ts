@@ -2,8 +2,7 @@ import { chownSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { syncDirectory } from '../../system/durable-file.ts'
-import { requireStore, Snapshot, storeUsers } from '../lmdb.ts'
-import { inUse } from '../lmdb/errors.ts'
+import { requireStopped, requireStore, Snapshot, storeUsers } from '../lmdb.ts'
 import type { StoreCounts } from '../store.ts'
 import { checkStore, type CheckReport } from './check-store.ts'
 import { repairStore } from './repair-store.ts'
@@ -47,8 +46,7 @@ export interface Repaired {
  */
 export async function repairStoreAt(path: string, now: Date): Promise<Repaired> {
   requireStore(path)
-  const [user] = storeUsers(path)
-  if (user !== undefined) throw inUse(path, user)
+  requireStopped(path)
   const { file, meta } = openDataFile(path)
   const target = `${path}.repaired`
   rmSync(target, { recursive: true, force: true })

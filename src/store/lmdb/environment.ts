@@ -15,11 +15,12 @@ import { join } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { AppError } from '../../errors/app-error.ts'
 import { errorCode } from '../../system/error-code.ts'
-import { cannotOpen, missing, notADirectory, notAFile } from './errors.ts'
+import { cannotOpen, inUse, missing, notADirectory, notAFile } from './errors.ts'
 import { leaveClosedMark } from './file/closed-mark.ts'
 import { requireSound } from './file/require-sound.ts'
 import { requireFormat, seedFreePages } from './format.ts'
-import { removeStaleCopy, requireAlone, requireUnlocked } from './sole-user.ts'
+import { removeStaleCopy, requireAlone } from './sole-user.ts'
+import { requireStopped } from './stopped.ts'
 
 /** Keys are byte strings (latin1), in byte order. */
 const keyEncoder = {
@@ -57,7 +58,8 @@ export class Environment {
   constructor(path: string, { mustExist = false }: EnvironmentOptions = {}) {
     prepareDirectory(path, mustExist)
     this.#path = realpathSync(path)
-    requireUnlocked(path, openHere.has(this.#path))
+    if (openHere.has(this.#path)) throw inUse(path, process.pid)
+    requireStopped(path)
     requireUsable(path)
     this.root = openRoot(path)
     openHere.add(this.#path)

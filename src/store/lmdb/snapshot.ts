@@ -14,7 +14,8 @@ import type { Meta } from './file/page.ts'
 import { faultText } from './file/require-sound.ts'
 import { RecordFile } from './file/records.ts'
 import { verifyPages } from './file/verify.ts'
-import { readerProcesses, storeUsers, takeSlot } from './sole-user.ts'
+import { readerProcesses, takeSlot } from './sole-user.ts'
+import { storeUsers } from './stopped.ts'
 
 /** How often a relay may commit while the snapshot is looked for. */
 const TRIES = 1000

@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { lockHolders } from '../../system/lock-holders.ts'
 import { copyingProcess, removeCopy } from './copy-mark.ts'
 import type { Root } from './environment.ts'
 import { cannotOpen, inUse } from './errors.ts'
@@ -9,23 +7,6 @@ import { cannotOpen, inUse } from './errors.ts'
  * kernel's record locks keep honest even after `kill -9`; a second process sees the slot and leaves. A process that
  * copies the store has a slot too, and its id in the file `copying`.
  */
-
-/**
- * Asks the kernel before LMDB opens anything.
- *
- * @throws AppError `STORE_IN_USE`
- */
-export function requireUnlocked(path: string, isOpenHere: boolean): void {
-  if (isOpenHere) throw inUse(path, process.pid)
-  const user = storeUsers(path)[0]
-  if (user !== undefined) throw inUse(path, user)
-}
-
-/** The processes that have the store open, as far as they can be seen from here, but for one that copies it. */
-export function storeUsers(path: string): number[] {
-  const copier = copyingProcess(path)
-  return lockHolders(join(path, 'lock.mdb')).filter((pid) => pid !== copier)
-}
 
 /** @throws AppError `STORE_IN_USE`, or what keeps the table of readers from being read */
 export function requireAlone(root: Root, path: string): void {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /*
@@ -11,7 +11,11 @@ const MARK = 'closed'
 /** To be called when nothing will be written any more. A mark that cannot be left costs the next start some time. */
 export function leaveClosedMark(path: string): void {
   try {
-    writeFileSync(join(path, MARK), identityOf(path), { mode: 0o600 })
+    const mark = join(path, MARK)
+    writeFileSync(mark, identityOf(path), { mode: 0o600 })
+    if (process.geteuid?.() !== 0) return
+    const { uid, gid } = statSync(path)
+    chownSync(mark, uid, gid)
   } catch {
     return
   }
