@@ -233,6 +233,18 @@ export const ERROR_AREAS = {
       cause: 'Another command is copying the store.',
       cure: 'Wait until it has finished.',
     },
+    STORE_COPY: {
+      cause: 'The store is a copy that was made with `cp`, `tar` or the like while the relay was writing to it.',
+      cure: 'Restore a backup that `smp-server backup` has made: `smp-server restore FILE`.',
+    },
+    STORE_DAMAGED: {
+      cause: 'Pages or records of the store are not what they should be. The message says which.',
+      cure: 'Restore a backup with `smp-server restore FILE`, or save what can be read: `smp-server store check --repair`.',
+    },
+    STORE_DISABLED: {
+      cause: 'The store holds queues, but `enable` in `[STORE_LOG]` is off or missing.',
+      cure: 'Set `enable = on` under `[STORE_LOG]`, or move the store away.',
+    },
     STORE_FORMAT: {
       cause: 'The store was written by a newer version of this program.',
       cure: 'Install that version or a later one. The store was not changed.',
@@ -240,6 +252,14 @@ export const ERROR_AREAS = {
     STORE_IN_USE: {
       cause: 'A running relay has the store open.',
       cure: 'Stop that relay first, for example with `systemctl stop smp-server`.',
+    },
+    STORE_MISSING: {
+      cause: 'The file beside the store says that it holds queues, but the store is missing or empty.',
+      cure: 'Restore a backup with `smp-server restore FILE`, or remove that file to begin without queues.',
+    },
+    STORE_NOT_A_FILE: {
+      cause: 'A directory or a device stands where a file of the store should be.',
+      cure: 'Move it away, and restore a backup: `smp-server restore FILE`.',
     },
     STORE_NOT_WRITABLE: {
       cause: 'The user of the relay may not write to the store, typically after a command was run as root.',

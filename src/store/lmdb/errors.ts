@@ -1,4 +1,5 @@
 import { AppError } from '../../errors/app-error.ts'
+import type { ErrorCode } from '../../errors/codes.ts'
 import { errorCode } from '../../system/error-code.ts'
 import { processText } from '../../system/lock-holders.ts'
 
@@ -74,7 +75,7 @@ export function cannotOpen(path: string, cause: unknown): AppError {
   return new AppError(code, `The message store ${path} cannot be opened: ${reason}.`, remedy, { cause })
 }
 
-function causeRemedy(path: string, code: string | undefined): [code: string, remedy: string] {
+function causeRemedy(path: string, code: string | undefined): [code: ErrorCode, remedy: string] {
   switch (code) {
     case 'EACCES':
     case 'EPERM':
