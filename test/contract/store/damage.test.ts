@@ -208,7 +208,7 @@ describe('a damaged store', () => {
     expect(statSync(directory, { throwIfNoEntry: false })).toBeUndefined()
   })
 
-  it('is refused when a directory stands in the place of one of its files', async () => {
+  it('is refused when a directory stands in the place of one of its files', () => {
     for (const name of ['data.mdb', 'lock.mdb']) {
       rmSync(join(directory, name))
       mkdirSync(join(directory, name))
