@@ -175,7 +175,9 @@ export const endpoint = v.pipe(
   v.check((url) => {
     const parsed = URL.canParse(url) ? new URL(url) : undefined
     return parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.host !== '' && parsed.username === ''
-  }, 'must be an absolute http or https URL without user name'),
+  }, 'an absolute http or https URL without a user name'),
+  // The URL has the name in the form in which DNS would be asked for it.
+  v.check((url) => !/(?:^|\.)onion\.*$/.test(URL.parse(url)?.hostname ?? ''), 'a URL outside .onion, which needs Tor'),
   v.transform((url) => url.replace(/\/+$/, '')),
 )
 

@@ -3,15 +3,16 @@ import ipaddr from 'ipaddr.js'
 
 const IPV4_START = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?!\d)/u
 const ONION = /^[a-z0-9]+\.onion$/u
-// The grammar does not except control characters and "@", but no host has them: an "@" is a password's.
-// eslint-disable-next-line no-control-regex -- that is the point
-const NAME = /^[^\u0000-\u0020\u007f:#,;/@[\]]+$/u
+// The grammar allows more, but resolvers and IDNA turn other characters into other names, .onion among them.
+const NAME = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/iu
 
 /**
  * The canonical text of a host (SMP wire format §9), or undefined.
  *
  *     host = IPv4 / IPv6 / "[" IPv6 "]" / 1*( a-z / 0-9 ) ".onion" / name
  *     name = 1*( any character but ":" "#" "," ";" "/" "[" "]" and white space ), not ending in ".onion"
+ *
+ * Of names only those are taken that DNS can carry as they are: ASCII letters, digits, "-", "_", and no empty label.
  *
  * What begins as an IPv4 address must be one: `192.168.0.1.example` is no name. IPv6 is printed without brackets.
  */

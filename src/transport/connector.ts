@@ -1,10 +1,9 @@
-import { lookup } from 'node:dns'
 import { connect, type LookupFunction, type Socket } from 'node:net'
 import { SocksClient } from 'socks'
 import { errorCode } from '../system/error-code.ts'
+import { guardedLookup } from './dns-guard.ts'
 import { failConnect, type ConnectReason } from './failure.ts'
 import { type Route, type SocksServer } from './route.ts'
-import { isOnion } from '../protocol/host.ts'
 
 export interface ConnectorOptions {
   readonly signal: AbortSignal
@@ -20,7 +19,7 @@ export interface ConnectorOptions {
 export async function connectVia(route: Route, port: number, options: ConnectorOptions): Promise<Socket> {
   switch (route.via) {
     case 'direct':
-      return openSocket({ host: route.host, port, lookup: guardedLookup(options.lookup ?? lookup) }, options).catch(
+      return openSocket({ host: route.host, port, lookup: guardedLookup(options.lookup) }, options).catch(
         (error: unknown) => failConnect('connect', ...directReason(error)),
       )
     case 'socks':
@@ -33,14 +32,6 @@ export async function connectVia(route: Route, port: number, options: ConnectorO
           ? 'An onion address needs a SOCKS proxy, and none is set.'
           : 'The address has no host of the required kind.',
       )
-  }
-}
-
-/** A second lock, should a route ever be wrong: .onion names never leave this machine as DNS queries (RFC 7686). */
-function guardedLookup(resolve: LookupFunction): LookupFunction {
-  return (hostname, options, callback) => {
-    if (!isOnion(hostname)) resolve(hostname, options, callback)
-    else callback(Object.assign(new Error('.onion is not for DNS'), { code: 'ENOTFOUND' }), [])
   }
 }
 
@@ -72,7 +63,8 @@ async function connectThroughSocks(
   port: number,
   options: ConnectorOptions,
 ): Promise<Socket> {
-  const target = 'path' in server ? { path: server.path } : { host: server.host, port: server.port }
+  const target =
+    'path' in server ? { path: server.path } : { host: server.host, port: server.port, lookup: guardedLookup() }
   const socket = await openSocket(target, options).catch((error: unknown) =>
     options.signal.aborted
       ? failConnect('connect', 'timeout', 'The SOCKS proxy did not answer in time.')

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { guardedLookup } from '../../transport/dns-guard.ts'
 import type { AppError } from '../../errors/app-error.ts'
 import type { ControlEndpoint } from './endpoint.ts'
 import { TorRefusal, controlAbsent, controlClosed, controlDenied, controlGarbled, controlTimeout } from './errors.ts'
@@ -60,7 +61,9 @@ export class ControlConnection {
   static async open(endpoint: ControlEndpoint, options: ConnectionOptions = {}): Promise<ControlConnection> {
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
     const socket = connect(
-      endpoint.type === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port },
+      endpoint.type === 'unix'
+        ? { path: endpoint.path }
+        : { host: endpoint.host, port: endpoint.port, lookup: guardedLookup() },
     )
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { guardedLookup } from '../../transport/dns-guard.ts'
 
 /**
  * Whether a tor's SOCKS port listens here. It answers a request of HTTP with a page that names itself; a SOCKS greeting
@@ -7,7 +8,7 @@ import { connect } from 'node:net'
 export function whoListens(host: string, port: number, timeoutMs = 1000): Promise<'tor' | 'other' | 'none'> {
   return new Promise((resolve) => {
     let [text, connected] = ['', false]
-    const socket = connect({ host, port })
+    const socket = connect({ host, port, lookup: guardedLookup() })
     const end = (): void => {
       clearTimeout(timer)
       socket.destroy()

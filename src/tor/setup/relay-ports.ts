@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { guardedLookup } from '../../transport/dns-guard.ts'
 import { connectRelay } from '../../transport/client.ts'
 import type { ConnectFailure } from '../../transport/failure.ts'
 import { type PortHolder, portHolder } from '../../transport/port-holder.ts'
@@ -88,7 +89,7 @@ function pageListener(holder: PortHolder | undefined, relay: PortFact | undefine
 
 function isOpen(host: string, port: number, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: timeoutMs })
+    const socket = connect({ host, port, timeout: timeoutMs, lookup: guardedLookup() })
     const end = (open: boolean) => (): void => {
       socket.destroy()
       resolve(open)

@@ -181,6 +181,9 @@ describe('values', () => {
       auth: { type: 'basic', user: 'u', password: 'p' },
     })
     expect(refusal(setIniValue(auth, 'NAMES', 'resolver_endpoint', 'http://names.example'))).toContain('must be https')
+    for (const name of ['abc.onion', 'abc\u3002onion', 'abc.onion.']) {
+      expect(refusal(setIniValue(on, 'NAMES', 'resolver_endpoint', `http://${name}`))).toContain('outside .onion')
+    }
     expect(refusal(on)).toContain('resolver_endpoint is missing')
   })
 

@@ -119,7 +119,8 @@ describe('hosts', () => {
     ['abc.onion', 'abc.onion'],
     ['localhost', 'localhost'],
     ['smp1.simplex.im', 'smp1.simplex.im'],
-    ['bücher.example', 'bücher.example'],
+    ['xn--bcher-kva.example', 'xn--bcher-kva.example'],
+    ['smp_1.example.', 'smp_1.example.'],
   ])('%s is %s', (text, canonical) => {
     expect(canonicalHost(text)).toBe(canonical)
     expect(canonicalHost(canonical)).toBe(canonical)
@@ -145,6 +146,13 @@ describe('hosts', () => {
     'a\tb',
     'a\0b',
     'a@b',
+    'a..b',
+    '.a',
+    'a..',
+    'bücher.example',
+    'abc\u3002onion',
+    'abc.on\u00adion',
+    'a%2eonion',
     '[a]',
     '[::1',
     '::1]',

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { RelayAddress } from '../../../src/protocol/server-address.ts'
 import { connectRelay, type ConnectOptions } from '../../../src/transport/client.ts'
 import { connectVia } from '../../../src/transport/connector.ts'
-import type { SocksServer } from '../../../src/transport/route.ts'
+import type { Route, SocksServer } from '../../../src/transport/route.ts'
 
 const onion = `${'b'.repeat(56)}.onion`
 const closers: (() => unknown)[] = []
@@ -87,6 +87,32 @@ describe('connector', () => {
     expect(socks.requests[0]?.subarray(0, 5)).toEqual(Buffer.of(5, 1, 0, 3, onion.length))
     expect(socks.requests[0]?.subarray(5, 5 + onion.length).toString()).toBe(onion)
     expect(socks.requests[0]?.readUInt16BE(5 + onion.length)).toBe(5223)
+  })
+
+  it.each([
+    'abc\u3002onion',
+    'abc.\uff4fnion',
+    'abc.on\u00adion',
+    'abc.onio\u200bn',
+    'abc.\u24de\u24dd\u24d8\u24de\u24dd',
+    'abc\uff0eONION',
+    'abc.onion..',
+    'ABC.ONION.',
+    'onion',
+    'a.xn--a.onion',
+  ])('%j never reaches DNS, as a relay or as a proxy', async (host) => {
+    const asked: string[] = []
+    vi.spyOn(dns, 'lookup').mockImplementation((name: string) => asked.push(name))
+    const lookup: LookupFunction = (name) => asked.push(name)
+    const signal = new AbortController().signal
+    const routes: Route[] = [
+      { via: 'direct', host },
+      { via: 'socks', host: onion, socks: { host, port: 9050 } },
+    ]
+    for (const route of routes) {
+      await expect(connectVia(route, 5223, { signal, lookup })).rejects.toMatchObject({ failure: { step: 'connect' } })
+    }
+    expect(asked).toEqual([])
   })
 
   it('a .onion name is stopped before DNS even on a wrong route', async () => {
