@@ -17,7 +17,7 @@ export interface ChannelHandlers {
 export interface BlockChannel {
   /** The client's Finished message of the TLS connection ("tls-unique"): 12 bytes in TLS 1.2, 32 or more in 1.3. */
   readonly sessionId: Buffer
-  /** DER, leaf first, as the peer sent them in TLS; empty when it sent none. Not verified. */
+  /** DER, leaf first, as the peer sent them in TLS; empty when it sent none. Not verified, and read when asked for. */
   readonly peerCertificates: readonly Buffer[]
   /** The protocol chosen by ALPN; undefined when the peer offered none. */
   readonly alpn: string | undefined

@@ -74,7 +74,6 @@ async function connectBy(
     const channel = new TlsChannel(
       tls,
       tls.getFinished() ?? failConnect('tls', 'tls', 'TLS ended before the handshake.'),
-      chain,
       tcp.localPort ?? 0,
     )
     signal.addEventListener('abort', () => channel.close(), { once: true })

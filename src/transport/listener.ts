@@ -8,7 +8,7 @@ import { LowMemory } from './low-memory.ts'
 import { LowMemoryStream } from './low-memory-stream.ts'
 import { TlsChannel } from './tls-channel.ts'
 import { ALPN_PROTOCOLS, TLS_PARAMETERS, WEB_TLS_PARAMETERS } from './tls-parameters.ts'
-import { tlsSession, type TlsFault } from './tls-session.ts'
+import { sessionIdOf, type TlsFault } from './tls-session.ts'
 import type { WebCertificate } from './web-certificate.ts'
 import { peekClientHello, protocolOf, type Protocol } from './web-dispatch.ts'
 import type { RequestHandler } from './web-requests.ts'
@@ -19,6 +19,13 @@ export type { TlsFault } from './tls-session.ts'
 const TLS_TIMEOUT_MS = 60_000
 /** Longer than the 10 minutes after which clients with subscriptions send PING, so that live ones are never probed. */
 const KEEP_ALIVE_MS = 900_000
+/**
+ * Bytes of a client's TLS handshake where certificates are requested, enough for four of them: OpenSSL verifies every
+ * certificate that a client sends before anybody can refuse them.
+ */
+const MAX_HANDSHAKE = 8192
+/** A request may follow the handshake at once. */
+const MAX_WEB_HANDSHAKE = 2 * MAX_HANDSHAKE
 /** For the first TLS message alone, which clients send at once. */
 const HELLO_TIMEOUT_MS = 20_000
 
@@ -51,6 +58,8 @@ export interface ListenOptions {
   readonly onTlsError?: (fault: TlsFault) => void
   /** For TLS, from accepting the connection; 60 s when absent. */
   readonly handshakeTimeoutMs?: number
+  /** What a client may send before the relay's first block, where certificates are requested; 8 KiB when absent. */
+  readonly maxHandshakeBytes?: number
   /** SMP blocks alone when absent. */
   readonly web?: WebOptions
   /** The key that sets the port, named in the error of a port in use. */
@@ -128,7 +137,8 @@ function acceptorFor(options: ListenOptions, port: () => number): Acceptor {
   if (web === undefined) return smpAcceptor(options, port)
   const http = webServer(options, web, port)
   const webAcceptor = {
-    accept: (socket: Socket) => start(socket, http),
+    accept: (socket: Socket) =>
+      start(socket, http, asksForCertificates(web) ? (options.maxHandshakeBytes ?? MAX_WEB_HANDSHAKE) : Infinity),
     useCredentials: (credentials: RelayCredentials) => http.setSecureContext(webContext(credentials)),
   }
   return web.on === 'own port' ? webAcceptor : sharedAcceptor(options, smpAcceptor(options, port), webAcceptor)
@@ -137,7 +147,7 @@ function acceptorFor(options: ListenOptions, port: () => number): Acceptor {
 function smpAcceptor(options: ListenOptions, port: () => number): Acceptor {
   const server = smpServer(options, port)
   return {
-    accept: (socket) => start(socket, server),
+    accept: (socket) => start(socket, server, options.maxHandshakeBytes ?? MAX_HANDSHAKE),
     useCredentials: (credentials) => server.setSecureContext(smpContext(credentials)),
   }
 }
@@ -162,8 +172,13 @@ function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): A
   }
 }
 
-function start(socket: Socket, server: TlsServer): void {
-  server.emit('connection', new LowMemoryStream(socket))
+function start(socket: Socket, server: TlsServer, maxHandshake: number): void {
+  server.emit('connection', new LowMemoryStream(socket, maxHandshake))
+}
+
+/** A browser would ask its user for one, so they are requested only where there are no browsers. */
+function asksForCertificates(web: WebOptions): boolean {
+  return web.on === 'own port' && web.site === undefined
 }
 
 function smpServer(options: ListenOptions, port: () => number): TlsServer {
@@ -190,8 +205,7 @@ function webServer(options: ListenOptions, web: WebOptions, port: () => number):
   return createWebServer({
     tls: {
       ...webContext(options.credentials),
-      // A browser would ask its user for one, so it is requested only where there are no browsers.
-      requestCert: web.on === 'own port' && site === undefined,
+      requestCert: asksForCertificates(web),
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs,
     },
@@ -213,14 +227,14 @@ function webContext({ certPem, keyPem }: RelayCredentials): TlsOptions {
 }
 
 function openChannel(socket: TLSSocket, port: () => number, options: ListenOptions): void {
-  const session = tlsSession(socket)
-  if ('code' in session) {
+  const sessionId = sessionIdOf(socket)
+  if (!Buffer.isBuffer(sessionId)) {
     socket.on('error', () => undefined)
     socket.destroy()
-    options.onTlsError?.(session)
+    options.onTlsError?.(sessionId)
     return
   }
-  const channel = new TlsChannel(socket, session.sessionId, session.certificates, port(), new LowMemory())
+  const channel = new TlsChannel(socket, sessionId, port(), new LowMemory())
   // The last messages of the TLS handshake leave first: together with a block they would need a larger buffer.
   setImmediate(() => setImmediate(() => options.onChannel(channel)))
 }

@@ -2,14 +2,22 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { LowMemory, LOW_MEMORY_PIECE } from './low-memory.ts'
 
+/** Of the relay: a few kilobytes of certificates. The first block that follows is longer. */
+const MAX_OWN_HANDSHAKE = 12_288
+
 /** A TCP connection for TLS to run over; it passes on what arrives in the small pieces that {@link LowMemory} needs. */
 export class LowMemoryStream extends Duplex {
   readonly #tcp: Socket
+  /** Bytes that the peer may still send before this side has sent more than a TLS handshake. */
+  #allowance: number
+  #written = 0
   readonly #lowMemory = new LowMemory()
 
-  constructor(tcp: Socket) {
+  /** @param allowance bytes that the peer may send in its TLS handshake; any number when absent */
+  constructor(tcp: Socket, allowance = Infinity) {
     super({ allowHalfOpen: false })
     this.#tcp = tcp
+    this.#allowance = allowance
     tcp.on('data', (chunk: Buffer) => this.#received(chunk))
     tcp.on('end', () => this.push(null))
     tcp.on('error', (error) => this.destroy(error))
@@ -22,6 +30,8 @@ export class LowMemoryStream extends Duplex {
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#lowMemory.count(chunk.length, performance.now())
+    this.#written += chunk.length
+    if (this.#written > MAX_OWN_HANDSHAKE) this.#allowance = Infinity
     this.#tcp.write(chunk, done)
   }
 
@@ -35,6 +45,11 @@ export class LowMemoryStream extends Duplex {
   }
 
   #received(chunk: Buffer): void {
+    this.#allowance -= chunk.length
+    if (this.#allowance < 0) {
+      this.destroy(Object.assign(new Error('the TLS handshake is too long'), { code: 'HANDSHAKE_TOO_LONG' }))
+      return
+    }
     this.#lowMemory.count(chunk.length, performance.now())
     const size = this.#lowMemory.active ? LOW_MEMORY_PIECE : chunk.length
     let wanted = true

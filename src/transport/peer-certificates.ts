@@ -1,4 +1,4 @@
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 
 /** What SMP allows at most (wire format §3.1, §3.3). */
 export const MAX_CHAIN = 4
@@ -6,20 +6,17 @@ export const MAX_CHAIN = 4
 const NONE: readonly Buffer[] = []
 
 /**
- * The chain that the peer sent in TLS, DER, leaf first; empty when it sent none. Each certificate is followed by the one
- * that issued it, so what the peer added beside its chain is left out. At most one more than {@link MAX_CHAIN} are
- * collected, enough to refuse the chain.
+ * The chain that the peer sent in TLS, DER, in its order, leaf first; empty when it sent none. At most one more than
+ * {@link MAX_CHAIN} are returned, enough to refuse the chain.
+ *
+ * Node copies every certificate that the peer sent, hundreds if it likes, so this is for peers that say who they are.
  */
-export function peerChain(socket: TLSSocket): readonly Buffer[] {
+export function peerChain(socket: Pick<TLSSocket, 'getPeerX509Certificate'>): readonly Buffer[] {
   const chain: Buffer[] = []
-  let next: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true)
-  while (next?.raw !== undefined && chain.length <= MAX_CHAIN && !contains(chain, next.raw)) {
-    chain.push(next.raw)
-    next = next.issuerCertificate
+  let certificate = socket.getPeerX509Certificate()
+  while (certificate !== undefined && chain.length <= MAX_CHAIN) {
+    chain.push(certificate.raw)
+    certificate = certificate.issuerCertificate
   }
   return chain.length === 0 ? NONE : chain
-}
-
-function contains(chain: readonly Buffer[], certificate: Buffer): boolean {
-  return chain.some((known) => known.equals(certificate))
 }

@@ -5,7 +5,7 @@ import { certificateFingerprint } from '../crypto/fingerprint.ts'
 import { generateDhKeyPair, sign, type DhKeyPair } from '../crypto/keys.ts'
 import { pad, unpad } from '../crypto/pad.ts'
 import { decodeSignedKey, encodeSignedKey } from '../crypto/signed-key.ts'
-import { certificateKey, identityCertificate, verifyChain } from '../crypto/x509.ts'
+import { certificateKey, identityCertificate, MAX_CHAIN_LENGTH, verifyChain } from '../crypto/x509.ts'
 import {
   encodeServerHello,
   encodeServiceResponse,
@@ -139,7 +139,7 @@ async function acceptService(
   const respond = (response: ServiceResponse): void => {
     channel.write(pad(encodeServiceResponse(response), BLOCK_SIZE))
   }
-  const authenticated = authenticatedService(channel.peerCertificates, hello, now?.() ?? new Date())
+  const authenticated = authenticatedService(channel, hello, now?.() ?? new Date())
   if (authenticated === undefined) {
     respond({ type: 'E', error: { type: 'HANDSHAKE', error: 'BAD_AUTH' } })
     return undefined
@@ -157,10 +157,12 @@ async function acceptService(
 
 /** The service's identity and session key, if its chain is that of TLS and valid, and the leaf signed the key. */
 function authenticatedService(
-  tlsChain: readonly Buffer[],
+  channel: BlockChannel,
   { chain, signedKey }: ClientServiceHello,
   now: Date,
 ): Pick<ClientService, 'certHash' | 'sessionKey'> | undefined {
+  if (chain.length > MAX_CHAIN_LENGTH) return undefined
+  const tlsChain = channel.peerCertificates
   if (chain.length !== tlsChain.length) return undefined
   if (!chain.every((certificate, index) => tlsChain[index]?.equals(certificate))) return undefined
   if (verifyChain(chain, now) !== undefined) return undefined

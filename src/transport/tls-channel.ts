@@ -8,6 +8,7 @@ import {
   type ChannelHandlers,
   type CloseReason,
 } from './channel.ts'
+import { peerChain } from './peer-certificates.ts'
 import { LowMemory, LOW_MEMORY_PIECE } from './low-memory.ts'
 
 /** How long buffered blocks may take to leave after `close`. */
@@ -27,7 +28,6 @@ const NO_BLOCKS: readonly Buffer[] = []
  */
 export class TlsChannel implements BlockChannel {
   readonly sessionId: Buffer
-  readonly peerCertificates: readonly Buffer[]
   readonly alpn: string | undefined
   readonly port: number
 
@@ -45,21 +45,18 @@ export class TlsChannel implements BlockChannel {
   #gone = false
 
   /** @param lowMemory for a relay's many connections that are idle most of the time */
-  constructor(
-    socket: TLSSocket,
-    sessionId: Buffer,
-    peerCertificates: readonly Buffer[],
-    port: number,
-    lowMemory?: LowMemory,
-  ) {
+  constructor(socket: TLSSocket, sessionId: Buffer, port: number, lowMemory?: LowMemory) {
     this.#socket = socket
     this.#lowMemory = lowMemory
     this.sessionId = sessionId
-    this.peerCertificates = peerCertificates
     this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
     this.port = port
     socket.on('error', this.#failed)
     socket.on('close', this.#closed)
+  }
+
+  get peerCertificates(): readonly Buffer[] {
+    return peerChain(this.#socket)
   }
 
   get buffered(): number {

@@ -8,7 +8,7 @@ import { BLOCK_SIZE } from '../protocol/limits.ts'
 import type { BlockChannel } from './channel.ts'
 import { ConnectionCap } from './connection-cap.ts'
 import { HTTP2_ALPN, HTTP_ALPN, SMP_ALPN } from './tls-parameters.ts'
-import { tlsSession, type TlsFault } from './tls-session.ts'
+import { sessionIdOf, type TlsFault } from './tls-session.ts'
 import type { WebCertificate } from './web-certificate.ts'
 import { answerWith, listenerFor, type RequestHandler, type RequestListener } from './web-requests.ts'
 import { WebSocketChannel } from './websocket-channel.ts'
@@ -117,16 +117,16 @@ export function createWebServer(options: WebServerOptions): Server {
   })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!(socket instanceof TLSSocket)) throw new TypeError('an upgrade without TLS')
-    const session = tlsSession(socket)
-    if ('code' in session) {
-      onTlsError(session)
+    const sessionId = sessionIdOf(socket)
+    if (!Buffer.isBuffer(sessionId)) {
+      onTlsError(sessionId)
       socket.destroy()
       return
     }
     webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       clearTimeout(timers.get(socket))
       connections.release(socket)
-      onChannel(new WebSocketChannel(webSocket, socket, session, options.port()), challengeIn(request.url ?? ''))
+      onChannel(new WebSocketChannel(webSocket, socket, sessionId, options.port()), challengeIn(request.url ?? ''))
     })
   })
   return server

@@ -8,9 +8,12 @@ import {
   type ChannelHandlers,
   type CloseReason,
 } from './channel.ts'
-import type { TlsSession } from './tls-session.ts'
+import { peerChain } from './peer-certificates.ts'
 
 const AS_BLOCK = { binary: true, compress: false } as const
+/** The connection below the WebSocket. */
+type TlsConnection = Pick<TLSSocket, 'alpnProtocol' | 'getPeerX509Certificate'>
+
 /** RFC 6455 §7.4.1 */
 const NORMAL = 1000
 const UNSUPPORTED_DATA = 1003
@@ -24,11 +27,11 @@ const WITHOUT_CLOSE_FRAME = 1006
  */
 export class WebSocketChannel implements BlockChannel {
   readonly sessionId: Buffer
-  readonly peerCertificates: readonly Buffer[]
   readonly alpn: string | undefined
   readonly port: number
 
   readonly #webSocket: WebSocket
+  readonly #socket: TlsConnection
   #handlers: ChannelHandlers | undefined
   readonly #arrived: Buffer[] = []
   readonly #waiting: Buffer[] = []
@@ -38,21 +41,20 @@ export class WebSocketChannel implements BlockChannel {
   #reason: CloseReason | undefined
   #gone = false
 
-  constructor(
-    webSocket: WebSocket,
-    { alpnProtocol }: Pick<TLSSocket, 'alpnProtocol'>,
-    { sessionId, certificates }: TlsSession,
-    port: number,
-  ) {
+  constructor(webSocket: WebSocket, socket: TlsConnection, sessionId: Buffer, port: number) {
     this.#webSocket = webSocket
+    this.#socket = socket
     this.sessionId = sessionId
-    this.peerCertificates = certificates
-    this.alpn = typeof alpnProtocol === 'string' ? alpnProtocol : undefined
+    this.alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : undefined
     this.port = port
     webSocket.pause()
     webSocket.on('message', this.#received)
     webSocket.on('error', this.#failed)
     webSocket.on('close', this.#closed)
+  }
+
+  get peerCertificates(): readonly Buffer[] {
+    return peerChain(this.#socket)
   }
 
   get buffered(): number {

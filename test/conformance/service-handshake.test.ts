@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { StoreError } from '../../src/store/store.ts'
 import { createServiceCertificate, signKey, type ServiceCertificate } from '../client/certificates.ts'
-import { BlockStream, blockSize, openSession, openTls, receiveHello } from '../client/connection.ts'
+import { BlockStream, blockSize, openTls, receiveHello } from '../client/connection.ts'
 import { pad, unpad } from '../client/encoding.ts'
 import { encodeClientHello, parseServiceResponse, type ServiceRole } from '../client/hello.ts'
 import { generateKey } from '../client/keys.ts'
@@ -66,11 +66,10 @@ describe.each(versions)('a service in version %i', (version) => {
 })
 
 describe('a service', () => {
-  test('with more than four certificates is refused in TLS', async () => {
-    const certificate = createServiceChain(createAuthorities(4))
-    await expect(openSession(setting.address, { service: { certificate, role: 'messaging' } })).rejects.toThrow(
-      /closed/,
-    )
+  test('with more than four certificates in TLS is BAD_AUTH, and with hundreds it is disconnected', async () => {
+    const long = createServiceChain(createAuthorities(4))
+    expect(await claim(long, { chain: long.chain.slice(0, 4) })).toEqual(badAuth)
+    await expect(claim(createServiceChain(createAuthorities(100)))).rejects.toThrow()
   })
 
   test('is known by the certificate above its own, whatever its own is', async () => {

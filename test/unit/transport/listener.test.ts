@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { connect as connectTcp, createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { connect } from 'node:tls'
-import { afterEach, describe, expect, it } from 'vitest'
+import { connect, TLSSocket } from 'node:tls'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { AppError } from '../../../src/errors/app-error.ts'
 import { listen } from '../../../src/transport/listener.ts'
+import { createAuthorities, createAuthority, createServiceChain } from '../../client/service-chain.ts'
 import { delay, makeCredentials } from './fixtures.ts'
-import { loopback, until, type Loopback } from './loopback.ts'
+import { loopback, recorder, until, type Loopback } from './loopback.ts'
 
 const open: Loopback[] = []
 
@@ -66,6 +67,44 @@ describe('listener', () => {
     const service = makeCredentials()
     await relay.client({ cert: service.certPem, key: service.keyPem })
     expect((await relay.channel()).peerCertificates).toEqual(service.chain)
+  })
+
+  it('the listener reads no chain of a client until it is asked for, and then five certificates of ten', async () => {
+    const relay = await relayWith()
+    const reads = vi.spyOn(TLSSocket.prototype, 'getPeerX509Certificate')
+    const readsAll = vi.spyOn(TLSSocket.prototype, 'getPeerCertificate')
+    const service = createServiceChain(createAuthorities(9))
+    await relay.client({ cert: service.certPem, key: service.keyPem })
+    const channel = await relay.channel()
+    expect(reads).not.toHaveBeenCalled()
+    expect(channel.peerCertificates).toEqual(service.chain.slice(0, 5))
+    expect(readsAll).not.toHaveBeenCalledWith(true)
+    vi.restoreAllMocks()
+  })
+
+  it('the listener ends a TLS handshake that is longer than four certificates make it', async () => {
+    const relay = await relayWith({ maxHandshakeBytes: 8192 })
+    const { certPem, keyPem } = createServiceChain(createAuthorities(60))
+    const client = connect({
+      ...{ host: '127.0.0.1', port: relay.listener.port, rejectUnauthorized: false },
+      ...{ cert: certPem, key: keyPem, sigalgs: 'ed448:ed25519', ecdhCurve: 'X448:X25519' },
+    }).on('error', () => undefined)
+    await new Promise((resolve) => client.resume().on('close', resolve))
+    await until(() => relay.listener.counts.active === 0, 'the end')
+    expect(relay.faults).toHaveLength(1)
+  })
+
+  it('a client whose certificates OpenSSL refuses gets blocks like others', async () => {
+    const relay = await relayWith()
+    const [named, signing] = [createAuthority('test same name'), createAuthority('test same name')]
+    const service = createServiceChain([named], { issuer: signing })
+    const client = await relay.client({ cert: service.certPem, key: service.keyPem })
+    const channel = await relay.channel()
+    channel.attach(recorder())
+    channel.write(Buffer.alloc(16384))
+    let received = 0
+    client.on('data', (chunk: Buffer) => (received += chunk.length))
+    await until(() => received === 16384, 'a block')
   })
 
   it('the listener gives new connections new credentials', async () => {

@@ -35,6 +35,8 @@ export async function loopback({ alg, ...options }: LoopbackOptions = {}): Promi
       else channels.push(channel)
     },
     onTlsError: (fault) => faults.push(fault),
+    // Here clients may send before the relay does.
+    maxHandshakeBytes: Infinity,
     ...options,
   })
   const own: Socket[] = []

@@ -76,7 +76,7 @@ describe('web-dispatch', () => {
     const decided = peek(200)
     const timer = setInterval(() => client.write(hello.subarray(0, 1)), 50)
     client.write(Buffer.of(22, 3, 1, 0x40, 0))
-    const closed = once(client, 'close')
+    const closed = new Promise((resolve) => client.once('close', resolve))
     client.resume()
     expect(await decided).toBe('ERR_TLS_HANDSHAKE_TIMEOUT')
     await closed

@@ -256,8 +256,8 @@ describe('websocket-channel', () => {
     const connected = once(server, 'connection') as Promise<[WebSocket]>
     const peer = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`)
     const [[webSocket]] = await Promise.all([connected, once(peer, 'open')])
-    const session = { sessionId: randomBytes(32), certificates: [] }
-    const channel = new WebSocketChannel(webSocket, { alpnProtocol: null }, session, 80)
+    const tls = { alpnProtocol: null, getPeerX509Certificate: () => undefined }
+    const channel = new WebSocketChannel(webSocket, tls, randomBytes(32), 80)
     expect(channel.alpn).toBeUndefined()
     webSocket.resume()
     for (let byte = 0; byte < 12; byte++) peer.send(Buffer.alloc(SIZE, byte))
