@@ -134,9 +134,12 @@ export class SmpClient {
     })
   }
 
-  /** Rejects when something arrives within the time. */
-  async noEvent(withinMs = 120): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, withinMs))
+  /**
+   * Rejects when an event has come that nobody took. A PING goes to the relay and back first: what it pushes for commands
+   * that were answered before arrives ahead of the PONG.
+   */
+  async noEvent(): Promise<void> {
+    await this.ping()
     const [event] = this.#events
     if (event) throw new Error(`an event came: ${event.reply.type}`)
   }

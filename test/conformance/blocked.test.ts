@@ -158,7 +158,7 @@ describe('blocking', () => {
     expect(block(off.sndId)).toEqual({ changed: false, status: { type: 'off' } })
     expect(unblock(off.sndId)).toEqual({ changed: false, status: { type: 'off' } })
     expect(await client.send(off, 'hello')).toEqual(auth)
-    await client.noEvent(20)
+    await client.noEvent()
   })
 
   test('takes nothing away: what waited is there again, and comes to those who subscribe', async () => {
@@ -172,7 +172,7 @@ describe('blocking', () => {
     await setting.restart()
     const back = await setting.connect()
     expect(await back.sub(queue)).toEqual(blockedAs(20))
-    await back.noEvent(20)
+    await back.noEvent()
     unblock(queue.sndId)
     expect(await back.sub(queue)).toEqual(subscribed(20))
     expect(await back.receive(queue)).toEqual(message)

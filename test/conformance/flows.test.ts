@@ -70,7 +70,7 @@ describe.each(versions)('in version %i', (version) => {
     await first.close()
     await second.send(queue, 'hello')
     expect(await second.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
-    await second.noEvent(30)
+    await second.noEvent()
   })
 })
 

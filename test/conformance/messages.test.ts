@@ -25,7 +25,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     expect(message.id.length).toBe(24)
     expect(message.timestamp).toBeGreaterThanOrEqual(before)
     expect(message.timestamp).toBeLessThanOrEqual(Math.ceil(Date.now() / 1000))
-    await recipient.noEvent(30)
+    await recipient.noEvent()
   })
 
   test('takes the largest body of its version and no byte more', async () => {
@@ -79,7 +79,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     await client.send(queue, 'one')
     await client.send(queue, 'two')
     expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('one') })
-    await client.noEvent(50)
+    await client.noEvent()
   })
 
   test('to a queue of the own connection is pushed before it is answered, in a block of its own', async () => {
@@ -122,7 +122,7 @@ describe.each(versions)('ACK in version %i', (version) => {
     expect(three).toMatchObject({ body: Buffer.from('three') })
     expect(await client.ack(queue, three.id)).toEqual(ok)
     expect(await client.ack(queue, three.id)).toEqual(noMessage)
-    await client.noEvent(30)
+    await client.noEvent()
   })
 
   test('of another id, or with nothing delivered, is NO_MSG', async () => {
@@ -183,7 +183,7 @@ describe.each(versions)('GET in version %i', (version) => {
     expect(await client.ack(queue, two.id)).toEqual(ok)
     expect(await client.ack(queue, two.id)).toEqual(noMessage)
     expect(await client.get(queue)).toEqual(ok)
-    await client.noEvent(30)
+    await client.noEvent()
   })
 
   test('that finds nothing leaves nothing to acknowledge', async () => {
@@ -202,7 +202,7 @@ describe.each(versions)('GET in version %i', (version) => {
     const queue = await client.createQueue({ subscribe: false })
     await client.get(queue)
     await client.send(queue, 'one')
-    await client.noEvent(50)
+    await client.noEvent()
   })
 })
 
@@ -215,7 +215,7 @@ describe.each(versions)('in version %i a subscriber with a message to acknowledg
     await other.get(queue)
     expect(await other.ack(queue, message.id)).toEqual(ok)
     expect(await other.send(queue, 'two')).toEqual(ok)
-    await one.noEvent(50)
+    await one.noEvent()
     expect(one.read(queue, await one.ack(queue, message.id))).toMatchObject({ body: Buffer.from('two') })
   })
 })
@@ -257,7 +257,7 @@ describe.each(versions)('DEL in version %i', (version) => {
     expect(await client.send(queue, 'hello', { key })).toEqual(auth)
     expect(await client.send(queue, 'hello')).toEqual(auth)
     expect(await client.skey(queue, key)).toEqual(auth)
-    await client.noEvent(50)
+    await client.noEvent()
   })
 
   test('tells another subscriber at once, and nobody else', async () => {
@@ -269,7 +269,7 @@ describe.each(versions)('DEL in version %i', (version) => {
     const queue = await one.createQueue()
     expect(await other.del(queue)).toEqual(ok)
     expect(await one.nextEvent(500)).toEqual({ corrId: none, entityId: queue.rcvId, reply: ended })
-    await Promise.all([one, other, third].map((client) => client.noEvent(30)))
+    await Promise.all([one, other, third].map((client) => client.noEvent()))
     expect(await one.ack(queue, none)).toEqual(auth)
   })
 })

@@ -68,8 +68,8 @@ describe('a queue', () => {
     expect((await one.nextEvent()).reply).toEqual({ type: 'ALLS' })
     await plain.send(queue, 'hello')
     expect(await other.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
-    await one.noEvent(20)
-    await plain.noEvent(1)
+    await one.noEvent()
+    await plain.noEvent()
     expect(await subscribeAll(other)).toEqual(about('SOKS', [queue.rcvId]))
   })
 
@@ -85,7 +85,7 @@ describe('a queue', () => {
     expect((await back.nextEvent()).reply).toEqual({ type: 'ALLS' })
     await plain.send(lost, 'hello')
     expect(await plain.receive(lost)).toMatchObject({ body: Buffer.from('hello') })
-    await back.noEvent(20)
+    await back.noEvent()
   })
 
   test('goes back to its service with a SUB of that, and the plain client is ended', async () => {
@@ -129,7 +129,7 @@ describe('a queue', () => {
     expect(await service.receive(other)).toMatchObject({ body: Buffer.from('hello') })
     expect((await service.nextEvent()).reply).toEqual({ type: 'ALLS' })
     expect(await service.ack(polled, message.id)).toEqual(ok)
-    await service.noEvent(10)
+    await service.noEvent()
   })
 })
 
@@ -156,7 +156,7 @@ describe('a notifier', () => {
     await ring(plain)
     for (const service of [one, other]) {
       expect(await service.nsubs(0, emptyHash)).toEqual(about('SOKS', []))
-      await service.noEvent(5)
+      await service.noEvent()
     }
   })
 
@@ -171,7 +171,7 @@ describe('a notifier', () => {
     const entityId = one.session.serviceId
     expect(await one.nextEvent(500)).toEqual({ corrId: none, entityId, reply: about('ENDS', ids, version) })
     expect(await other.nsubs(3, hashOf(ids))).toEqual(about('SOKS', ids, version))
-    await other.noEvent(10)
+    await other.noEvent()
   })
 
   test.each<[string, (owner: SmpClient, queue: Queue) => Promise<unknown>]>([
@@ -196,7 +196,7 @@ describe('a notifier', () => {
     await until('the relay has noticed', () => setting.core.subscriptions.counts().ntfServices === 0)
     await owner.send(queue, 'ring', { notify: true })
     const service = await setting.connect(as(certificate, 'notifier'))
-    await service.noEvent(10)
+    await service.noEvent()
     expect(await service.nsubs(1, hashOf([notifier.notifierId]))).toEqual(about('SOKS', [notifier.notifierId]))
     expect(await service.nextEvent(500)).toMatchObject({ entityId: notifier.notifierId, reply: { type: 'NMSG' } })
   })
@@ -216,8 +216,8 @@ describe('one connection per service:', () => {
     expect(await two.nextEvent(500)).toEqual({ ...ends, reply: about('ENDS', ids, version) })
     await one.send(second, 'hello')
     expect(await three.receive(second)).toMatchObject({ body: Buffer.from('hello') })
-    await one.noEvent(10)
-    await two.noEvent(1)
+    await one.noEvent()
+    await two.noEvent()
   })
 
   test('the one that was ended can take over again with SUBS, and gets everything that waits', async () => {
@@ -261,7 +261,7 @@ describe('one connection per service:', () => {
       expect(['MSG', 'ENDS']).toContain(reply.type)
       if (reply.type === 'ENDS') break
     }
-    await deaf.noEvent(50)
+    await deaf.noEvent()
   })
 })
 
@@ -305,7 +305,7 @@ describe('a store that went back to its last durable state', () => {
     redeliverAll(setting.core)
     expect(await service.receive(queues[0])).toMatchObject({ body: Buffer.from('kept') })
     expect(await plain.receive(queues[1])).toMatchObject({ body: Buffer.from('kept') })
-    await service.noEvent(10)
+    await service.noEvent()
   })
 })
 

@@ -68,7 +68,7 @@ describe('a client that asks and never reads', () => {
     expect(Math.max(...held)).toBeLessThan(60 + HIGH_WATER_MARK / 16_384 + 8)
     deaf.session.stream.socket.resume()
     for (let count = 0; count < blocks * 60; count++) expect((await deaf.nextEvent()).reply.type).toBe('MSG')
-    await deaf.noEvent(10)
+    await deaf.noEvent()
   })
 })
 
@@ -106,7 +106,7 @@ describe('a client that is subscribed and never reads', () => {
     for (const { length } of [queues])
       while (arrived.size < length) arrived.add((await deaf.nextEvent()).entityId.toString('hex'))
     expect(arrived).toEqual(new Set(queues.map(({ rcvId }) => rcvId.toString('hex'))))
-    await deaf.noEvent(10)
+    await deaf.noEvent()
   })
 
   test('is closed when the time is over, others are served all the while, and its messages stay', async () => {
@@ -152,7 +152,7 @@ describe('a notification service that does not read', () => {
     const words: string[] = []
     while (words.length < 1201) words.push((await deaf.nextEvent()).reply.type)
     expect(words.filter((word) => word !== 'PONG')).toEqual(['ENDS'])
-    await deaf.noEvent(20)
+    await deaf.noEvent()
     await next.nsubs(0, Buffer.alloc(16))
     expect(await next.nextEvent()).toMatchObject({ entityId: rings.notifierId, reply: { type: 'NMSG' } })
   })

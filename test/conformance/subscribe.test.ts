@@ -14,7 +14,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     const [recipient, sender] = await twoClients(version)
     const queue = await recipient.createQueue({ auth: alg, subscribe: false })
     expect(await recipient.sub(queue)).toEqual(subscribed(version))
-    await recipient.noEvent(30)
+    await recipient.noEvent()
     const later = await setting.connect({ version })
     await sender.send(queue, 'first')
     expect(await recipient.receive(queue)).toMatchObject({ body: Buffer.from('first') })
@@ -42,7 +42,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     const first = await recipient.receive(queue)
     expect(await recipient.sub(queue)).toEqual(subscribed(version))
     expect(await recipient.receive(queue)).toEqual(first)
-    await recipient.noEvent(50)
+    await recipient.noEvent()
     expect(recipient.read(queue, await recipient.ack(queue, first.id))).toMatchObject({ body: Buffer.from('two') })
   })
 
@@ -53,7 +53,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     expect(await one.nextEvent(500)).toEqual({ corrId: none, entityId: queue.rcvId, reply: { type: 'END' } })
     await other.send(queue, 'hello')
     expect(await other.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
-    await one.noEvent(50)
+    await one.noEvent()
   })
 
   test('after END the first connection has nothing to acknowledge', async () => {
@@ -79,7 +79,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     }
     await other.send(queue, 'hello')
     expect(await one.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
-    await other.noEvent(50)
+    await other.noEvent()
   })
 
   test('after GET of the same queue on the same connection is PROHIBITED, and GET after SUB, too', async () => {
@@ -89,7 +89,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     expect(await one.sub(queue)).toEqual(prohibited)
     expect(await other.sub(queue)).toEqual(subscribed(version))
     expect(await other.get(queue)).toEqual(prohibited)
-    await one.noEvent(30)
+    await one.noEvent()
   })
 
   test('of several queues in one block brings every first message', async () => {
@@ -109,7 +109,7 @@ describe.each(versions)('SUB in version %i', (version) => {
       if (message.type === 'message') bodies.add(message.body.toString())
     }
     expect(bodies).toEqual(new Set(queues.map((_, index) => `to ${index}`)))
-    await recipient.noEvent(30)
+    await recipient.noEvent()
   })
 })
 
