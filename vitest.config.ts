@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config'
 import { Spread } from './test/sequence.ts'
+import { SkipReporter } from './test/skip-reporter.ts'
+
+const { TEST_REPORT: report } = process.env
+const json: ['json', { outputFile: string }][] = report ? [['json', { outputFile: report }]] : []
 
 export default defineConfig({
   test: {
@@ -10,6 +14,6 @@ export default defineConfig({
     // One more than CI has processors: about one of them waits for another program at any time.
     maxWorkers: 3,
     sequence: { sequencer: Spread },
-    reporters: ['default'],
+    reporters: ['default', new SkipReporter(), ...json],
   },
 })

@@ -370,7 +370,7 @@ describe('a restore', () => {
   })
 })
 
-describe.skipIf(process.getuid?.() !== 0)('as root (mounting, and being two users, needs it)', () => {
+describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to be two users)', () => {
   test('a restore into directories of another user is that user’s, in each file', async () => {
     const nobody = 65534
     const given = await changed(() => undefined)

@@ -20,8 +20,7 @@ const library = readdirSync('/usr/lib')
   .map((name) => join('/usr/lib', name, 'faketime/libfaketime.so.1'))
   .find((path) => existsSync(path))
 if (library === undefined) {
-  console.log('skipped: tor cannot be given a wrong clock without libfaketime (apt install faketime)')
-  it.skip('a wrong clock is told of, with what to do')
+  it.skip('a wrong clock is told of, with what to do (needs libfaketime: apt install faketime)')
 } else describeClock(library)
 
 function describeClock(preload: string): void {

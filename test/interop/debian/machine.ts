@@ -126,6 +126,11 @@ export class DebianMachine {
     throw new Error(`${command.join(' ')} failed (${result.status}):\n${result.stdout}\n${result.stderr}`)
   }
 
+  /** The programs that run in it; processes may end meanwhile. */
+  async executables(): Promise<string[]> {
+    return (await this.succeeds(['sh', '-c', 'readlink /proc/[0-9]*/exe || true'])).split('\n')
+  }
+
   /** Runs a command of this machine in the network that its systemd has. */
   async inItsNetwork(command: readonly string[]): Promise<string> {
     if (!this.#systemd) throw new Error('it is not booted')
