@@ -1,5 +1,5 @@
-// What tsc leaves to do: the files of the web site that are no TypeScript, the commit that was built in
-// dist/build-info.json, and the command made executable.
+// What tsc leaves to do: the files of the web site that are no TypeScript; dist/build-info.json with the commit that was
+// built, and with where its source code is when SOURCE_CODE_URL says so; and the command made executable.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,9 +19,17 @@ function commit() {
   }
 }
 
+/** Where users find this source code, as a web page: what the AGPL asks of whoever runs a changed relay for others. */
+function sourceCode() {
+  const url = process.env.SOURCE_CODE_URL
+  if (url === undefined || url === '') return undefined
+  if (/^https?:\/\/[^\s?#]+$/.test(url)) return url.replace(/\/+$/, '')
+  throw new Error(`SOURCE_CODE_URL=${url} is not the address of a web page, such as https://code.example/relay`)
+}
+
 cpSync(join(root, 'src/web/media'), join(dist, 'web/media'), {
   recursive: true,
   filter: (path) => !path.endsWith('.d.ts'),
 })
-writeFileSync(join(dist, 'build-info.json'), `${JSON.stringify({ commit: commit() })}\n`)
+writeFileSync(join(dist, 'build-info.json'), `${JSON.stringify({ commit: commit(), sourceCode: sourceCode() })}\n`)
 chmodSync(join(dist, 'cli', 'main.js'), 0o755)

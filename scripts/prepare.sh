@@ -52,10 +52,11 @@ install_packages() {
   fi
 }
 
-# npm run build, when a source file is newer than the last build.
+# npm run build, when a source file is newer than the last build, or SOURCE_CODE_URL another one.
 build() {
   if [[ ! -e dist/build-info.json || -n $(find src scripts/finish-build.mjs package.json tsconfig.json tsconfig.build.json \
-    -newer dist/build-info.json -print -quit) ]]; then
+    -newer dist/build-info.json -print -quit) ]] ||
+    ! grep -qF "\"${SOURCE_CODE_URL:-commit}\"" dist/build-info.json; then
     say 'Building …'
     npm run --silent build
   fi

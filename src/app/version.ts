@@ -5,7 +5,7 @@ const packageSchema = v.object({
   version: v.string(),
   repository: v.optional(v.union([v.string(), v.object({ url: v.string() })])),
 })
-const buildSchema = v.object({ commit: v.string() })
+const buildSchema = v.object({ commit: v.string(), sourceCode: v.optional(v.string()) })
 
 /** `SMP server v<version> / <first 7 hex digits of the commit>`; the commit is empty when built outside git. */
 export function versionLine(): string {
@@ -17,8 +17,13 @@ export function packageVersion(): string {
   return packageFacts().version
 }
 
-/** Where the source code of this program is, if package.json says so in `repository`. */
-export function packageSourceCode(): string | undefined {
+/**
+ * Where the source code of this program is: what the build was told in `SOURCE_CODE_URL`, else `repository` of
+ * package.json; undefined when neither says so.
+ */
+export function programSourceCode(): string | undefined {
+  const built = buildInfo()?.sourceCode
+  if (built !== undefined) return built
   const { repository } = packageFacts()
   return repository === undefined
     ? undefined
@@ -36,8 +41,12 @@ function packageFacts(): v.InferOutput<typeof packageSchema> {
 
 /** The whole commit, from the file that the build leaves in dist; empty when built outside git. */
 export function buildCommit(): string {
+  return buildInfo()?.commit ?? ''
+}
+
+function buildInfo(): v.InferOutput<typeof buildSchema> | undefined {
   const file = new URL('../build-info.json', import.meta.url)
-  return existsSync(file) ? v.parse(buildSchema, readJson(file)).commit : ''
+  return existsSync(file) ? v.parse(buildSchema, readJson(file)) : undefined
 }
 
 function readJson(file: URL): unknown {

@@ -3,7 +3,7 @@ import { resolvePaths } from '../config/paths.ts'
 import { printFailure } from './output.ts'
 import { runProgram } from './program.ts'
 import { withoutRtsOptions } from './rts-options.ts'
-import { packageSourceCode, versionLine } from '../app/version.ts'
+import { programSourceCode, versionLine } from '../app/version.ts'
 
 const args = withoutRtsOptions(process.argv.slice(2))
 // Readers such as `head` may close the pipe early.
@@ -13,7 +13,7 @@ try {
   process.exitCode = await runProgram({
     paths: resolvePaths(process.env),
     version: versionLine(),
-    sourceCode: packageSourceCode(),
+    sourceCode: programSourceCode(),
     args,
   })
 } catch (error) {

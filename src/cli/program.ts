@@ -51,12 +51,16 @@ export async function createProgram(context: Context): Promise<Command> {
   return program
 }
 
-/** The line that scripts read, and below it the version that `update --rollback` brings back. */
-async function versionText({ version, args }: Context): Promise<string> {
+/** The line that scripts read; below it, where the source code is, and the version that `update --rollback` brings back. */
+async function versionText({ version, sourceCode, args }: Context): Promise<string> {
   if (!/^(-v|--version)$/.test(args[0] ?? '')) return version
   const { programHome } = await import('../app/program-home.ts')
   const previous = (await programHome())?.previous
-  return previous === undefined ? version : `${version}\nPrevious version: v${previous} (smp-server update --rollback)`
+  return [
+    version,
+    ...(sourceCode === undefined ? [] : [`Source code: ${sourceCode}`]),
+    ...(previous === undefined ? [] : [`Previous version: v${previous} (smp-server update --rollback)`]),
+  ].join('\n')
 }
 
 /**
