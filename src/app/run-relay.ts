@@ -3,6 +3,8 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import type { ServingRelay } from '../server/serve.ts'
+import type { ConnectionLimits } from '../transport/connection-limits.ts'
+import { connectionLimits } from './connection-limits.ts'
 import { type ControlSocket, openControlSocket } from './control-socket/server.ts'
 import { openMetricsEndpoint } from './metrics-endpoint.ts'
 import { relayStatus } from './relay-status.ts'
@@ -46,8 +48,9 @@ export interface RunningRelay {
 export async function runRelay(options: RunOptions): Promise<RunningRelay> {
   const { settings, paths, log } = options
   const startedAt = new Date()
+  const connections = connectionLimits(settings.transport, log)
   // The other commands need not wait until all of the relay is loaded.
-  const [relay, { TorParts }] = await Promise.all([serve(options), import('./tor-parts.ts')])
+  const [relay, { TorParts }] = await Promise.all([serve(options, connections), import('./tor-parts.ts')])
   const beside = new Beside(relay, log)
   try {
     const { ports, webSocketPorts } = settings.transport
@@ -73,9 +76,20 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
   return { stop: () => beside.stop() }
 }
 
-async function serve({ settings, paths, log, site, skipWarnings }: RunOptions): Promise<ServingRelay> {
+async function serve(
+  { settings, paths, log, site, skipWarnings }: RunOptions,
+  connections?: ConnectionLimits,
+): Promise<ServingRelay> {
   const { startRelay } = await import('../server/relay.ts')
-  return await startRelay({ settings, paths, log, version: packageVersion(), site, skipWarnings })
+  return await startRelay({
+    settings,
+    paths,
+    log,
+    version: packageVersion(),
+    site,
+    skipWarnings,
+    ...(connections && { connectionLimits: connections }),
+  })
 }
 
 /** What has to be stopped, in this order; the relay itself comes last. */

@@ -189,6 +189,15 @@ export const iniKeys = {
       samples: ['127.0.0.1'],
       doc: 'One address to listen on, for a relay that is reached through its onion name or a proxy of this machine only.',
     }),
+    max_connections: key(integer(1, 10_000_000), {
+      samples: ['10000'],
+      doc: 'Connections at a time, over all ports. When missing, as many as the limit of open files allows, with a reserve for everything else.',
+    }),
+    max_connections_per_address: key(integer(0, 10_000_000), {
+      missing: '512',
+      samples: ['512'],
+      doc: 'The same for one public IP address (or IPv6 /64 network); 0 for any number. Loopback and private addresses, which the onion service and proxies connect from, have no such limit.',
+    }),
     log_tls_errors: key(onOff, { missing: 'off', value: 'off', doc: 'Whether failed TLS handshakes are logged.' }),
     websockets: key(webSocketPorts, {
       missing: 'off',

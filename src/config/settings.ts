@@ -59,6 +59,10 @@ export interface Settings {
     readonly ports: readonly number[]
     /** The one address to listen on; `undefined`: all. */
     readonly listenHost: string | undefined
+    /** `undefined`: as many as there are descriptors for. */
+    readonly maxConnections: number | undefined
+    /** 0: any number. */
+    readonly maxConnectionsPerAddress: number
     readonly logTlsErrors: boolean
     /** Without those in `ports`. */
     readonly webSocketPorts: readonly number[]
@@ -147,6 +151,8 @@ function collect(reader: ValueReader): Settings {
       hosts,
       ports: ports ?? [],
       listenHost: reader.read('TRANSPORT', 'listen_host'),
+      maxConnections: reader.read('TRANSPORT', 'max_connections'),
+      maxConnectionsPerAddress: reader.read('TRANSPORT', 'max_connections_per_address'),
       logTlsErrors: reader.read('TRANSPORT', 'log_tls_errors'),
       webSocketPorts: reader.read('TRANSPORT', 'websockets').filter((port) => !ports?.includes(port)),
       controlPort: reader.read('TRANSPORT', 'control_port'),

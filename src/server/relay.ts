@@ -4,6 +4,7 @@ import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Routing } from '../transport/route.ts'
+import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import { loadCredentials } from '../transport/credentials.ts'
 import { WebCertificate } from '../transport/web-certificate.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
@@ -23,6 +24,7 @@ export interface RelayOptions {
   readonly site?: RequestHandler | undefined
   /** Go on after damage in another server's files that can be skipped. */
   readonly skipWarnings?: boolean
+  readonly connectionLimits?: ConnectionLimits
 }
 
 /** Starts the relay that the INI file describes, with its store under the state directory. */
@@ -58,6 +60,7 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
     statistics: statisticsOptions(options),
     log,
     logTlsErrors: settings.transport.logTlsErrors,
+    ...(options.connectionLimits && { connectionLimits: options.connectionLimits }),
     onPortError: (port, error) => {
       if (ports.includes(port) && (port >= 1024 || ports.length === 1)) throw error
       const remedy = error instanceof AppError && error.remedy !== undefined ? ` ${error.remedy}` : ''

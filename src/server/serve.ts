@@ -1,6 +1,7 @@
 import type { Logger } from '../config/log.ts'
 import type { Store } from '../store/store.ts'
 import type { BlockChannel } from '../transport/channel.ts'
+import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import { listen, type Listener, type TlsFault, type WebOptions } from '../transport/listener.ts'
 import type { RelayCredentials } from '../transport/credentials.ts'
 import { acceptHandshake } from '../transport/server-handshake.ts'
@@ -44,6 +45,8 @@ export interface ServeOptions {
   readonly inactiveClients?: { readonly ttl: number; readonly checkInterval: number }
   readonly log: Logger
   readonly logTlsErrors?: boolean
+  /** For the ports of clients together. */
+  readonly connectionLimits?: ConnectionLimits
   /** What happens with a port that cannot be bound; throws when that is fatal. */
   readonly onPortError?: (port: number, error: Error) => void
   readonly now?: () => number
@@ -191,6 +194,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
         credentials,
         onChannel,
         onTlsError,
+        ...(options.connectionLimits && { limits: options.connectionLimits }),
         handshakeTimeoutMs: timeouts.tls,
         web,
         ...(setting !== undefined && { setting }),

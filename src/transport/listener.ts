@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer, type TlsOpti
 import { errorCode } from '../system/error-code.ts'
 import { bind } from './bind.ts'
 import type { BlockChannel } from './channel.ts'
+import type { ConnectionLimits } from './connection-limits.ts'
 import type { RelayCredentials } from './credentials.ts'
 import { LowMemory } from './low-memory.ts'
 import { LowMemoryStream } from './low-memory-stream.ts'
@@ -56,6 +57,8 @@ export interface ListenOptions {
    */
   readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
   readonly onTlsError?: (fault: TlsFault) => void
+  /** Shared by all listeners; none when absent. */
+  readonly limits?: ConnectionLimits
   /** For TLS, from accepting the connection; 60 s when absent. */
   readonly handshakeTimeoutMs?: number
   /** What a client may send before the relay's first block, where certificates are requested; 8 KiB when absent. */
@@ -105,6 +108,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
   server.on('connection', (socket: Socket) => {
     counts.accepted++
+    if (options.limits?.admit(socket) === false) {
+      counts.closed++
+      return
+    }
     sockets.add(socket)
     socket.on('close', forget)
     accept(socket)

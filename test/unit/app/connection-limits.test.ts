@@ -1,0 +1,52 @@
+import { EventEmitter } from 'node:events'
+import { afterEach, describe, expect, it } from 'vitest'
+import { connectionLimits } from '../../../src/app/connection-limits.ts'
+import { silentLogger } from '../../../src/config/log.ts'
+import type { Connection } from '../../../src/transport/connection-limits.ts'
+
+let lines: string[] = []
+const log = { ...silentLogger, warn: (line: string) => lines.push(line) }
+afterEach(() => {
+  lines = []
+})
+
+/** How many connections are admitted. */
+function admitted(maxConnections: number | undefined, descriptors: number): number {
+  const limits = connectionLimits({ ...transport, maxConnections }, log, descriptors)
+  let count = 0
+  while (limits.admit(connection())) count++
+  return count
+}
+
+const transport = {
+  hosts: [],
+  ports: [5223],
+  listenHost: undefined,
+  maxConnections: undefined,
+  maxConnectionsPerAddress: 0,
+  logTlsErrors: false,
+  webSocketPorts: [],
+  controlPort: undefined,
+}
+
+function connection(): Connection {
+  return Object.assign(new EventEmitter(), { remoteAddress: '127.0.0.1', destroy: () => undefined })
+}
+
+describe('connectionLimits', () => {
+  it.each([
+    [undefined, 1000, 750],
+    [100, 1000, 100],
+    [5000, 1000, 750],
+  ])('max_connections = %s with %i open files allows %i connections', (maximum, descriptors, expected) => {
+    expect(admitted(maximum, descriptors)).toBe(expected)
+  })
+
+  it('the log says when max_connections needs more open files than there are', () => {
+    admitted(5000, 1000)
+    expect(lines[0]).toMatch(/max_connections = 5000 .* at most 750 connections\. Raise LimitNOFILE/)
+    lines = []
+    admitted(100, 1000)
+    expect(lines.filter((line) => !line.startsWith('Refused'))).toEqual([])
+  })
+})
