@@ -10,6 +10,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/tor-network/global-setup.ts', 'test/taken-ports.ts'],
     testTimeout: 60_000,
+    // This machine may be busy with other tests.
+    expect: { poll: { timeout: 10_000 } },
     hookTimeout: 120_000,
     // One more than CI has processors: about one of them waits for another program at any time.
     maxWorkers: 3,
