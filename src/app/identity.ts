@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
+import { checkCommonName } from '../crypto/certificate-names.ts'
 import { certificateFingerprint, fingerprintText } from '../crypto/fingerprint.ts'
 import {
   generateSigningKey,
@@ -15,15 +16,13 @@ import {
 import { opensslCaConfig, opensslServerConfig } from '../crypto/openssl-config.ts'
 import { certificateRequestToPem, certificatesFromPem, certificateToPem } from '../crypto/pem.ts'
 import { nextSerial, randomSerial, serialText } from '../crypto/serial.ts'
-import {
-  checkCommonName,
-  createCaCertificate,
-  createCertificateRequest,
-  createServerCertificate,
-} from '../crypto/x509-create.ts'
 import { certificateKey } from '../crypto/x509.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import { Refusal } from '../errors/refusal.ts'
+
+// A relay that starts makes no certificate, and need not wait for the library.
+const loadX509 = async (): Promise<typeof import('../crypto/x509-create.ts')> =>
+  await import('../crypto/x509-create.ts')
 
 interface NewFile {
   readonly path: string
@@ -55,12 +54,13 @@ export async function createIdentity(paths: Paths, alg: SigningAlg, commonName: 
   refuseCommonName(commonName)
   const notBefore = new Date()
   const caKey = generateSigningKey(alg)
+  const { createCaCertificate } = await loadX509()
   const ca = createCaCertificate({ key: caKey, serial: randomSerial(), notBefore })
   const files = [
     { path: paths.caKey, content: signingKeyToPem(caKey), mode: 0o600 },
     { path: paths.caCertificate, content: certificateToPem(ca), mode: 0o644 },
     { path: paths.opensslCaConf, content: opensslCaConfig(), mode: 0o644 },
-    ...serverFiles(paths, { alg, commonName, ca, caKey, serial: randomSerial(), notBefore }),
+    ...(await serverFiles(paths, { alg, commonName, ca, caKey, serial: randomSerial(), notBefore })),
   ]
   for (const { path, content, mode } of files) await writeDurably(path, content, { mode, ifExists: 'fail' })
   return fingerprintText(certificateFingerprint(ca))
@@ -90,7 +90,7 @@ export async function renewServerCertificate(
   const commonName = wanted.commonName ?? presentCommonName(present)
   refuseCommonName(commonName)
   const lastSerial = existsSync(paths.caSerial) ? await readFile(paths.caSerial, 'utf8') : undefined
-  const files = serverFiles(paths, {
+  const files = await serverFiles(paths, {
     alg,
     commonName,
     ca,
@@ -136,8 +136,9 @@ interface ServerParts {
 }
 
 /** The certificate comes last: until it is there, the next attempt starts from the old one. */
-function serverFiles(paths: Paths, parts: ServerParts): NewFile[] {
+async function serverFiles(paths: Paths, parts: ServerParts): Promise<NewFile[]> {
   const { alg, commonName, ca, caKey, serial, notBefore } = parts
+  const { createCertificateRequest, createServerCertificate } = await loadX509()
   const key = generateSigningKey(alg)
   const certificate = createServerCertificate({
     key: key.publicKey,

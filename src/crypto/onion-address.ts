@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { ed25519 } from '@noble/curves/ed25519.js'
+import { createRequire } from 'node:module'
 
 /*
  * Addresses of version 3 onion services (Tor rend-spec-v3, "Encoding onion addresses").
@@ -12,6 +12,11 @@ import { ed25519 } from '@noble/curves/ed25519.js'
 export type ServiceId = string & { readonly __serviceId: true }
 /** The service id with `.onion` behind it. */
 export type OnionHostname = string & { readonly __onionHostname: true }
+
+// Only a relay with an onion service waits for the library, which computes tables when it is loaded.
+const requireLater = createRequire(import.meta.url)
+const loadCurve = (): typeof import('@noble/curves/ed25519.js') =>
+  requireLater('@noble/curves/ed25519.js') as typeof import('@noble/curves/ed25519.js')
 
 const version = 3
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
@@ -30,6 +35,7 @@ export function serviceIdOf(publicKey: Uint8Array): ServiceId {
  */
 export function publicKeyOf(secret: Uint8Array): Buffer {
   if (secret.length !== 64) throw new TypeError('an expanded Ed25519 key has 64 bytes')
+  const { ed25519 } = loadCurve()
   const littleEndian = Buffer.from(secret.subarray(0, 32)).reverse()
   const scalar = BigInt(`0x${littleEndian.toString('hex')}`) % ed25519.Point.Fn.ORDER
   littleEndian.fill(0)

@@ -1,4 +1,4 @@
-import { caName, checkCommonName } from './x509-create.ts'
+import { caName, checkCommonName } from './certificate-names.ts'
 
 // The relay makes its certificates itself. These files let operators make the same ones with openssl, and let the
 // reference server renew them.

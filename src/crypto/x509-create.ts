@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import forge from 'node-forge'
+import { caName, checkCommonName } from './certificate-names.ts'
 import { certificateFields, subjectKeyIdentifier } from './certificate-fields.ts'
 import { encodeSpki, sign, type SignatureKey, type SigningAlg, type SigningKey } from './keys.ts'
 
@@ -13,9 +14,6 @@ type Asn1 = forge.asn1.Asn1
 // forge keeps the number of a context-specific tag where it keeps the universal type.
 const tag0 = Type.NONE
 const tag3 = Type.BITSTRING
-
-/** Names of the CA certificate of every relay. */
-export const caName = { commonName: 'SMP server CA', organization: 'SimpleX' } as const
 
 /** Days that both certificates are valid, the same as in the reference server. */
 export const validityDays = 999_999
@@ -106,13 +104,6 @@ export function createCertificateRequest(key: SigningKey, commonName: string): B
     contextSpecific(tag0, [sequence([oid(oids.extensionRequest), set([sequence(serverExtensions())])])]),
   ])
   return signed(request, key)
-}
-
-/** Throws RangeError unless `commonName` is 1 to 64 printable ASCII characters without blanks at either end. */
-export function checkCommonName(commonName: string): void {
-  if (!/^[\x21-\x7e]([\x20-\x7e]{0,62}[\x21-\x7e])?$/.test(commonName)) {
-    throw new RangeError('the common name of a certificate is 1 to 64 printable ASCII characters')
-  }
 }
 
 interface CertificateParts {
