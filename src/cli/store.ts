@@ -18,6 +18,10 @@ export function addStore(program: Command, context: Context): void {
     .description('Verify every page, record and reference of the message store')
     .option('--repair', 'Save what can be read into a new store')
     .action(({ repair }: { readonly repair?: true }) => (repair ? repairStore(context) : checkStore(context)))
+  store
+    .command('confirm-time')
+    .description('Say that the clock of this machine is right, when `start` doubts it')
+    .action(() => confirmTime(context))
 }
 
 /**
@@ -94,4 +98,16 @@ function difference(held: StoreCounts, saved: StoreCounts): StoreCounts {
 
 function countsText({ queues, messages, notifications }: StoreCounts): string {
   return `${queues} queues, ${messages} messages, ${notifications} notifications`
+}
+
+/** A running relay sees it within a minute or so, and its messages expire again. */
+async function confirmTime({ paths }: Context): Promise<void> {
+  const [{ requireStore }, { writeLastSeen }] = await Promise.all([
+    import('../store/lmdb/stored-queues.ts'),
+    import('../store/last-seen.ts'),
+  ])
+  requireStore(paths.store)
+  const now = new Date()
+  await writeLastSeen(paths.store, now.getTime() / 1000)
+  print(`Confirmed: it is ${now.toISOString()}. Messages that are older than the settings allow will expire.`)
 }

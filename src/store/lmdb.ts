@@ -16,7 +16,8 @@ export interface LmdbOptions extends StoreOptions {
  *
  * @throws AppError `STORE_…` or `DISK_FULL` when the directory cannot be used: see `lmdb/errors.ts`
  */
-export function openLmdbStore(path: string, { quota, mustExist, onRollback, onFailure }: LmdbOptions): Store {
+export function openLmdbStore(path: string, options: LmdbOptions): Store {
+  const { mustExist, onRollback, onFailure } = options
   const environment = new Environment(path, { mustExist: mustExist === true })
   const { root } = environment
   const opened: CommittingTable[] = []
@@ -32,7 +33,7 @@ export function openLmdbStore(path: string, { quota, mustExist, onRollback, onFa
     await space.close()
     await environment.close(commit.failed ? 'failed' : 'sound')
   }
-  return new TableStore(tables, { flushed: () => commit.flushed(), close }, quota)
+  return new TableStore(tables, { flushed: () => commit.flushed(), close }, options)
 }
 
 export { Snapshot } from './lmdb/snapshot.ts'

@@ -4,9 +4,9 @@ import { TableStore } from './tables/table-store.ts'
 import { openTables } from './tables/tables.ts'
 
 /** A store that keeps everything in memory and nothing on disk: for tests, and for relays that want to forget. */
-export function openMemoryStore({ quota }: StoreOptions): Store {
+export function openMemoryStore(options: StoreOptions): Store {
   const tables = openTables((_name, _codec, { groupOf }) => new MapTable(groupOf))
-  return new TableStore(tables, NOTHING_TO_COMMIT, quota)
+  return new TableStore(tables, NOTHING_TO_COMMIT, options)
 }
 
 /** Memory promises nothing, so it has kept its promise at once. */

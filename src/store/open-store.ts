@@ -5,6 +5,7 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { syncDirectory, writeDurably } from '../system/durable-file.ts'
 import { openLmdbStore } from './lmdb.ts'
+import { StoreClock } from './store-clock.ts'
 import { openMemoryStore } from './memory.ts'
 import { DEFAULT_QUOTA, type Store, type StoreError, type StoreOptions } from './store.ts'
 import { importUpstream, retireUpstreamFiles } from './upstream/import.ts'
@@ -30,13 +31,15 @@ export async function openStore(options: OpenStoreOptions, onRollback: () => voi
   const { settings, paths, log } = options
   const storeOptions = { quota: DEFAULT_QUOTA, ...storeEvents(log, onRollback) }
   if (!settings.persistent) return openMemoryStore(storeOptions)
+  const clock = new StoreClock(options)
   const mustExist = await hasNotice(paths.stateDir)
   if (!mustExist) dropUnfinishedImport(paths.store, log)
-  const store = openLmdbStore(paths.store, { ...storeOptions, mustExist })
+  const adjustExpiry = (before: number): number => clock.guard.adjust(before)
+  const store = openLmdbStore(paths.store, { ...storeOptions, mustExist, adjustExpiry })
   try {
-    await importLeftFiles(store, options)
+    await importLeftFiles(store, options, clock)
     await leaveNotice(paths.stateDir)
-    return store
+    return await clock.follow(store)
   } catch (error) {
     await store.close()
     throw error
@@ -86,6 +89,7 @@ function dropUnfinishedImport(store: string, log: Logger): void {
 async function importLeftFiles(
   store: Store,
   { settings, paths, log, skipWarnings, now }: OpenStoreOptions,
+  clock: StoreClock,
 ): Promise<void> {
   const { storeLog, messagesLog, notificationsLog, stateDir } = paths
   const present = [storeLog, `${storeLog}.start`, messagesLog, notificationsLog].filter((file) => existsSync(file))
@@ -96,7 +100,7 @@ async function importLeftFiles(
   const isNew = store.counts().queues === 0
   if (isNew) await writeDurably(mark, '', { mode: 0o600, ifExists: 'replace' })
   const time = now()
-  const seconds = Math.floor(time.getTime() / 1000)
+  const seconds = Math.floor(clock.guard.now())
   const { logLines, queues, messages, notifications } = await importUpstream(store, stateDir, {
     messagesBefore: seconds - settings.messageTtl,
     notificationsBefore: seconds - settings.notificationTtl,

@@ -108,6 +108,8 @@ export interface StoreOptions {
   readonly onRollback?: ((error: StoreError) => void) | undefined
   /** Called when the store cannot go on: this process has to end, and the next one will verify the store. */
   readonly onFailure?: ((error: StoreError) => void) | undefined
+  /** Moves a limit for timestamps of what expires, when the clock cannot be believed. */
+  readonly adjustExpiry?: ((before: number) => number) | undefined
 }
 
 export const DEFAULT_QUOTA = 128

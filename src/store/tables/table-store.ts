@@ -15,6 +15,7 @@ import type {
   ServiceSubscriptions,
   Store,
   StoreCounts,
+  StoreOptions,
   TakenId,
   WriteResult,
 } from '../store.ts'
@@ -39,6 +40,7 @@ export interface Commit {
 /** The store over tables of any engine: its parts share the tables, and `commit` makes what they did durable. */
 export class TableStore implements Store {
   readonly #commit: Commit
+  readonly #adjustExpiry: (before: number) => number
   readonly #queues: Queues
   readonly #links: Links
   readonly #notifiers: Notifiers
@@ -48,9 +50,9 @@ export class TableStore implements Store {
   readonly #serviceQueues: ServiceQueues
   readonly #counts: Counts
 
-  /** @param quota messages per queue before the quota marker */
-  constructor(tables: Tables, commit: Commit, quota: number) {
+  constructor(tables: Tables, commit: Commit, { quota, adjustExpiry = (before) => before }: StoreOptions) {
     this.#commit = commit
+    this.#adjustExpiry = adjustExpiry
     const counts = (this.#counts = new Counts(tables.counts))
     const links = (this.#links = new Links(tables.links, tables.linkData))
     const serviceQueues = (this.#serviceQueues = new ServiceQueues(tables, counts))
@@ -156,11 +158,11 @@ export class TableStore implements Store {
   }
 
   expireMessages(rcvId: RcvId, before: number): number {
-    return this.#messages.expire(rcvId, before)
+    return this.#messages.expire(rcvId, this.#adjustExpiry(before))
   }
 
   async expireQueues(before: number): Promise<ExpiryResult> {
-    const expired = await this.#messages.expireAll(before)
+    const expired = await this.#messages.expireAll(this.#adjustExpiry(before))
     const { messages, queues } = this.counts()
     return { expired, stored: messages, queues }
   }
@@ -178,7 +180,7 @@ export class TableStore implements Store {
   }
 
   expireNotifications(before: number): Promise<number> {
-    return this.#notifications.expire(before)
+    return this.#notifications.expire(this.#adjustExpiry(before))
   }
 
   service(serviceId: ServiceId): ServiceRec | undefined {
