@@ -192,10 +192,6 @@ export const ERROR_AREAS = {
       cause: 'The file `fingerprint` is missing.',
       cure: 'If `ca.crt` is the right one, write the fingerprint from the message into the file.',
     },
-    NOT_YET_VALID: {
-      cause: 'A certificate is not valid yet: usually the clock of this machine is slow.',
-      cure: 'Set the clock, for example with `timedatectl set-ntp true`.',
-    },
     UNREADABLE: {
       cause: 'A file of the identity cannot be read.',
       cure: 'Make it readable for the user of the relay.',

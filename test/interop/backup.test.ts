@@ -68,7 +68,12 @@ beforeAll(async () => {
   printed = old.run(['backup', file, '--passphrase-file', words])
   // It goes on, and its store has no trace of the copy.
   expect((await sender.send(queue, 'too late')).type).toBe('OK')
-  expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual(['closed', 'data.mdb', 'lock.mdb'])
+  expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual([
+    'closed',
+    'data.mdb',
+    'lock.mdb',
+    'time',
+  ])
   running.kill('SIGTERM')
   expect((await running.ended()).status).toBe(0)
   mkdirSync(opened)
@@ -184,7 +189,12 @@ describe('a command that is interrupted', () => {
       expect(await running.ended()).toEqual({ status: 1, stdout: 'Interrupted; nothing was written.\n', stderr: '' })
       expect(readdirSync(relay.root)).toEqual([])
     }
-    expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual(['closed', 'data.mdb', 'lock.mdb'])
+    expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual([
+      'closed',
+      'data.mdb',
+      'lock.mdb',
+      'time',
+    ])
   })
 })
 
@@ -402,7 +412,12 @@ describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to 
       const { status, stdout } = old.run(['backup', target, '--passphrase-file', words])
       expect([status, stdout]).toEqual([1, expect.stringContaining(`${target}: no space left on the disk.`)])
       expect(readdirSync(small)).toEqual([])
-      expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual(['closed', 'data.mdb', 'lock.mdb'])
+      expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual([
+        'closed',
+        'data.mdb',
+        'lock.mdb',
+        'time',
+      ])
     })
     mkdirSync(relay.state)
     for (const size of ['64k', '8m']) {
