@@ -23,7 +23,7 @@ export interface CheckedRelay {
  * an old backup may hold a certificate that has to be renewed.
  *
  * @param names how the files are called in messages, e.g. by their names in a backup
- * @throws AppError `RELAY_IDENTITY`, `RELAY_ONION`, and as of `readOnionKey`
+ * @throws AppError `RELAY_IDENTITY`, `RELAY_ONION`, and whatever `readOnionKey` throws
  */
 export async function checkRelay(
   paths: Paths,

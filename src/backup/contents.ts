@@ -8,7 +8,7 @@ import { nextKeyFile, recordFile } from '../tor/index.ts'
  * no name but these may be in it.
  *
  * Not in it is what can be made again (the tors' data, the site, the metrics, the record of what `tor setup` did on a
- * machine), what lies elsewhere, and what was put aside.
+ * machine), what is elsewhere, and what was renamed.
  */
 
 export interface RelayFile {

@@ -18,7 +18,7 @@ export interface BackupOptions {
   readonly file: string
   readonly passphrase: string
   readonly now: Date
-  /** `[STORE_LOG] enable`: queues and messages are kept on the disk. */
+  /** `[STORE_LOG] enable`: queues and messages are stored on disk. */
   readonly persistent: boolean
   /** Ends it with its reason. */
   readonly signal: AbortSignal
@@ -42,7 +42,7 @@ export interface Backup {
  */
 export async function makeBackup({ paths, file, passphrase, now, persistent, signal }: BackupOptions): Promise<Backup> {
   await requireNew(file)
-  if (persistent) await refuseUntaken(paths)
+  if (persistent) await requireImported(paths)
   const snapshot = persistent ? await snapshotOf(paths) : undefined
   try {
     const counts = snapshot?.counts()
@@ -103,12 +103,12 @@ async function* tarFiles(
   onFile(storeName)
 }
 
-/** Queues that another SMP server has left are no part of the store until a start takes them over. */
-async function refuseUntaken({ storeLog, messagesLog, notificationsLog, journal }: Paths): Promise<void> {
+/** Queues that upstream's server left are not in the store until a start imports them. */
+async function requireImported({ storeLog, messagesLog, notificationsLog, journal }: Paths): Promise<void> {
   for (const path of [storeLog, `${storeLog}.start`, messagesLog, notificationsLog, journal]) {
     if (!(await exists(path)) || (path !== journal && (await holdsNothing(path)))) continue
-    const remedy = 'Run `smp-server start --maintenance` first, which takes over what is in it.'
-    throw new AppError('BACKUP_TAKE_OVER', `${path} is still to be taken over from another SMP server.`, remedy)
+    const remedy = 'Import it first: smp-server start --maintenance'
+    throw new AppError('BACKUP_TAKE_OVER', `${path} has not been imported yet.`, remedy)
   }
 }
 

@@ -9,7 +9,7 @@ export function openMemoryStore(options: StoreOptions): Store {
   return new TableStore(tables, NOTHING_TO_COMMIT, options)
 }
 
-/** Memory promises nothing, so it has kept its promise at once. */
+/** Memory promises nothing, so nothing has to be waited for. */
 const NOTHING_TO_COMMIT = {
   flushed: () => Promise.resolve(),
   close: () => Promise.resolve(),

@@ -15,7 +15,7 @@ export interface OpenStoreOptions {
   readonly settings: Settings['store']
   readonly paths: Paths
   readonly log: Logger
-  /** Go on after damage in another server's files that can be skipped. */
+  /** Continue past damage in upstream's files that can be skipped. */
   readonly skipWarnings?: boolean
   readonly now: () => Date
 }
@@ -95,7 +95,7 @@ async function importLeftFiles(
   const present = [storeLog, `${storeLog}.start`, messagesLog, notificationsLog].filter((file) => existsSync(file))
   const empty = await Promise.all(present.map(holdsNothing))
   if (empty.every(Boolean) && !existsSync(paths.journal)) return
-  log.note(`restoring queues and messages from ${storeLog} and the files beside it`)
+  log.note(`Importing queues and messages from ${storeLog} and the files beside it`)
   const mark = join(paths.store, IMPORTING)
   const isNew = store.counts().queues === 0
   if (isNew) await writeDurably(mark, '', { mode: 0o600, ifExists: 'replace' })

@@ -97,7 +97,7 @@ async function systemSaysSo(): Promise<boolean> {
   }
 }
 
-/** Of the files of another server that are to be imported: seconds since the epoch. */
+/** When upstream's files that are to be imported were changed last: seconds since the epoch. */
 function lastChange({ storeLog, messagesLog, notificationsLog }: Paths): number | undefined {
   const times = [storeLog, `${storeLog}.start`, messagesLog, notificationsLog].map(
     (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs,

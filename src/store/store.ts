@@ -89,8 +89,8 @@ export interface Store {
   counts(): StoreCounts
 
   /**
-   * Resolves when every effect so far is durable. Rejects with {@link StoreError} when they could not be kept: the
-   * store has then gone back to its last durable state, and serves on from there. To be called in the same turn of the
+   * Resolves when every effect so far is durable. Rejects with {@link StoreError} when they could not be written: the
+   * store has then rolled back to its last durable state, and serves on from there. To be called in the same turn of the
    * event loop as the effects it is about.
    */
   flushed(): Promise<void>

@@ -30,7 +30,7 @@ const lines = (path: string): string[] => readFileSync(path, 'utf8').trim().spli
 describe('a state directory of this relay', () => {
   const seedUnit = (log: string): string => `[ -e "${log}" ] && cp "${log}" "${log}.bak"`
 
-  test('has a file for the ExecStopPost of the hosting guide, which holds nothing and is never taken over', () => {
+  test('has a file for the ExecStopPost of the hosting guide, which holds nothing and is never imported', () => {
     for (const name of queueFiles) rmSync(join(relay.state, name))
     relay.run(['start', '--maintenance'])
     const log = join(relay.state, 'smp-server-store.log')
@@ -39,7 +39,7 @@ describe('a state directory of this relay', () => {
     expect(readFileSync(`${log}.bak`)).toEqual(readFileSync(log))
 
     const { status, stderr } = relay.run(['start', '--maintenance'])
-    expect([status, stderr.includes('restoring')]).toEqual([0, false])
+    expect([status, stderr.includes('Importing')]).toEqual([0, false])
     expect(readdirSync(relay.state).toSorted()).toEqual([
       'smp-server-store',
       'smp-server-store.log',
@@ -49,7 +49,7 @@ describe('a state directory of this relay', () => {
 })
 
 describe('a state directory of another SMP server', () => {
-  test('is taken over from a server that was killed while it ran: its queues, but no messages that it read itself', () => {
+  test('is imported from a server that was killed while it ran: its queues, but no messages that it had read', () => {
     const log = join(relay.state, 'smp-server-store.log')
     renameSync(log, `${log}.2026-11-22T22:27:32.622879601Z`)
     cpSync(join(sample, 'compacted/smp-server-store.log'), log)
@@ -58,7 +58,7 @@ describe('a state directory of another SMP server', () => {
     expect([status, stderr]).toEqual([0, expect.stringContaining('messages stored: 0, expired: 0, queues: 7')])
   })
 
-  test('is taken over at start, and its files are kept under other names', () => {
+  test('is imported at start, and its files are renamed', () => {
     const { status, stderr } = relay.run(['start', '--maintenance'])
     expect(status).toBe(0)
     expect(stderr).toMatch(/messages stored: \d+, expired: \d+, queues: 7\n/)
@@ -69,7 +69,7 @@ describe('a state directory of another SMP server', () => {
     expect(names.some((name) => /^smp-server-store\.log\.\d{4}-.*Z$/.test(name))).toBe(true)
   })
 
-  test('comes back with every message when it is exported, and is taken over again after that', () => {
+  test('comes back with every message when it is exported, and is imported again after that', () => {
     relay.run(['start', '--maintenance'])
     const { status, stdout } = relay.run(['store', 'export'])
     expect(status).toBe(0)
@@ -87,7 +87,7 @@ describe('a state directory of another SMP server', () => {
     expect(again.stderr).toMatch(new RegExp(`messages stored: ${messages.length}, expired: 0, queues: 7\\n`))
   })
 
-  test('with a journal is taken over with every undelivered message, and goes back as files', () => {
+  test('with a journal is imported with every undelivered message, and goes back as files', () => {
     for (const name of queueFiles) rmSync(join(relay.state, name))
     cpSync(join(sample, 'journal'), relay.state, { recursive: true })
     const ini = setIniValue(readFileSync(relay.ini, 'utf8'), 'STORE_LOG', 'store_messages', 'journal')

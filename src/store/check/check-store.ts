@@ -134,12 +134,13 @@ class Check {
       states.set(id, state)
       this.#counts[what] += state.next - state.first
     }
+    const dropped = new Map(this.#source.records(`${what}Dropped`, fifoStateCodec))
     let missing = this.#counts[what]
     for (const [key] of this.#source.records(`${kind}s`, codec)) {
       const entry = entryOf(key)
       const state = entry && states.get(entry.id)
-      if (state && entry.number >= state.first && entry.number < state.next) missing--
-      else this.#faults.add(`${what} that are in no list`)
+      if (state && isIn(state, entry.number)) missing--
+      else if (!entry || !isIn(dropped.get(entry.id), entry.number)) this.#faults.add(`${what} that are in no list`)
     }
     this.#faults.add(`${what} missing from their lists`, missing)
   }
@@ -180,4 +181,9 @@ class Check {
       if (stored[name] !== this.#counts[name]) this.#faults.add(`wrong number in the store's own counts: ${name}`)
     }
   }
+}
+
+/** Whether a list has an entry of this number. */
+function isIn(state: { readonly first: number; readonly next: number } | undefined, number: number): boolean {
+  return state !== undefined && number >= state.first && number < state.next
 }

@@ -18,7 +18,7 @@ class Batch {
   }
 }
 
-/** What runs a transaction: resolves when it is on disk, rejects when nothing of it was kept. */
+/** What runs a transaction: resolves when it is on disk, rejects when none of it was. */
 export interface Transactions {
   batch(write: () => void): Promise<unknown>
 }

@@ -30,7 +30,7 @@ export const messageCodec: Codec<Message> = {
     const timestamp = record.u48()
     const id = record.shortText() as MsgId
     if (kind === quotaMarker) return { type: 'quota', id, timestamp }
-    if (kind !== ordinary && kind !== notifying) throw new Error('a message is kept in an unknown format')
+    if (kind !== ordinary && kind !== notifying) throw new Error('a message record of the store has an unknown format')
     return { type: 'message', id, timestamp, notify: kind === notifying, body: record.rest() }
   },
 }
@@ -73,9 +73,9 @@ export const serviceCodec: Codec<ServiceRec> = {
     return out.end()
   },
   decode(record, key) {
-    if (record.u8() !== 1) throw new Error('a service is kept in an unknown format')
+    if (record.u8() !== 1) throw new Error('a service record of the store has an unknown format')
     const role = roles[record.u8()]
-    if (role === undefined) throw new Error('a service is kept with an unknown role')
+    if (role === undefined) throw new Error('a service record of the store has an unknown role')
     const createdAt = record.u48()
     const certHash = record.short()
     const certificates = Array.from({ length: record.u16() }, () => record.bytes(record.u32()))
@@ -93,7 +93,7 @@ export const subscriptionsCodec: Codec<ServiceSubscriptions> = {
 export const memberCodec: Codec<true> = {
   encode: (_value, out) => out.begin(1).u8(1).end(),
   decode: (record) => {
-    if (record.u8() !== 1) throw new Error('a member of a set is kept in an unknown format')
+    if (record.u8() !== 1) throw new Error('a member record of the store has an unknown format')
     return true
   },
 }

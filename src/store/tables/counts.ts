@@ -5,7 +5,7 @@ import type { Table } from './table.ts'
 /** Their key in the table `meta`. */
 export const COUNTS = 'counts'
 
-/** How many of each there are, kept with the effects that change it. */
+/** How many of each there are, changed in the same transaction as what is counted. */
 export class Counts {
   readonly #table: Table<StoreCounts>
 

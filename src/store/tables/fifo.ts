@@ -1,6 +1,9 @@
 import type { FifoState } from './codecs.ts'
 import type { Table } from './table.ts'
 
+/** Entries that are removed in one go. */
+const FEW_ENTRIES = 200
+
 const EMPTY: FifoState = { first: 0, next: 0, canWrite: true }
 
 /**
@@ -10,10 +13,13 @@ const EMPTY: FifoState = { first: 0, next: 0, canWrite: true }
 export class Fifo<T> {
   readonly #states: Table<FifoState>
   readonly #entries: Table<T>
+  /** Lists that were dropped, with the entries that are still to be removed. */
+  readonly #dropped: Table<FifoState>
 
-  constructor(states: Table<FifoState>, entries: Table<T>) {
+  constructor(states: Table<FifoState>, entries: Table<T>, dropped: Table<FifoState>) {
     this.#states = states
     this.#entries = entries
+    this.#dropped = dropped
   }
 
   size(id: string): number {
@@ -47,6 +53,32 @@ export class Fifo<T> {
     return end - first
   }
 
+  /**
+   * Empties a list, however long it is: the entries of a long one are left to {@link purge}, and numbers that they have
+   * are not used again. The number of entries.
+   */
+  drop(id: string): number {
+    const { first, next } = this.#state(id)
+    if (next - first <= FEW_ENTRIES) return this.removeFirst(id, Infinity)
+    this.#dropped.put(id, { first: this.#dropped.get(id)?.first ?? first, next, canWrite: false })
+    this.#states.remove(id)
+    return next - first
+  }
+
+  /** Removes some entries of lists that were dropped; false when there are none left. */
+  purge(): boolean {
+    for (const id of this.#dropped.keys()) {
+      const state = this.#dropped.get(id)
+      if (state === undefined) continue
+      const end = Math.min(state.first + FEW_ENTRIES, state.next)
+      for (let n = state.first; n < end; n++) this.#entries.remove(entryKey(id, n))
+      if (end < state.next) this.#dropped.put(id, { ...state, first: end })
+      else this.#dropped.remove(id)
+      return true
+    }
+    return false
+  }
+
   /** The entries, head first, as they are now. */
   *entries(id: string, limit = Infinity): Generator<T, void, undefined> {
     const { first, next } = this.#state(id)
@@ -60,7 +92,10 @@ export class Fifo<T> {
   }
 
   #state(id: string): FifoState {
-    return this.#states.get(id) ?? EMPTY
+    const state = this.#states.get(id)
+    if (state !== undefined) return state
+    const dropped = this.#dropped.get(id)
+    return dropped === undefined ? EMPTY : { first: dropped.next, next: dropped.next, canWrite: true }
   }
 
   #setState(id: string, state: FifoState): void {

@@ -28,10 +28,10 @@ export class Notifiers {
 
   /** Puts `notifier`, whose id is no other queue's, in the place of the one of `queue`, if it has one. */
   replace(queue: QueueRec, notifier: NotifierRec): void {
-    const kept = this.owners.has(notifier.notifierId) ? notifier.notifierId : undefined
-    this.drop(queue, kept)
-    if (kept === undefined) this.add(notifier, queue.rcvId)
-    else this.#serviceQueues.associate('N', notifier.serviceId, kept)
+    const sameId = this.owners.has(notifier.notifierId) ? notifier.notifierId : undefined
+    this.drop(queue, sameId)
+    if (sameId === undefined) this.add(notifier, queue.rcvId)
+    else this.#serviceQueues.associate('N', notifier.serviceId, sameId)
   }
 
   /** Forgets the notifier of a queue; when the next one has the same id, only its association. */
@@ -40,7 +40,7 @@ export class Notifiers {
     this.#serviceQueues.dissociate('N', notifier.serviceId, notifier.notifierId)
     if (notifier.notifierId === nextId) return
     this.owners.remove(notifier.notifierId)
-    this.#notifications.deleteFirst(notifier.notifierId, Infinity)
+    this.#notifications.deleteAll(notifier.notifierId)
     this.#counts.add('notifiers', -1)
   }
 }

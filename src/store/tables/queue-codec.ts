@@ -46,7 +46,7 @@ export const queueCodec: Codec<QueueRec> = {
   },
 
   decode(record, key): QueueRec {
-    if (record.u8() !== FORMAT) throw new Error('a queue is kept in an unknown format')
+    if (record.u8() !== FORMAT) throw new Error('a queue record of the store has an unknown format')
     const parts = record.u8()
     const status = readStatus(record)
     const sndId = record.shortText() as SndId
@@ -103,7 +103,7 @@ function readKey(record: RecordReader): AuthKey {
     case 'x25519':
       return { alg, raw }
     default:
-      throw new Error('a queue is kept with an unknown kind of key')
+      throw new Error('a queue record of the store has an unknown kind of key')
   }
 }
 

@@ -23,7 +23,7 @@ export class RecordWriter {
     return this.#chunk.subarray(this.#start, this.#at)
   }
 
-  /** Only after the batch that was written from here has been committed or given up. */
+  /** Only after the batch that was written from here has been committed or rolled back. */
   reset(): void {
     if (this.#chunk.length > CHUNK_BYTES) this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
     this.#at = 0

@@ -58,7 +58,7 @@ export class TableStore implements Store {
     const serviceQueues = (this.#serviceQueues = new ServiceQueues(tables, counts))
     this.#services = new Services(tables, counts)
     this.#messages = new Messages(tables.messages, counts, quota)
-    this.#notifications = new Notifications(tables.notifications, counts)
+    this.#notifications = new Notifications(tables.notifications, counts, () => commit.flushed())
     const notifiers = (this.#notifiers = new Notifiers(tables.notifiers, this.#notifications, serviceQueues, counts))
     this.#queues = new Queues(tables, { links, notifiers, serviceQueues, counts })
   }
@@ -222,6 +222,7 @@ export class TableStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.#notifications.stop()
     try {
       await this.#commit.flushed()
     } finally {

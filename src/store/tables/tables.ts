@@ -61,10 +61,12 @@ export function openTables(open: OpenTable): Tables {
     messages: new Fifo(
       open('messageStates', fifoStateCodec, { cached: HOT_QUEUES }),
       open('messages', messageCodec, { cached: HOT_MESSAGES }),
+      open('messagesDropped', fifoStateCodec, { cached: HOT_QUEUES }),
     ),
     notifications: new Fifo(
       open('notificationStates', fifoStateCodec, { cached: HOT_QUEUES }),
       open('notifications', notificationCodec, { cached: FEW }),
+      open('notificationsDropped', fifoStateCodec, { cached: HOT_QUEUES }),
     ),
     services: open('services', serviceCodec, { cached: FEW }),
     servicesByCertHash: open('servicesByCertHash', textCodec<ServiceId>(), { cached: FEW }),

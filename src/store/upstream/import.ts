@@ -19,7 +19,7 @@ export interface ImportOptions {
 
 export interface ImportWarning {
   readonly type:
-    | 'interrupted' // the previous start of the other server was interrupted: its `.start` file is read
+    | 'interrupted' // upstream's previous start was interrupted: its `.start` file is read
     | 'unparsable'
     | 'duplicate' // one of the ids of a new queue or service is taken
     | 'unknown queue'
@@ -112,7 +112,7 @@ class Importer {
         'interrupted',
         file,
         0,
-        'The other server was interrupted while it started; its earlier state is read.',
+        "Upstream's server was interrupted while it started; importing its earlier state.",
       )
     }
     let lines = 0

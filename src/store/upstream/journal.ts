@@ -73,7 +73,7 @@ async function* placeMessages(
   const path = join(directory, `messages.${journal}.log`)
   const bytes = await readFile(path)
   if (bytes.length < end) throw unreadable(path)
-  // What stands behind the recorded end was being written when the other server ended.
+  // What follows the recorded end was being written when the server ended.
   for (const line of bytes.toString('latin1', at, end).split('\n').slice(0, -1)) {
     const message = parseMessage(line.split(' '))
     if (message === undefined) throw unreadable(path)
