@@ -72,7 +72,8 @@ function knownAt(reply: Reply, version: number): Reply {
   return reply
 }
 
-function expectedSize(reply: Reply): number {
+/** About how many bytes a reply takes when it is encoded: a large one at least as many, a small one mostly fewer. */
+export function expectedSize(reply: Reply): number {
   switch (reply.type) {
     case 'MSG':
       return reply.body.length + 64
@@ -80,6 +81,12 @@ function expectedSize(reply: Reply): number {
       return reply.encFwdResponse.length + 16
     case 'PRES':
       return reply.encResponse.length + 16
+    case 'LNK':
+      return reply.link.fixedData.length + reply.link.userData.length + 64
+    case 'PKEY':
+      return 2048
+    case 'RNAME':
+      return reply.json.length + 64
     default:
       return 192
   }

@@ -1,4 +1,5 @@
 import type { Logger } from '../config/log.ts'
+import type { Backlog } from './backlog.ts'
 import type { QueueRec, Store } from '../store/store.ts'
 import type { RelayPool } from './relay-pool.ts'
 import type { NameResolver } from './name-resolver.ts'
@@ -40,8 +41,8 @@ export interface Core {
   /** Looks public names up; undefined when the operator has set none. */
   readonly resolver: NameResolver | undefined
   readonly random: RandomBytes
-  /** Bytes of received blocks whose effects are not durable yet. */
-  readonly backlog: { bytes: number }
+  /** Received blocks whose effects are not durable yet. */
+  readonly backlog: Backlog
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly log: Logger

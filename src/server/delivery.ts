@@ -4,9 +4,9 @@ import { ENCRYPTED_MESSAGE_SIZE } from '../protocol/limits.ts'
 import { messagePlaintext, quotaPlaintext } from '../protocol/message-body.ts'
 import type { Reply } from '../protocol/reply.ts'
 import type { Message, QueueRec } from '../store/store.ts'
+import type { Background } from './background.ts'
 import type { Core } from './core.ts'
-import type { Subscriber } from './subscriber.ts'
-import type { Subscription } from './subscriber.ts'
+import type { Subscriber, Subscription } from './subscriber.ts'
 
 /** Encrypts a stored message for its recipient: the same bytes at every delivery, because its id is the nonce. */
 export function messageReply(queue: QueueRec, message: Message): Reply {
@@ -44,67 +44,90 @@ export function serviceSubscription(session: Subscriber, rcvId: RcvId): Subscrip
 export function pushMessage(core: Core, queue: QueueRec, message: Message): void {
   const subscription = pushTarget(core, queue)
   if (subscription === undefined || subscription.mode === 'get' || subscription.delivered !== undefined) return
-  if (holdsBack(subscription)) return
+  if (isDeferred(subscription)) return
   markDelivered(core, subscription, message)
-  subscription.session.handOn(queue.rcvId, messageReply(queue, message))
+  subscription.session.pushNew(queue.rcvId, messageReply(queue, message))
 }
 
 /** Pushes the first message of a queue, if there is one, none is handed out already, and the queue is not blocked. */
 export function pushFirst(core: Core, subscription: Subscription, queue: QueueRec): void {
   if (subscription.delivered !== undefined || queue.status.type === 'blocked') return
   const message = core.store.firstMessage(queue.rcvId)
-  if (message !== undefined) push(core, subscription, queue, message)
-}
-
-function push(core: Core, subscription: Subscription, queue: QueueRec, message: Message): void {
-  if (holdsBack(subscription)) return
+  if (message === undefined || isDeferred(subscription)) return
   markDelivered(core, subscription, message)
   subscription.session.event(queue.rcvId, messageReply(queue, message))
 }
 
-/** Whether the client does not read now: then what it should get is held back. */
-function holdsBack(subscription: Subscription): boolean {
+/** Whether the client does not take more now: then it is pushed to as soon as it does. */
+function isDeferred(subscription: Subscription): boolean {
   const { session } = subscription
   if (session.canPush) return false
   subscription.pending = true
-  session.heldBack.subscriptions.add(subscription)
+  session.deferred.subscriptions.add(subscription)
   return true
 }
 
-/** Offers again what was held back while the client did not read. */
-export function pushHeldBack(core: Core, session: Subscriber): void {
-  const { subscriptions } = session.heldBack
-  for (const subscription of subscriptions) {
-    if (!session.canPush) return
-    subscriptions.delete(subscription)
-    subscription.pending = false
-    if (session.subscriptions.get(subscription.rcvId) !== subscription) continue
-    const queue = core.store.queue(subscription.rcvId)
-    if (queue !== undefined) pushFirst(core, subscription, queue)
-  }
+/** Pushes what was deferred. */
+export function pushDeferred(core: Core, subscription: Subscription): void {
+  subscription.pending = false
+  const { session, rcvId } = subscription
+  if (session.subscriptions.get(rcvId) !== subscription) return
+  const queue = core.store.queue(rcvId)
+  if (queue !== undefined) pushFirst(core, subscription, queue)
 }
 
 /**
- * Ends another connection's subscription because it was taken over or its queue is gone. The connection keeps working;
- * it receives nothing more from this queue and is told so at once.
+ * Ends another connection's subscription because it was replaced or its queue is gone. The connection keeps working; it
+ * receives nothing more from this queue and is told so at once.
  */
 export function endSubscription(core: Core, subscription: Subscription, event: 'END' | 'DELD'): void {
   const { session, rcvId } = subscription
   core.subscriptions.unsubscribe(subscription)
   session.subscriptions.delete(rcvId)
-  session.heldBack.subscriptions.delete(subscription)
+  session.deferred.subscriptions.delete(subscription)
   session.event(rcvId, { type: event })
 }
 
-/** After the store went back to its last durable state: what it forgot may have been delivered, what it has again was not. */
-export function redeliverAll(core: Core): void {
-  for (const subscription of core.subscriptions.all()) {
-    if (subscription.mode === 'get') continue
-    const queue = core.store.queue(subscription.rcvId)
-    if (queue === undefined) continue
-    const first = core.store.firstMessage(queue.rcvId)
-    if (first?.id === subscription.delivered?.msgId) continue
-    subscription.delivered = undefined
-    pushFirst(core, subscription, queue)
+/**
+ * Pushes again after the store went back to its last durable state: what it forgot may have been delivered, and what it
+ * has again was not. Goes through all subscriptions, as often as the store goes back, but never twice at once.
+ */
+export class Redelivery {
+  readonly #core: Core
+  readonly #background: Background
+  #isRunning = false
+  #isDue = false
+
+  constructor(core: Core, background: Background) {
+    this.#core = core
+    this.#background = background
   }
+
+  start(): void {
+    this.#isDue = true
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#background.start(this.#walk(), this.#core.log)
+  }
+
+  *#walk(): Generator<undefined, void, undefined> {
+    while (this.#isDue) {
+      this.#isDue = false
+      for (const subscription of this.#core.subscriptions.all()) {
+        redeliver(this.#core, subscription)
+        yield
+      }
+    }
+    this.#isRunning = false
+  }
+}
+
+function redeliver(core: Core, subscription: Subscription): void {
+  if (subscription.mode === 'get') return
+  const queue = core.store.queue(subscription.rcvId)
+  if (queue === undefined) return
+  const first = core.store.firstMessage(queue.rcvId)
+  if (first?.id === subscription.delivered?.msgId) return
+  subscription.delivered = undefined
+  pushFirst(core, subscription, queue)
 }

@@ -6,10 +6,10 @@ import type { NotifierRec, OrdinaryMessage, QueueRec } from '../store/store.ts'
 import type { Core } from './core.ts'
 import type { Subscriber } from './subscriber.ts'
 
-/** Notifications of one notifier that are sent in one go; the others follow when those have left. */
+/** Notifications of one notifier that are sent at once; the others follow when those have been sent. */
 const BATCH = 80
 
-/** Keeps a notification of a message, and sends it if somebody is there to take it. */
+/** Stores a notification of a message, and sends it if its subscriber is connected. */
 export function notify(core: Core, notifier: NotifierRec, message: OrdinaryMessage): void {
   const nonce = core.random(NONCE_SIZE)
   const meta = encodeNotificationMeta({ msgId: message.id, timestamp: message.timestamp })
@@ -25,38 +25,28 @@ export function notifierSession(core: Core, { notifierId, serviceId }: NotifierR
 }
 
 /**
- * Sends pending notifications of a notifier, oldest first. What the client does not take now stays stored, and of many
- * the next ones leave when these have.
+ * Sends pending notifications of a notifier, oldest first. What the client does not take now stays in the store, and of
+ * many the next ones follow when these have been sent.
  */
 export function deliverNotifications(core: Core, session: Subscriber, notifierId: NotifierId): void {
-  const { heldBack } = session
+  const { deferred } = session
   if (!session.canPush) {
-    heldBack.notifiers.add(notifierId)
+    deferred.notifiers.add(notifierId)
     return
   }
   const pending = core.store.notifications(notifierId, BATCH)
   for (const { nonce, encMeta } of pending) session.event(notifierId, { type: 'NMSG', nonce, encMeta })
   core.store.deleteNotifications(notifierId, pending.length)
   if (pending.length < BATCH) return
-  heldBack.notifiers.add(notifierId)
-  if (heldBack.continuing) return
-  heldBack.continuing = true
-  setImmediate(() => {
-    heldBack.continuing = false
-    notifyHeldBack(core, session)
-  })
+  deferred.notifiers.add(notifierId)
+  session.wake()
 }
 
-/** Offers again what was held back while the client did not read. */
-export function notifyHeldBack(core: Core, session: Subscriber): void {
-  const { notifiers } = session.heldBack
-  for (const notifierId of [...notifiers]) {
-    if (!session.canPush) return
-    notifiers.delete(notifierId)
-    const notifier = core.store.queueByNotifier(notifierId)?.notifier
-    if (notifier === undefined || notifierSession(core, notifier) !== session) continue
-    deliverNotifications(core, session, notifierId)
-  }
+/** Sends what was deferred. */
+export function notifyDeferred(core: Core, session: Subscriber, notifierId: NotifierId): void {
+  const notifier = core.store.queueByNotifier(notifierId)?.notifier
+  if (notifier === undefined || notifierSession(core, notifier) !== session) return
+  deliverNotifications(core, session, notifierId)
 }
 
 /**
@@ -71,7 +61,7 @@ export function endNotifier(core: Core, { notifier }: QueueRec, by?: Subscriber)
   else endNotifierSubscription(core, subscriber, notifier.notifierId, 'DELD')
 }
 
-/** Tells a connection that a notifier it was subscribed to was taken over or is gone. */
+/** Tells a connection that its subscription to a notifier was replaced, or that the notifier is gone. */
 export function endNotifierSubscription(
   core: Core,
   session: Subscriber,
@@ -86,5 +76,5 @@ export function endNotifierSubscription(
 export function forgetNotifier(core: Core, session: Subscriber, notifierId: NotifierId): void {
   core.subscriptions.unsubscribeNotifier(notifierId, session)
   session.notifiers.delete(notifierId)
-  session.heldBack.notifiers.delete(notifierId)
+  session.deferred.notifiers.delete(notifierId)
 }

@@ -11,7 +11,8 @@ import type { RequestHandler } from '../transport/web-requests.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
 import { openControlPort } from './control-port/control-port.ts'
 import { openStore } from '../store/open-store.ts'
-import { serveRelay, type ServeOptions, type ServingRelay } from './serve.ts'
+import type { ServeOptions } from './serve-options.ts'
+import { serveRelay, type ServingRelay } from './serve.ts'
 import type { StatisticsOptions } from './statistics/statistics.ts'
 
 export interface RelayOptions {

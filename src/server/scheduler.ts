@@ -1,156 +1,141 @@
 import { performance } from 'node:perf_hooks'
+import { Heap } from './heap.ts'
 
-/** A connection, as far as the processor is concerned. */
+/** A connection, or work of the relay itself, as far as the processor is concerned. */
 export interface Worker {
-  /** Works on one received block; false when none is left. */
-  work(): boolean
+  /**
+   * Works until there is nothing left to do, or until the time (of the scheduler's clock, milliseconds) has come and what
+   * cannot be interrupted is done. Whether there is more to do.
+   */
+  work(untilMs: number): boolean
   /** Lets in what its client sends next. */
-  read(): void
+  read?(): void
 }
 
 interface Entry {
   readonly worker: Worker
-  /** Milliseconds of processor time used lately; halves every `HALF_LIFE_MS`. */
-  recentMs: number
-  stampMs: number
-  /** It has a place in line to be worked on. */
+  /** See {@link used}. */
+  usage: number
+  /** It is in line to be worked on. */
   queued: boolean
-  /** It has a place in line to be read from. */
-  asking: boolean
+  /** It is in line to be read from. */
+  reading: boolean
 }
 
-/** Time that the blocks of busy connections may take before sockets get their turn. */
-const TURN_MS = 1
-/** Busy connections that are let in for their next block between two turns of the sockets. */
-const READS_PER_TURN = 4
+/** One worker's share of a turn at most, milliseconds. */
+const SLICE_MS = 2
+/** Work in one turn before sockets and timers get theirs, milliseconds. */
+const TURN_MS = 4
+/** Connections that are let in for their next block between two turns, while the processor is short. */
+const READS_PER_TURN = 16
+/** After this time processor time counts half. */
 const HALF_LIFE_MS = 250
-/** A connection is busy while it has used more than this lately. */
-const LIGHT_MS = 2
+/** What a new worker counts as having used: about what its handshake took, so that coming again pays for nobody. */
+const INITIAL_MS = 2
 
 /**
- * Shares the processor between connections. Those that asked for little lately are read from and worked on at once; the
- * busy ones take turns, one block each, and are not even read from before it is their turn: taking bytes from a socket
- * and decrypting them costs as much as what they ask for. So a flood on some connections delays the others by a few
- * blocks and not by the whole flood, and alone it still has all of the processor.
+ * Shares the processor between connections. The one that has used least lately is next, and works for a few milliseconds
+ * at most before it is compared with the others again: while there is enough for all, everyone is served at once; while
+ * there is not, everyone gets the same share, and whoever wants less than that waits for a few milliseconds at most.
+ *
+ * Taking bytes from a socket and decrypting them is work that cannot be put off, so while the processor is short clients
+ * are not read from ahead of their turn.
  */
 export class Scheduler {
-  private readonly entries = new Map<Worker, Entry>()
-  private light: Entry[] = []
-  private busy: Entry[] = []
-  /** Busy ones that want to be read from, in the order in which they asked. */
-  private readonly readers: Entry[] = []
-  private scheduled = false
-  /** Asked before every block; while it answers with a promise no block is taken, until the promise settles. */
-  private readonly hold: () => Promise<unknown> | undefined
+  readonly #entries = new Map<Worker, Entry>()
+  readonly #queue = new Heap<Entry>()
+  readonly #readers = new Heap<Entry>()
+  readonly #now: () => number
+  #scheduled = false
+  /** The last turn ended before all work was done. */
+  #isShort = false
 
-  /** Milliseconds, from any beginning. */
-  private readonly now: () => number
+  /** @param now milliseconds from any beginning */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
 
-  constructor(hold: () => Promise<unknown> | undefined = () => undefined, now: () => number = () => performance.now()) {
-    this.hold = hold
-    this.now = now
+  /** Whether clients have to wait for their turn to be read from. */
+  get isShort(): boolean {
+    return this.#isShort
   }
 
   add(worker: Worker): void {
-    this.entries.set(worker, { worker, recentMs: 0, stampMs: this.now(), queued: false, asking: false })
+    const usage = used(-Infinity, INITIAL_MS, this.#now())
+    this.#entries.set(worker, { worker, usage, queued: false, reading: false })
   }
 
   remove(worker: Worker): void {
-    this.entries.delete(worker)
+    this.#entries.delete(worker)
   }
 
   /** Counts work that was done for `worker` outside of its turns. */
   charge(worker: Worker, ms: number): void {
-    const entry = this.entries.get(worker)
-    if (entry !== undefined) entry.recentMs += ms
+    const entry = this.#entries.get(worker)
+    if (entry !== undefined) entry.usage = used(entry.usage, ms, this.#now())
   }
 
-  /** Says that `worker` has received a block. */
+  /** Says that `worker` has something to do. */
   wake(worker: Worker): void {
-    const entry = this.entries.get(worker)
+    const entry = this.#entries.get(worker)
     if (entry === undefined || entry.queued) return
-    this.enqueue(entry, this.now())
-    this.schedule()
+    entry.queued = true
+    this.#queue.push(entry, entry.usage)
+    this.#schedule()
   }
 
-  /** Whether `worker` has to take turns with others that ask for much. */
-  isBusy(worker: Worker): boolean {
-    const entry = this.entries.get(worker)
-    return entry !== undefined && isBusy(entry, this.now())
-  }
-
-  /** Has `worker` read: at once, or when it is its turn. */
+  /** Has `worker` read: at once, or in its turn while the processor is short. */
   admit(worker: Worker): void {
-    const entry = this.entries.get(worker)
-    if (entry === undefined || entry.asking) return
-    if (!isBusy(entry, this.now())) {
-      worker.read()
+    if (!this.#isShort) {
+      worker.read?.()
       return
     }
-    entry.asking = true
-    this.readers.push(entry)
-    this.schedule()
+    const entry = this.#entries.get(worker)
+    if (entry === undefined || entry.reading) return
+    entry.reading = true
+    this.#readers.push(entry, entry.usage)
+    this.#schedule()
   }
 
-  private enqueue(entry: Entry, nowMs: number): void {
-    entry.queued = true
-    if (isBusy(entry, nowMs)) this.busy.push(entry)
-    else this.light.push(entry)
+  #schedule(): void {
+    if (this.#scheduled || (this.#queue.size === 0 && this.#readers.size === 0)) return
+    this.#scheduled = true
+    setImmediate(this.#turn)
   }
 
-  private schedule(): void {
-    if (this.scheduled || (this.light.length === 0 && this.busy.length === 0 && this.readers.length === 0)) return
-    this.scheduled = true
-    setImmediate(() => {
-      const wait = this.hold()
-      if (wait === undefined) this.turn()
-      else wait.then(this.resume, this.resume)
-    })
-  }
-
-  private readonly resume = (): void => {
-    this.turn()
-  }
-
-  /** All light connections get one block; the busy ones share what is left of the turn, and never less than one block. */
-  private turn(): void {
-    this.scheduled = false
-    const light = this.light
-    const busy = this.busy
-    this.light = []
-    this.busy = []
-    const endMs = this.now() + TURN_MS
-    let nowMs = 0
-    for (const entry of light) nowMs = this.serve(entry)
-    let served = 0
-    for (const entry of busy) {
-      if (served > 0 && nowMs > endMs) this.busy.push(entry)
-      else {
-        nowMs = this.serve(entry)
-        served++
-      }
+  readonly #turn = (): void => {
+    this.#scheduled = false
+    let nowMs = this.#now()
+    const endMs = nowMs + TURN_MS
+    let entry: Entry | undefined
+    while (nowMs < endMs && (entry = this.#queue.pop()) !== undefined) nowMs = this.#serve(entry, nowMs)
+    this.#isShort = this.#queue.size > 0
+    const reads = this.#isShort ? READS_PER_TURN : Infinity
+    for (let count = 0; count < reads && (entry = this.#readers.pop()) !== undefined; count++) {
+      entry.reading = false
+      if (this.#entries.has(entry.worker)) entry.worker.read?.()
     }
-    for (const entry of this.readers.splice(0, READS_PER_TURN)) {
-      entry.asking = false
-      if (this.entries.has(entry.worker)) entry.worker.read()
-    }
-    this.schedule()
+    this.#schedule()
   }
 
-  private serve(entry: Entry): number {
+  #serve(entry: Entry, beganMs: number): number {
     entry.queued = false
-    const beganMs = this.now()
-    if (!this.entries.has(entry.worker)) return beganMs
-    const more = entry.worker.work()
-    const nowMs = this.now()
-    entry.recentMs += nowMs - beganMs
-    if (more) this.enqueue(entry, nowMs)
+    if (!this.#entries.has(entry.worker)) return beganMs
+    const more = entry.worker.work(beganMs + SLICE_MS)
+    const nowMs = this.#now()
+    entry.usage = used(entry.usage, nowMs - beganMs, nowMs)
+    if (more) this.wake(entry.worker)
     return nowMs
   }
 }
 
-function isBusy(entry: Entry, nowMs: number): boolean {
-  entry.recentMs *= 0.5 ** ((nowMs - entry.stampMs) / HALF_LIFE_MS)
-  entry.stampMs = nowMs
-  return entry.recentMs >= LIGHT_MS
+/**
+ * Adds `ms` of processor time to the time used lately, which halves every {@link HALF_LIFE_MS}. Kept as the logarithm of
+ * what it would grow to if it doubled instead, from time 0 on: all workers' values fade alike, so their order stays the
+ * same as time passes, and nothing has to be recomputed.
+ */
+function used(usage: number, ms: number, nowMs: number): number {
+  const added = Math.log2(Math.max(ms, 0.001)) + nowMs / HALF_LIFE_MS
+  const [less, more] = usage < added ? [usage, added] : [added, usage]
+  return more + Math.log2(1 + 2 ** (less - more))
 }

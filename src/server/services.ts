@@ -1,13 +1,10 @@
-import { NO_ENTITY, type NotifierId, type RcvId } from '../protocol/ids.ts'
+import { NO_ENTITY, type RcvId, type ServiceId } from '../protocol/ids.ts'
 import type { QueueRec, ServiceParty } from '../store/store.ts'
 import type { Core } from './core.ts'
 import { endSubscription, pushFirst, serviceSubscription } from './delivery.ts'
 import { deliverNotifications, endNotifierSubscription, notifierSession } from './notifications.ts'
 import { blockedError, type Context } from './outcome.ts'
 import type { Subscriber } from './subscriber.ts'
-
-/** Milliseconds that a background delivery may take before others get their turn. */
-const SLICE_MS = 2
 
 /**
  * Makes this connection the only one of its service; the previous one is told with the number and the hash of the
@@ -22,7 +19,7 @@ export function takeService(core: Core, session: Subscriber, party: ServiceParty
   replaced.serviceSubscribed = false
   replaced.subscribedAll = false
   if (party === 'R') replaced.subscriptions.clear()
-  else replaced.heldBack.notifiers.clear()
+  else replaced.deferred.notifiers.clear()
   const { count, idsHash } = core.store.serviceSubscriptions(service.serviceId, party)
   counters(core, party).subEnd++
   replaced.event(service.serviceId, { type: 'ENDS', count, idsHash })
@@ -85,49 +82,35 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
 }
 
 /** Pushes the first message of every queue of the session's service that has none handed out, then ALLS. */
-export async function deliverServiceMessages(core: Core, session: Subscriber): Promise<void> {
+export function* deliverServiceMessages(core: Core, session: Subscriber): Generator<undefined, void, undefined> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return
   const receives = (): boolean => core.subscriptions.service('R', serviceId) === session
-  await forEachQueue(session, receives, core.store.serviceQueues(serviceId, 'R'), (rcvId: RcvId) => {
-    const queue = core.store.queue(rcvId)
-    if (queue?.rcvServiceId !== serviceId || core.store.queueSize(rcvId) === 0) return
-    core.stats[session.subscriptions.has(rcvId) ? 'rcvServicesSubDuplicate' : 'rcvServicesSubMsg']++
-    const subscription = serviceSubscription(session, rcvId)
-    if (queue.status.type === 'blocked') session.event(rcvId, { type: 'ERR', error: blockedError(queue.status) })
-    else if (subscription.mode === 'subscribed') pushFirst(core, subscription, queue)
-  })
-  // In a block of its own, after those of the messages.
-  await new Promise(setImmediate)
-  if (!session.closed && receives()) session.event(NO_ENTITY, { type: 'ALLS' })
+  for (const rcvId of core.store.serviceQueues(serviceId, 'R')) {
+    if (!receives()) return
+    deliverServiceMessage(core, session, serviceId, rcvId)
+    yield
+  }
+  if (receives()) session.event(NO_ENTITY, { type: 'ALLS' }, true)
+}
+
+function deliverServiceMessage(core: Core, session: Subscriber, serviceId: ServiceId, rcvId: RcvId): void {
+  const queue = core.store.queue(rcvId)
+  if (queue?.rcvServiceId !== serviceId || core.store.queueSize(rcvId) === 0) return
+  core.stats[session.subscriptions.has(rcvId) ? 'rcvServicesSubDuplicate' : 'rcvServicesSubMsg']++
+  const subscription = serviceSubscription(session, rcvId)
+  if (queue.status.type === 'blocked') session.event(rcvId, { type: 'ERR', error: blockedError(queue.status) })
+  else if (subscription.mode === 'subscribed') pushFirst(core, subscription, queue)
 }
 
 /** Sends the pending notifications of every notifier of the session's service. */
-export async function deliverServiceNotifications(core: Core, session: Subscriber): Promise<void> {
+export function* deliverServiceNotifications(core: Core, session: Subscriber): Generator<undefined, void, undefined> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return
-  const receives = (): boolean => core.subscriptions.service('N', serviceId) === session
-  await forEachQueue(session, receives, core.store.serviceQueues(serviceId, 'N'), (notifierId: NotifierId) => {
+  for (const notifierId of core.store.serviceQueues(serviceId, 'N')) {
+    if (core.subscriptions.service('N', serviceId) !== session) return
     deliverNotifications(core, session, notifierId)
-  })
-}
-
-/** Goes through ids in slices, waiting while the client does not read, until another connection takes over. */
-async function forEachQueue<T>(
-  session: Subscriber,
-  receives: () => boolean,
-  ids: Iterable<T>,
-  each: (id: T) => void,
-): Promise<void> {
-  let sliceEnd = performance.now() + SLICE_MS
-  for (const id of ids) {
-    if (performance.now() > sliceEnd) {
-      await new Promise(setImmediate)
-      sliceEnd = performance.now() + SLICE_MS
-    }
-    await session.writable()
-    if (session.closed || !receives()) return
-    each(id)
+    yield
   }
 }
 

@@ -1,52 +1,26 @@
-import { packBatches, parsePayload, parseTransmission } from '../protocol/transmission.ts'
-import { encodeReplyTransmission, type Reply } from '../protocol/reply.ts'
 import { NO_ENTITY, type EntityId, type NotifierId, type RcvId } from '../protocol/ids.ts'
-import { BLOCK_SIZE } from '../protocol/limits.ts'
-import type { StoreError } from '../store/store.ts'
+import type { Reply } from '../protocol/reply.ts'
+import { parsePayload } from '../protocol/transmission.ts'
 import type { SmpLink } from '../transport/smp-link.ts'
 import { AgreedKeys } from './authorization.ts'
+import { BlockExecution } from './block-execution.ts'
 import type { Core } from './core.ts'
-import { pushHeldBack } from './delivery.ts'
-import { execute } from './dispatch.ts'
-import { notifyHeldBack } from './notifications.ts'
-import type { Outcome } from './outcome.ts'
+import { Deferred } from './deferred.ts'
+import { pushDeferred } from './delivery.ts'
+import { LaterReplies } from './later-replies.ts'
+import { notifyDeferred } from './notifications.ts'
+import { Outbox, type Item } from './outbox.ts'
 import type { Scheduler, Worker } from './scheduler.ts'
-import { countEvents, ReceivedBatch } from './statistics/blocks.ts'
 import type { Subscriber, Subscription } from './subscriber.ts'
-
-/** One reply or event on its way out. */
-interface Item {
-  readonly corrId: Buffer
-  readonly entityId: EntityId
-  readonly reply: Reply
-  /** The reply promises something that the store has to keep first. */
-  readonly kept: boolean
-  /** Leaves in a block of its own. */
-  readonly alone?: boolean
-}
-
-/** Replies and events that leave together, in their turn. */
-interface Group {
-  items: Item[]
-  ready: boolean
-}
 
 /** Received blocks that wait for the processor before the socket is paused. */
 const MAX_INBOX = 4
-/** Blocks whose effects are not durable yet before the socket is paused. */
-const MAX_WAITING = 64
-/** Replies and events of those blocks before the socket is paused; each may hold a message. */
-const MAX_WAITING_ITEMS = 512
-/** Commands for other relays that wait for their turn before the socket is paused; each may hold its block. */
-const MAX_POSTPONED = 64
-/** Messages that leave in one turn of the loop before further ones are held back: each fills its block. */
-const MAX_LEAVING_MESSAGES = 16
 const NO_CORR_ID = Buffer.alloc(0)
 
 /**
- * One client connection after its handshake. Blocks are worked on one at a time; replies leave in the order of the
- * commands, after the effects that they promise are durable, and only those of commands for other relays come when they
- * come; a client that does not read is not read from either.
+ * One client connection after its handshake. Blocks are executed one at a time; replies are sent in the order of the
+ * commands, only those of commands that wait for others when they are ready. A client that does not read is not read
+ * from either.
  */
 export class Session implements Worker, Subscriber {
   readonly core: Core
@@ -60,12 +34,7 @@ export class Session implements Worker, Subscriber {
   /** Keys agreed on with the queues that this connection works with. */
   readonly agreed = new AgreedKeys()
   /** What could not be pushed because the client was not reading. */
-  readonly heldBack = {
-    subscriptions: new Set<Subscription>(),
-    notifiers: new Set<NotifierId>(),
-    /** Notifiers will be gone through again in the next turn of the loop. */
-    continuing: false,
-  }
+  readonly deferred = new Deferred()
   /** The service of this session has subscribed: its queues are pushed to this connection. */
   serviceSubscribed = false
   /** SUBS or NSUBS was answered on this connection. */
@@ -75,42 +44,43 @@ export class Session implements Worker, Subscriber {
   readonly createdAt: number
   /** Time of the last block received, or of the beginning; milliseconds. */
   receivedAt: number
-  /** Time of the last block sent, or of the beginning; milliseconds. */
-  sentAt: number
-  /** Since when the client has not taken what waits for it, milliseconds; undefined while nothing waits. */
-  stalledAt: number | undefined
-  private readonly scheduler: Scheduler
-  private readonly inbox: Buffer[] = []
-  private readonly waiting: Group[] = []
-  private outgoing: Item[] = []
-  private leavingMessages = 0
-  /** Encoded, block by block. */
-  private readonly batches: Buffer[][] = []
-  private executing: Item[] | undefined
-  private flushScheduled = false
-  private paused = false
-  private congested = false
-  private writers: (() => void)[] = []
-  private waitingItems = 0
-  /** Commands that are answered later: those under way, and those that wait for one of them to end. */
-  private underWay = 0
-  private readonly postponed: (() => void)[] = []
+  readonly #scheduler: Scheduler
+  readonly #outbox: Outbox
+  readonly #later: LaterReplies
+  readonly #inbox: Buffer[] = []
+  /** The block that is being executed. */
+  #execution: BlockExecution | undefined
+  /** Events of the commands that are being executed: they follow the replies. */
+  #events: Item[] | undefined
+  #isPaused = false
 
   constructor(core: Core, id: number, link: SmpLink, scheduler: Scheduler, onClose: (session: Session) => void) {
     this.core = core
     this.id = id
     this.link = link
-    this.scheduler = scheduler
-    this.createdAt = this.receivedAt = this.sentAt = core.now()
+    this.#scheduler = scheduler
+    this.#outbox = new Outbox(link, {
+      stats: core.stats,
+      backlog: core.backlog,
+      now: core.now,
+      onChange: () => scheduler.wake(this),
+    })
+    this.#later = new LaterReplies(core.proxying.clientConcurrency, core.log)
+    this.createdAt = this.receivedAt = core.now()
     scheduler.add(this)
     link.channel.attach({
-      block: (block) => this.receive(block),
-      drain: () => this.drained(),
+      block: (block) => this.#receive(block),
+      drain: () => this.#outbox.drained(),
       close: () => {
-        this.end()
+        this.#end()
         onClose(this)
       },
     })
+  }
+
+  /** Time of the last block sent, or of the beginning; milliseconds. */
+  get sentAt(): number {
+    return this.#outbox.sentAt
   }
 
   /** Time of the last block received or sent, milliseconds. */
@@ -118,15 +88,20 @@ export class Session implements Worker, Subscriber {
     return Math.max(this.receivedAt, this.sentAt)
   }
 
-  /** Whether an event may be pushed now. What may not must be held back and offered again when the client reads. */
-  get canPush(): boolean {
-    return !this.closed && !this.congested && this.leavingMessages < MAX_LEAVING_MESSAGES
+  /** Since when the client has not taken what waits for it, milliseconds; undefined while nothing waits. */
+  get stalledAt(): number | undefined {
+    return this.#outbox.stalledAt
   }
 
-  /** What is kept in memory for this connection: received blocks, and replies and events on their way out. */
+  /** Whether an event may be pushed now. What may not must be deferred. */
+  get canPush(): boolean {
+    return this.#outbox.canPush
+  }
+
+  /** What is in memory for this connection: received blocks and waiting commands, and replies and events to be sent. */
   get queued(): { readonly received: number; readonly sending: number } {
-    const sending = this.waitingItems + this.outgoing.length + this.batches.length
-    return { received: this.inbox.length + this.postponed.length, sending }
+    const executing = this.#execution === undefined ? 0 : 1
+    return { received: this.#inbox.length + executing + this.#later.waiting, sending: this.#outbox.size }
   }
 
   get hasSubscriptions(): boolean {
@@ -135,266 +110,140 @@ export class Session implements Worker, Subscriber {
     return false
   }
 
-  /** Sends an event: a transmission that answers no command. */
-  event(entityId: EntityId, reply: Reply): void {
-    const item: Item = { corrId: NO_CORR_ID, entityId, reply, kept: false }
-    if (this.executing) this.executing.push(item)
-    else this.emit([item])
+  /** Sends an event: a transmission that answers no command; `alone`: in a block of its own. */
+  event(entityId: EntityId, reply: Reply, alone = false): void {
+    const item: Item = { corrId: NO_CORR_ID, entityId, reply, alone }
+    this.#outbox.count(item)
+    if (this.#events) this.#events.push(item)
+    else this.#outbox.put(item)
   }
 
   /**
-   * Hands on a message that has just arrived. When this connection sent it itself, it leaves before the reply to its
-   * SEND, in a block of its own, as clients know it from other relays.
+   * Pushes a message that has just arrived. When this connection sent it itself, it is sent before the reply to its SEND,
+   * in a block of its own, as clients know it from other relays.
    */
-  handOn(entityId: EntityId, reply: Reply): void {
-    this.emit([{ corrId: NO_CORR_ID, entityId, reply, kept: false, alone: this.executing !== undefined }])
+  pushNew(entityId: EntityId, reply: Reply): void {
+    const item: Item = { corrId: NO_CORR_ID, entityId, reply, alone: this.#events !== undefined }
+    this.#outbox.count(item)
+    this.#outbox.putFirst(item)
   }
 
-  /** Resolves when events may be pushed, or the connection has ended. */
-  writable(): Promise<void> | undefined {
-    if (this.canPush || this.closed) return undefined
-    return new Promise((resolve) => this.writers.push(resolve))
+  /** Says that there is something to do: deferred events, as soon as the client takes them. */
+  wake(): void {
+    this.#scheduler.wake(this)
   }
 
   close(): void {
     this.link.channel.close()
   }
 
-  private receive(block: Buffer): void {
-    this.receivedAt = this.core.now()
-    this.inbox.push(block)
-    this.regulate()
-    this.scheduler.wake(this)
-  }
-
-  /** Works on one received block; false when none is left or none may be worked on now. */
-  work(): boolean {
-    if (this.closed || this.mustWait()) return false
-    const block = this.inbox.shift()
+  /** Sends, pushes what was deferred, and executes commands, in turn. */
+  work(untilMs: number): boolean {
     try {
-      if (block !== undefined) this.handle(block)
+      let more = true
+      while (more && !this.closed) {
+        const executed = this.#execute(untilMs)
+        const sent = this.#outbox.send(untilMs)
+        const pushed = this.#pushDeferred()
+        more = executed || pushed || sent
+        if (performance.now() >= untilMs) break
+      }
+      this.#regulate()
+      return more
     } catch (error) {
-      this.core.log.error('a command failed in this relay, its connection is closed', { error })
+      this.core.log.error('a command failed, its connection is closed', { error })
       this.close()
       return false
     }
-    this.regulate()
-    return this.inbox.length > 0 && !this.mustWait()
-  }
-
-  private handle(block: Buffer): void {
-    const payload = this.link.openPayload(block)
-    const transmissions = payload && parsePayload(payload)
-    if (transmissions === undefined) {
-      this.emit([
-        { corrId: NO_CORR_ID, entityId: NO_ENTITY, reply: { type: 'ERR', error: { type: 'BLOCK' } }, kept: false },
-      ])
-      return
-    }
-    const replies: Item[] = []
-    const events: Item[] = []
-    this.executing = events
-    const batch = new ReceivedBatch()
-    let kept = false
-    for (const bytes of transmissions) {
-      const parsed = parseTransmission(bytes, this.link.transmissionContext)
-      if (parsed.type === 'error') {
-        replies.push({
-          corrId: parsed.corrId,
-          entityId: NO_ENTITY,
-          reply: { type: 'ERR', error: parsed.error },
-          kept: false,
-        })
-        continue
-      }
-      const { corrId, entityId } = parsed
-      const outcome = outcomeOf(
-        execute({ core: this.core, session: this, version: this.link.version, forwarded: false, batch }, parsed),
-      )
-      if ('later' in outcome) this.answerLater(corrId, entityId, outcome)
-      else {
-        replies.push({ corrId, entityId, reply: outcome.reply, kept: outcome.durable === true })
-        kept ||= outcome.durable === true
-      }
-    }
-    this.executing = undefined
-    batch.count(this.core.stats)
-    for (const event of events) replies.push(event)
-    this.emit(replies, kept ? this.core.store.flushed() : undefined)
-  }
-
-  private answerLater(corrId: Buffer, entityId: EntityId, { later }: Extract<Outcome, { later: unknown }>): void {
-    const answer = (reply: Reply): void => {
-      this.underWay--
-      if (this.closed) return
-      this.emit([{ corrId, entityId, reply, kept: false }])
-      this.postponed.shift()?.()
-      this.regulate()
-      if (this.inbox.length > 0) this.scheduler.wake(this)
-    }
-    const begin = (): void => {
-      this.underWay++
-      later().then(answer, (error: unknown) => {
-        this.core.log.error('a command failed in this relay', { error })
-        answer({ type: 'ERR', error: { type: 'INTERNAL' } })
-      })
-    }
-    if (this.underWay < this.core.proxying.clientConcurrency) begin()
-    else this.postponed.push(begin)
-  }
-
-  /** Puts items in line; they leave after everything before them has left, and after `durable` when it is given. */
-  private emit(items: Item[], durable?: Promise<void>): void {
-    if (items.length === 0) return
-    if (durable === undefined && this.waiting.length === 0) {
-      this.leave(items)
-      return
-    }
-    const group: Group = { items, ready: durable === undefined }
-    this.waiting.push(group)
-    this.waitingItems += items.length
-    if (durable === undefined) return
-    const { backlog } = this.core
-    backlog.bytes += BLOCK_SIZE
-    durable.then(
-      () => {
-        backlog.bytes -= BLOCK_SIZE
-        this.release(group)
-      },
-      (error: unknown) => {
-        backlog.bytes -= BLOCK_SIZE
-        group.items = group.items.map((item) => (item.kept ? notKept(item, error as StoreError) : item))
-        this.release(group)
-      },
-    )
-  }
-
-  private release(group: Group): void {
-    group.ready = true
-    while (this.waiting[0]?.ready === true) {
-      const { items } = this.waiting.shift() ?? group
-      this.waitingItems -= items.length
-      this.leave(items)
-    }
-    this.regulate()
-    if (this.inbox.length > 0) this.scheduler.wake(this)
-  }
-
-  private leave(items: Item[]): void {
-    if (this.closed) return
-    for (const item of items) {
-      this.outgoing.push(item)
-      if (item.reply.type === 'MSG') this.leavingMessages++
-    }
-    if (this.flushScheduled) return
-    this.flushScheduled = true
-    process.nextTick(this.flush)
-  }
-
-  /** Packs what became ready in this turn of the loop into as few blocks as possible. */
-  private readonly flush = (): void => {
-    this.flushScheduled = false
-    if (this.closed) return
-    const beganMs = performance.now()
-    const { transmissionContext } = this.link
-    const items = this.outgoing
-    this.outgoing = []
-    this.leavingMessages = 0
-    countEvents(this.core.stats, items)
-    let together: Buffer[] = []
-    const pack = (): void => {
-      for (const batch of packBatches(together)) this.batches.push(batch)
-      together = []
-    }
-    for (const { corrId, entityId, reply, alone } of items) {
-      if (alone === true) pack()
-      together.push(encodeReplyTransmission(corrId, entityId, reply, transmissionContext))
-      if (alone === true) pack()
-    }
-    pack()
-    this.writeBatches()
-    this.scheduler.charge(this, performance.now() - beganMs)
-    this.offerAgain()
-  }
-
-  private writeBatches(): void {
-    let writable = !this.congested
-    while (writable) {
-      const batch = this.batches.shift()
-      if (batch === undefined) break
-      writable = this.link.sendTransmissions(batch)
-      this.sentAt = this.core.now()
-    }
-    if (!writable && !this.congested) this.stalledAt = this.core.now()
-    this.congested = !writable
-    this.regulate()
-  }
-
-  private drained(): void {
-    this.congested = false
-    this.stalledAt = undefined
-    this.writeBatches()
-    this.offerAgain()
-    if (!this.mustWait() && this.inbox.length > 0) this.scheduler.wake(this)
-  }
-
-  /** Offers what was held back while the client did not read, or while as much was leaving already. */
-  private offerAgain(): void {
-    if (!this.canPush) return
-    const { subscriptions, notifiers } = this.heldBack
-    if (subscriptions.size > 0) pushHeldBack(this.core, this)
-    if (notifiers.size > 0) notifyHeldBack(this.core, this)
-    this.wakeWriters()
-  }
-
-  private wakeWriters(): void {
-    for (const resolve of this.writers.splice(0)) resolve()
-  }
-
-  private mustWait(): boolean {
-    return (
-      this.congested ||
-      this.waiting.length >= MAX_WAITING ||
-      this.waitingItems >= MAX_WAITING_ITEMS ||
-      this.postponed.length >= MAX_POSTPONED
-    )
   }
 
   /** Reads from the client again, unless it has to wait by now. */
   read(): void {
-    if (!this.paused && !this.closed) this.link.channel.resume()
+    if (!this.#isPaused && !this.closed) this.link.channel.resume()
+  }
+
+  #receive(block: Buffer): void {
+    this.receivedAt = this.core.now()
+    this.#inbox.push(block)
+    this.#regulate()
+    this.#scheduler.wake(this)
+  }
+
+  /** Executes commands of the received blocks; false when there are none, or none may be executed now. */
+  #execute(untilMs: number): boolean {
+    if (this.#mustWait()) return false
+    const execution = (this.#execution ??= this.#nextBlock())
+    if (execution === undefined) return false
+    const events: Item[] = []
+    this.#events = events
+    const replies = execution.run(untilMs)
+    this.#events = undefined
+    if (execution.isDone) this.#execution = undefined
+    for (const reply of replies) this.#outbox.count(reply)
+    // In the same turn of the loop as the effects that it is about.
+    const flushed = replies.some(({ durable }) => durable === true) ? this.core.store.flushed() : undefined
+    this.#outbox.putReplies([...replies, ...events], flushed, execution.isDone)
+    return true
+  }
+
+  #nextBlock(): BlockExecution | undefined {
+    const block = this.#inbox.shift()
+    if (block === undefined) return undefined
+    const payload = this.link.openPayload(block)
+    const transmissions = payload && parsePayload(payload)
+    if (transmissions === undefined) {
+      this.#reply({ corrId: NO_CORR_ID, entityId: NO_ENTITY, reply: { type: 'ERR', error: { type: 'BLOCK' } } })
+    }
+    return new BlockExecution(this.core, this, transmissions ?? [], (corrId, entityId, work) =>
+      this.#later.add(work, (reply) => {
+        if (!this.closed) this.#reply({ corrId, entityId, reply })
+      }),
+    )
+  }
+
+  #reply(item: Item): void {
+    this.#outbox.count(item)
+    this.#outbox.put(item)
+  }
+
+  /** Takes one step in each kind of deferred events; false when there are none, or the client does not take more now. */
+  #pushDeferred(): boolean {
+    const { deferred } = this
+    if (deferred.isEmpty || !this.canPush) return false
+    const [walk] = deferred.walks
+    if (walk?.next().done === true) deferred.walks.shift()
+    const subscription = deferred.subscriptions.take()
+    if (subscription !== undefined) pushDeferred(this.core, subscription)
+    const notifierId = deferred.notifiers.take()
+    if (notifierId !== undefined) notifyDeferred(this.core, this, notifierId)
+    return true
+  }
+
+  #mustWait(): boolean {
+    if (this.core.backlog.isFull) {
+      this.core.backlog.whenRoom(this)
+      return true
+    }
+    return this.#outbox.isFull || this.#later.isFull
   }
 
   /** Stops reading from the client while it does not read, sends faster than we work, or than the disk takes. */
-  private regulate(): void {
-    const mostBlocks = this.scheduler.isBusy(this) ? 1 : MAX_INBOX
-    const pause = this.inbox.length >= mostBlocks || this.mustWait()
-    if (pause === this.paused || this.closed) return
-    this.paused = pause
-    if (pause) this.link.channel.pause()
-    else this.scheduler.admit(this)
+  #regulate(): void {
+    const blocks = this.#inbox.length + (this.#execution === undefined ? 0 : 1)
+    const isPaused = blocks >= (this.#scheduler.isShort ? 1 : MAX_INBOX) || this.#mustWait()
+    if (isPaused === this.#isPaused || this.closed) return
+    this.#isPaused = isPaused
+    if (isPaused) this.link.channel.pause()
+    else this.#scheduler.admit(this)
   }
 
-  private end(): void {
+  #end(): void {
     this.closed = true
-    this.scheduler.remove(this)
-    this.inbox.length = 0
-    this.waiting.length = 0
-    this.waitingItems = 0
-    this.postponed.length = 0
-    this.batches.length = 0
-    this.outgoing = []
-    this.wakeWriters()
+    this.#scheduler.remove(this)
+    this.#outbox.close()
+    this.#later.clear()
+    this.#inbox.length = 0
+    this.#execution = undefined
+    this.deferred.walks.length = 0
   }
-}
-
-function outcomeOf(execution: ReturnType<typeof execute>): Outcome {
-  for (;;) {
-    const step = execution.next()
-    if (step.done === true) return step.value
-  }
-}
-
-function notKept(item: Item, error: StoreError): Item {
-  return { ...item, reply: { type: 'ERR', error: { type: 'STORE', message: error.message } } }
 }

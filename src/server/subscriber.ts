@@ -2,6 +2,7 @@ import type { EntityId, MsgId, NotifierId, RcvId } from '../protocol/ids.ts'
 import type { Reply } from '../protocol/reply.ts'
 import type { SmpLink } from '../transport/smp-link.ts'
 import type { AgreedKeys } from './authorization.ts'
+import type { Deferred } from './deferred.ts'
 
 /** How one connection receives from one queue; it ends with the connection. */
 export interface Subscription {
@@ -26,24 +27,19 @@ export interface Subscriber {
   readonly notifiers: Set<NotifierId>
   /** Keys agreed on with the queues that this connection works with. */
   readonly agreed: AgreedKeys
-  /** What could not be pushed because the client was not reading. */
-  readonly heldBack: {
-    readonly subscriptions: Set<Subscription>
-    readonly notifiers: Set<NotifierId>
-    /** Notifiers will be gone through again in the next turn of the loop. */
-    continuing: boolean
-  }
+  /** What is pushed as soon as the client takes more. */
+  readonly deferred: Deferred
   /** The service of this session has subscribed: its queues are pushed to this connection. */
   serviceSubscribed: boolean
   /** SUBS or NSUBS was answered on this connection. */
   subscribedAll: boolean
   readonly closed: boolean
-  /** Whether an event may be pushed now. What may not must be held back and offered again when the client reads. */
+  /** Whether an event may be pushed now. What may not must be deferred. */
   readonly canPush: boolean
-  /** Sends an event: a transmission that answers no command. */
-  event(entityId: EntityId, reply: Reply): void
-  /** Hands on a message that has just arrived; to its own sender before the reply to SEND, in a block of its own. */
-  handOn(entityId: EntityId, reply: Reply): void
-  /** Resolves when events may be pushed, or the connection has ended. */
-  writable(): Promise<void> | undefined
+  /** Sends an event: a transmission that answers no command; `alone`: in a block of its own. */
+  event(entityId: EntityId, reply: Reply, alone?: boolean): void
+  /** Pushes a message that has just arrived; to its own sender before the reply to SEND, in a block of its own. */
+  pushNew(entityId: EntityId, reply: Reply): void
+  /** Says that there are deferred events. */
+  wake(): void
 }

@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { redeliverAll } from '../../src/server/delivery.ts'
+import { Background } from '../../src/server/background.ts'
+import { Redelivery } from '../../src/server/delivery.ts'
+import { Scheduler } from '../../src/server/scheduler.ts'
 import { idFromBytes, type MsgId, type RcvId, type ServiceId, type SndId } from '../../src/protocol/ids.ts'
 import { encodeTransmission, type Command } from '../client/authorization.ts'
 import { createServiceCertificate, type ServiceCertificate } from '../client/certificates.ts'
@@ -302,7 +304,7 @@ describe('a store that went back to its last durable state', () => {
       const id = idFromBytes<MsgId>(randomBytes(24))
       store.writeMessage(rcvId, { type: 'message', id, timestamp: 1, notify: false, body: Buffer.from('kept') })
     }
-    redeliverAll(setting.core)
+    new Redelivery(setting.core, new Background(new Scheduler())).start()
     expect(await service.receive(queues[0])).toMatchObject({ body: Buffer.from('kept') })
     expect(await plain.receive(queues[1])).toMatchObject({ body: Buffer.from('kept') })
     await service.noEvent()

@@ -92,7 +92,7 @@ describe('a client that is subscribed and never reads', () => {
       most = Math.max(most, heldFor(session))
     }
     expect(session.stalledAt).toBeDefined()
-    expect(session.heldBack.subscriptions.size).toBeGreaterThan(100)
+    expect(session.deferred.subscriptions.size).toBeGreaterThan(100)
     // Nor when it begins to read, and there is room for some of what was held back.
     for (let count = 0; count < 20; count++) {
       deaf.session.stream.socket.resume()
@@ -145,7 +145,7 @@ describe('a notification service that does not read', () => {
     for (let count = 0; count < 1200; count++) deaf.sendTransmissions([ping()])
     await stalled(sessionOf(deaf))
     expect(await owner.send(queue, 'ring', { notify: true })).toEqual(ok)
-    expect(sessionOf(deaf).heldBack.notifiers.size).toBe(1)
+    expect(sessionOf(deaf).deferred.notifiers.size).toBe(1)
     const next = await setting.connect({ service })
     await next.nsub(other)
     deaf.session.stream.socket.resume()

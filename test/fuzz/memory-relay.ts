@@ -5,6 +5,7 @@ import { pad } from '../../src/crypto/pad.ts'
 import { BLOCK_SIZE } from '../../src/protocol/limits.ts'
 import type { Core } from '../../src/server/core.ts'
 import { RelayPool } from '../../src/server/relay-pool.ts'
+import { Backlog } from '../../src/server/backlog.ts'
 import { Scheduler } from '../../src/server/scheduler.ts'
 import { Session } from '../../src/server/session.ts'
 import { newStats } from '../../src/server/statistics/counters.ts'
@@ -66,7 +67,7 @@ export const openMemoryRelay = (random: (size: number) => Buffer, now = Date.now
     relays: new RelayPool({ routing: () => ({ socks: { path: '/nonexistent' }, socksMode: 'always' }), now }),
     resolver: undefined,
     random,
-    backlog: { bytes: 0 },
+    backlog: new Backlog(2 ** 26),
     now,
     log: { ...silentLogger, error: (_: string, fields?: object) => faults.push(fields) },
   }

@@ -45,16 +45,16 @@ function clientLines(
   ]
 }
 
-/** What waits in memory for connections: received blocks, replies and events on their way out, and what is held back. */
+/** What waits in memory for connections: received blocks, replies and events to be sent, and what is deferred. */
 function queued(sessions: Iterable<Session>): string {
-  let [received, sending, heldBack] = [0, 0, 0]
+  let [received, sending, deferred] = [0, 0, 0]
   for (const session of sessions) {
-    const { queued, heldBack: held } = session
+    const { queued, deferred: waiting } = session
     received += queued.received
     sending += queued.sending
-    heldBack += held.subscriptions.size + held.notifiers.size
+    deferred += waiting.subscriptions.size + waiting.notifiers.size
   }
-  return showTuple(received, sending, heldBack)
+  return showTuple(received, sending, deferred)
 }
 
 /** Subscriptions to which nothing waits to be pushed, to which something does, and those that poll with GET. */

@@ -22,7 +22,8 @@ export function subscribeService(context: Context, command: Command<'SUBS' | 'NS
     countComparison(stats, command, own)
     takeService(core, session, party)
     const deliver = party === 'R' ? deliverServiceMessages : deliverServiceNotifications
-    setImmediate(() => void deliver(core, session))
+    session.deferred.walks.push(deliver(core, session))
+    session.wake()
   }
   return { reply: { type: 'SOKS', count: own.count, idsHash: own.idsHash } }
 }

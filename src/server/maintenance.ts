@@ -1,0 +1,55 @@
+import type { Background } from './background.ts'
+import { seconds, type Core } from './core.ts'
+import type { ServeOptions, Timeouts } from './serve-options.ts'
+import type { Session } from './session.ts'
+import { every } from './timer.ts'
+
+/** What a relay does without being asked: expiry, and closing connections that are of no use. */
+export function maintain(
+  core: Core,
+  sessions: ReadonlySet<Session>,
+  background: Background,
+  timeouts: Timeouts,
+  { inactiveClients }: Pick<ServeOptions, 'inactiveClients'>,
+): { stop(): void }[] {
+  const { policy, store, stats, log } = core
+  const expireMessages = async (): Promise<void> => {
+    const result = await store.expireQueues(seconds(core) - policy.messageTtl)
+    stats.msgExpired += result.expired
+    log.info(`messages stored: ${result.stored}, expired: ${result.expired}, queues: ${result.queues}`)
+  }
+  const expireNotifications = async (): Promise<void> => {
+    stats.msgNtfExpired += await store.expireNotifications(seconds(core) - policy.notificationTtl)
+  }
+  const closeStalled = (): Promise<void> => {
+    const before = core.now() - timeouts.stall
+    return background.run(closeIf(sessions, ({ stalledAt }) => stalledAt !== undefined && stalledAt < before))
+  }
+  if (policy.expireOnStart === true) {
+    expireMessages().catch((error: unknown) => log.error('old messages could not be removed at start', { error }))
+  }
+  const timers = [
+    every(timeouts.expireMessages, log, expireMessages),
+    every(timeouts.expireNotifications, log, expireNotifications),
+    every(Math.max(1000, timeouts.stall / 4), log, closeStalled),
+    every(60_000, log, () => core.relays.expire()),
+  ]
+  if (inactiveClients !== undefined) {
+    const closeInactive = (): Promise<void> => {
+      const before = core.now() - inactiveClients.ttl * 1000
+      return background.run(closeIf(sessions, (session) => session.activeAt < before && !session.hasSubscriptions))
+    }
+    timers.push(every(inactiveClients.checkInterval * 1000, log, closeInactive))
+  }
+  return timers
+}
+
+function* closeIf(
+  sessions: ReadonlySet<Session>,
+  condition: (session: Session) => boolean,
+): Generator<undefined, void, undefined> {
+  for (const session of sessions) {
+    if (condition(session)) session.close()
+    yield
+  }
+}

@@ -1,0 +1,56 @@
+import type { Logger } from '../config/log.ts'
+import type { Store } from '../store/store.ts'
+import type { ConnectionLimits } from '../transport/connection-limits.ts'
+import type { RelayCredentials } from '../transport/credentials.ts'
+import type { WebCertificate } from '../transport/web-certificate.ts'
+import type { RequestHandler } from '../transport/web-requests.ts'
+import type { Policy, ProxyPolicy } from './core.ts'
+import type { NameResolverOptions } from './name-resolver.ts'
+import type { RelayPoolOptions } from './relay-pool.ts'
+import type { StatisticsOptions } from './statistics/statistics.ts'
+
+/** Everything that a relay needs to serve, without where it came from. */
+export interface ServeOptions {
+  readonly credentials: RelayCredentials
+  /** Opens the store; `onRollback` must be called when effects that were visible are lost. */
+  readonly openStore: (onRollback: () => void) => Promise<Store> | Store
+  readonly policy: Policy
+  /** Ports to listen on; 0 for any free one. */
+  readonly ports: readonly number[]
+  /** Ports for WebSockets alone; on `ports` they are accepted as well. */
+  readonly webSocketPorts?: readonly number[]
+  /**
+   * What browsers trust, and the port that it is for: one of `ports`, or another one when there is a site.
+   */
+  readonly web?: { readonly port: number; readonly certificate: WebCertificate }
+  /** The pages, for the port of `web` and over plain HTTP. */
+  readonly site?: { readonly respond: RequestHandler; readonly httpPort?: number }
+  /** One address to listen on; all when absent. */
+  readonly host?: string
+  /** Connections without subscriptions are closed after `ttl` seconds without traffic, looked at every `checkInterval`. */
+  readonly inactiveClients?: { readonly ttl: number; readonly checkInterval: number }
+  readonly log: Logger
+  readonly logTlsErrors?: boolean
+  /** For the ports of clients together. */
+  readonly connectionLimits?: ConnectionLimits
+  /** What happens with a port that cannot be bound; throws when that is fatal. */
+  readonly onPortError?: (port: number, error: Error) => void
+  readonly now?: () => number
+  /** Passing commands on to other relays, and how those are reached. */
+  readonly proxying?: Partial<ProxyPolicy & Omit<RelayPoolOptions, 'now'>>
+  /** Looking up public names for clients; off when absent. */
+  readonly names?: NameResolverOptions
+  readonly timeouts?: Partial<Timeouts>
+  /** Files in which the statistics are kept; they are in memory alone when absent. */
+  readonly statistics?: StatisticsOptions
+}
+
+/** Milliseconds. */
+export interface Timeouts {
+  readonly tls: number
+  readonly handshake: number
+  /** How long a client may leave what waits for it unread. */
+  readonly stall: number
+  readonly expireMessages: number
+  readonly expireNotifications: number
+}
