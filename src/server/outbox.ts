@@ -33,6 +33,8 @@ const MAX_GROUPS = 64
 const MAX_BYTES = 48 * BLOCK_SIZE
 /** Bytes of replies and events before further events are deferred. */
 const MAX_PUSHED_BYTES = 16 * BLOCK_SIZE
+/** How long an event that has time waits for others that are sent in the same block, milliseconds. */
+const LINGER_MS = 20
 /** Items that are packed at once. */
 const MAX_PACKED = 1024
 
@@ -70,6 +72,7 @@ export class Outbox {
   #bytes = 0
   #items = 0
   #isClosed = false
+  #linger: NodeJS.Timeout | undefined
 
   constructor(link: SmpLink, options: OutboxOptions) {
     this.#link = link
@@ -99,10 +102,14 @@ export class Outbox {
     this.#bytes += expectedSize(reply)
   }
 
-  /** Puts a counted item at the end of the line, or into the group that is open. */
-  put(item: Item): void {
+  /**
+   * Puts a counted item at the end of the line, or into the group that is open.
+   *
+   * @param hasTime it is sent with what comes next, or a little later by itself
+   */
+  put(item: Item, hasTime = false): void {
     const last = this.#groups.at(-1)
-    if (last === undefined) this.#makeReady([item])
+    if (last === undefined) this.#makeReady([item], hasTime)
     else if (last.isOpen) last.items.push(item)
     else this.#groups.push({ items: [item], commits: 0, isOpen: false })
   }
@@ -161,6 +168,7 @@ export class Outbox {
 
   close(): void {
     this.#isClosed = true
+    clearTimeout(this.#linger)
     this.#groups.length = 0
     this.#ready = []
     this.#batches = []
@@ -206,14 +214,17 @@ export class Outbox {
     this.#options.onChange()
   }
 
-  #makeReady(items: readonly Item[]): void {
+  #makeReady(items: readonly Item[], hasTime = false): void {
     if (this.#isClosed) return
     for (const item of items) this.#ready.push(item)
-    this.#options.onChange()
+    if (!hasTime) this.#options.onChange()
+    else this.#linger ??= setTimeout(this.#options.onChange, LINGER_MS)
   }
 
   /** Packs what is ready, or the first part of much. */
   #pack(): void {
+    clearTimeout(this.#linger)
+    this.#linger = undefined
     let bytes = 0
     let count = 0
     for (const { reply } of this.#ready) {

@@ -115,7 +115,7 @@ export class Session implements Worker, Subscriber {
     const item: Item = { corrId: NO_CORR_ID, entityId, reply, alone }
     this.#outbox.count(item)
     if (this.#events) this.#events.push(item)
-    else this.#outbox.put(item)
+    else this.#outbox.put(item, reply.type === 'END' || reply.type === 'DELD')
   }
 
   /**
