@@ -240,6 +240,11 @@ export const iniKeys = {
       samples: ['32'],
       doc: 'How many messages of one client may be on their way to other relays at the same time.',
     }),
+    allow_private: key(onOff, {
+      missing: 'off',
+      samples: ['off'],
+      doc: 'With on, clients may also have this relay connect to private addresses: this machine and its local network.',
+    }),
   },
 
   NAMES: {

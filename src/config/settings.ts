@@ -75,6 +75,8 @@ export interface Settings {
     readonly socksProxy: SocksProxy | undefined
     readonly socksMode: 'onion' | 'always'
     readonly clientConcurrency: number
+    /** Whether clients may have this relay connect to private addresses. */
+    readonly allowPrivate: boolean
   }
   /** `undefined` while off. */
   readonly names:
@@ -164,6 +166,7 @@ function collect(reader: ValueReader): Settings {
       socksProxy: reader.read('PROXY', 'socks_proxy'),
       socksMode: reader.read('PROXY', 'socks_mode'),
       clientConcurrency: reader.read('PROXY', 'client_concurrency'),
+      allowPrivate: reader.read('PROXY', 'allow_private'),
     },
     names: names(reader),
     inactiveClients: reader.read('INACTIVE_CLIENTS', 'disconnect')

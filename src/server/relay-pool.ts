@@ -5,6 +5,7 @@ import { connectRelay, type ConnectOptions } from '../transport/client.ts'
 import type { ConnectFailure } from '../transport/failure.ts'
 import type { RelayClient } from '../transport/relay-client.ts'
 import type { Routing } from '../transport/route.ts'
+import { ConnectionAttempts, type AttemptLimits } from './connection-attempts.ts'
 
 export interface RelayPoolOptions {
   /** How a destination is reached; asked for each connection, so that each can have a circuit of its own. */
@@ -13,8 +14,9 @@ export interface RelayPoolOptions {
   /** Milliseconds. */
   readonly timeouts?: Partial<PoolTimeouts>
   readonly lookup?: ConnectOptions['lookup']
-  /** Destinations that are remembered at once, connected or failed; 4096 when absent. */
-  readonly maxRelays?: number
+  /** Whether clients may have it connect to hosts that are not on the public internet. */
+  readonly allowPrivate?: boolean
+  readonly limits?: Partial<PoolLimits>
 }
 
 export interface PoolTimeouts {
@@ -27,8 +29,15 @@ export interface PoolTimeouts {
   readonly idle: number
 }
 
+export interface PoolLimits extends AttemptLimits {
+  /** Connections; also the number of failures that are remembered. */
+  readonly relays: number
+}
+
 const TIMEOUTS: PoolTimeouts = { connect: 45_000, request: 30_000, failure: 30_000, idle: 1_800_000 }
-const MAX_RELAYS = 4096
+const LIMITS: PoolLimits = { relays: 4096, attempts: 512, attemptsPerClient: 16 }
+/** Forwarded commands of all clients that may wait for one relay at once. */
+const MAX_IN_FLIGHT = 4096
 
 /** A connection to another relay. */
 export interface PooledRelay {
@@ -42,127 +51,141 @@ export interface PooledRelay {
 
 export type PoolResult = PooledRelay | { readonly failure: ConnectFailure | 'full' }
 
-type Entry =
-  | { readonly state: 'connecting'; readonly result: Promise<PoolResult> }
-  | { readonly state: 'connected'; readonly relay: PooledRelay }
-  | { readonly state: 'failed'; readonly failure: ConnectFailure; readonly until: number }
+interface Failed {
+  readonly failure: ConnectFailure
+  readonly until: number
+}
 
-/** Forwarded commands of all clients that may wait for one relay at once. */
-const MAX_IN_FLIGHT = 4096
-
-/** The connections of this relay to others: one per destination, made on demand, shared by all clients, closed when idle. */
+/**
+ * The connections of this relay to others: one per destination, opened on demand, shared by all clients, closed when
+ * idle. Attempts, connections and remembered failures have limits of their own, so that none of them takes the place of
+ * another: only a connection that works can replace one that nobody has used for longer.
+ */
 export class RelayPool {
-  private readonly options: RelayPoolOptions
-  private readonly timeouts: PoolTimeouts
-  private readonly entries = new Map<string, Entry>()
-  private readonly byId = new Map<RelayId, PooledRelay>()
-  private readonly maxRelays: number
-  private readonly closing = new AbortController()
+  readonly #options: RelayPoolOptions
+  readonly #timeouts: PoolTimeouts
+  readonly #limits: PoolLimits
+  readonly #connected = new Map<string, PooledRelay>()
+  readonly #byId = new Map<RelayId, PooledRelay>()
+  readonly #failed = new Map<string, Failed>()
+  readonly #attempts: ConnectionAttempts<PoolResult>
+  readonly #closing = new AbortController()
 
   constructor(options: RelayPoolOptions) {
-    this.options = options
-    this.timeouts = { ...TIMEOUTS, ...options.timeouts }
-    this.maxRelays = options.maxRelays ?? MAX_RELAYS
+    this.#options = options
+    this.#timeouts = { ...TIMEOUTS, ...options.timeouts }
+    this.#limits = { ...LIMITS, ...options.limits }
+    this.#attempts = new ConnectionAttempts(this.#limits, options.now)
   }
 
   /** The connection that a client names by the session id that PKEY told it. */
   connected(relayId: RelayId): PooledRelay | undefined {
-    const relay = this.byId.get(relayId)
-    if (relay !== undefined) relay.usedAt = this.options.now()
+    const relay = this.#byId.get(relayId)
+    if (relay !== undefined) relay.usedAt = this.#options.now()
     return relay
   }
 
   /** What there is without waiting: the connection, or why there was none a moment ago. */
   known(address: RelayAddress): PoolResult | undefined {
-    const now = this.options.now()
-    const entry = this.entries.get(keyOf(address))
-    switch (entry?.state) {
-      case 'connected':
-        entry.relay.usedAt = now
-        return entry.relay
-      case 'failed':
-        return now < entry.until ? { failure: entry.failure } : undefined
-      default:
-        return undefined
+    const key = keyOf(address)
+    const now = this.#options.now()
+    const relay = this.#connected.get(key)
+    if (relay !== undefined) {
+      relay.usedAt = now
+      return relay
     }
+    const failed = this.#failed.get(key)
+    return failed !== undefined && now < failed.until ? { failure: failed.failure } : undefined
   }
 
-  /** Connects, or waits for whoever is connecting, or tells what is known. */
-  async connect(address: RelayAddress): Promise<PoolResult> {
-    const known = this.known(address)
-    if (known !== undefined) return known
+  /**
+   * Connects, or waits for whoever is connecting, or tells what is known.
+   *
+   * @param client for whom, as far as limits are concerned
+   */
+  async connect(address: RelayAddress, client: object): Promise<PoolResult> {
     const key = keyOf(address)
-    const entry = this.entries.get(key)
-    if (entry?.state === 'connecting') return entry.result
-    if (entry === undefined && !this.makeRoom()) return { failure: 'full' }
-    const result = this.open(key, address)
-    this.entries.set(key, { state: 'connecting', result })
-    return result
+    const result = await this.#attempts.run(
+      key,
+      client,
+      () => this.known(address),
+      (signal) => this.#open(key, address, signal),
+    )
+    return result ?? { failure: 'full' }
   }
 
   /** Closes connections that nobody has used for a while, and forgets old failures. */
   expire(): void {
-    const now = this.options.now()
-    for (const [key, entry] of this.entries) {
-      if (entry.state === 'failed' && now >= entry.until) this.entries.delete(key)
-      if (entry.state !== 'connected') continue
-      const { client, usedAt } = entry.relay
-      if (client.inFlight === 0 && now - usedAt >= this.timeouts.idle) client.close()
+    const now = this.#options.now()
+    for (const [key, { until }] of this.#failed) if (now >= until) this.#failed.delete(key)
+    for (const { client, usedAt } of this.#connected.values()) {
+      if (client.inFlight === 0 && now - usedAt >= this.#timeouts.idle) client.close()
     }
   }
 
   close(): void {
-    this.closing.abort()
-    for (const { client } of this.byId.values()) client.close()
+    this.#closing.abort()
+    for (const { client } of this.#byId.values()) client.close()
   }
 
-  private async open(key: string, address: RelayAddress): Promise<PoolResult> {
-    const { lookup } = this.options
+  async #open(key: string, address: RelayAddress, signal: AbortSignal): Promise<PoolResult> {
+    const { lookup, allowPrivate, routing, now } = this.#options
     const connection = await connectRelay(address, {
       proxy: true,
       range: FULL_RANGE,
-      routing: this.options.routing(),
-      timeoutMs: this.timeouts.connect,
-      requestTimeoutMs: this.timeouts.request,
+      routing: routing(),
+      publicOnly: allowPrivate !== true,
+      timeoutMs: this.#timeouts.connect,
+      requestTimeoutMs: this.#timeouts.request,
       maxInFlight: MAX_IN_FLIGHT,
-      signal: this.closing.signal,
+      signal: AbortSignal.any([signal, this.#closing.signal]),
       ...(lookup && { lookup }),
     })
     if ('failure' in connection) {
-      const until = this.options.now() + this.timeouts.failure
-      this.entries.set(key, { state: 'failed', failure: connection.failure, until })
+      // A cancelled attempt says nothing about the relay.
+      if (signal.aborted) return { failure: 'full' }
+      this.#remember(key, connection.failure)
       return { failure: connection.failure }
     }
     const { client } = connection
+    if (this.#closing.signal.aborted || !this.#makeRoom()) {
+      client.close()
+      return { failure: 'full' }
+    }
     const relayId = idFromBytes<RelayId>(client.session.link.sessionId)
-    const now = this.options.now()
-    const relay: PooledRelay = { relayId, client, address, usedAt: now, answeredAt: now }
-    this.entries.set(key, { state: 'connected', relay })
-    this.byId.set(relayId, relay)
-    void client.closed.then(() => this.forget(relay))
-    if (this.closing.signal.aborted) client.close()
+    const relay: PooledRelay = { relayId, client, address, usedAt: now(), answeredAt: now() }
+    this.#failed.delete(key)
+    this.#connected.set(key, relay)
+    this.#byId.set(relayId, relay)
+    void client.closed.then(() => this.#forget(key, relay))
     return relay
   }
 
-  /** A remembered failure, or else the connection that was not used for longest, gives way to a new destination. */
-  private makeRoom(): boolean {
-    if (this.entries.size < this.maxRelays) return true
-    let oldest: PooledRelay | undefined
-    for (const [key, entry] of this.entries) {
-      if (entry.state === 'failed') return this.entries.delete(key)
-      if (entry.state !== 'connected' || entry.relay.client.inFlight > 0) continue
-      if (oldest === undefined || entry.relay.usedAt < oldest.usedAt) oldest = entry.relay
-    }
-    if (oldest === undefined) return false
-    oldest.client.close()
-    return this.forget(oldest)
+  #remember(key: string, failure: ConnectFailure): void {
+    // At the end, as the latest one.
+    this.#failed.delete(key)
+    this.#failed.set(key, { failure, until: this.#options.now() + this.#timeouts.failure })
+    const [oldest] = this.#failed.keys()
+    if (this.#failed.size > this.#limits.relays && oldest !== undefined) this.#failed.delete(oldest)
   }
 
-  private forget(relay: PooledRelay): boolean {
-    this.byId.delete(relay.relayId)
-    const key = keyOf(relay.address)
-    const entry = this.entries.get(key)
-    return entry?.state === 'connected' && entry.relay === relay && this.entries.delete(key)
+  /** Closes the connection that was not used for longest, if there are as many as may be; false: all are in use. */
+  #makeRoom(): boolean {
+    if (this.#connected.size < this.#limits.relays) return true
+    let oldest: { key: string; relay: PooledRelay } | undefined
+    for (const [key, relay] of this.#connected) {
+      if (relay.client.inFlight > 0) continue
+      if (oldest === undefined || relay.usedAt < oldest.relay.usedAt) oldest = { key, relay }
+    }
+    if (oldest === undefined) return false
+    oldest.relay.client.close()
+    this.#forget(oldest.key, oldest.relay)
+    return true
+  }
+
+  #forget(key: string, relay: PooledRelay): void {
+    this.#byId.delete(relay.relayId)
+    if (this.#connected.get(key) === relay) this.#connected.delete(key)
   }
 }
 

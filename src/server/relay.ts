@@ -53,6 +53,7 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
     proxying: {
       ownServerDomains: settings.proxy.ownServerDomains,
       clientConcurrency: settings.proxy.clientConcurrency,
+      allowPrivate: settings.proxy.allowPrivate,
       routing: () => routing(settings.proxy),
     },
     ...(settings.transport.listenHost !== undefined && { host: settings.transport.listenHost }),

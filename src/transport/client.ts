@@ -17,6 +17,8 @@ export interface ConnectOptions extends ClientHandshakeOptions, RelayClientOptio
   readonly signal?: AbortSignal
   /** Replaces DNS for hosts that are connected to directly. */
   readonly lookup?: LookupFunction
+  /** Connect to hosts of the public internet and onion services only. */
+  readonly publicOnly?: boolean
 }
 
 /** Milliseconds of each step that was reached. */
@@ -67,7 +69,11 @@ async function connectBy(
     const tcp = await timed(
       timings,
       'connect',
-      connectVia(route, port, { signal, ...(options.lookup && { lookup: options.lookup }) }),
+      connectVia(route, port, {
+        signal,
+        publicOnly: options.publicOnly === true,
+        ...(options.lookup && { lookup: options.lookup }),
+      }),
     )
     const tls = await timed(timings, 'tls', connectTls(tcp, options.service, signal))
     const chain = peerChain(tls)

@@ -3,12 +3,15 @@ import { SocksClient } from 'socks'
 import { errorCode } from '../system/error-code.ts'
 import { guardedLookup } from './dns-guard.ts'
 import { failConnect, type ConnectReason } from './failure.ts'
-import { type Route, type SocksServer } from './route.ts'
+import { isPrivateHost, PRIVATE, publicLookup } from './private-address.ts'
+import type { Route, SocksServer } from './route.ts'
 
 export interface ConnectorOptions {
   readonly signal: AbortSignal
   /** Resolves the names of hosts that are connected to directly; DNS when absent. */
   readonly lookup?: LookupFunction
+  /** Connect to hosts of the public internet and onion services only. */
+  readonly publicOnly?: boolean
 }
 
 /**
@@ -17,11 +20,16 @@ export interface ConnectorOptions {
  * @throws ConnectError
  */
 export async function connectVia(route: Route, port: number, options: ConnectorOptions): Promise<Socket> {
+  if (options.publicOnly === true && route.via !== 'none' && isPrivateHost(route.host)) {
+    return failConnect('address', 'noHost', NOT_PUBLIC)
+  }
   switch (route.via) {
-    case 'direct':
-      return openSocket({ host: route.host, port, lookup: guardedLookup(options.lookup) }, options).catch(
-        (error: unknown) => failConnect('connect', ...directReason(error)),
+    case 'direct': {
+      const lookup = options.publicOnly === true ? publicLookup(options.lookup) : options.lookup
+      return openSocket({ host: route.host, port, lookup: guardedLookup(lookup) }, options).catch((error: unknown) =>
+        failConnect('connect', ...directReason(error)),
       )
+    }
     case 'socks':
       return connectThroughSocks(route.socks, route.host, port, options)
     case 'none':
@@ -34,6 +42,8 @@ export async function connectVia(route: Route, port: number, options: ConnectorO
       )
   }
 }
+
+const NOT_PUBLIC = 'The host is not on the public internet.'
 
 type SocketTarget = { host: string; port: number; lookup?: LookupFunction } | { path: string }
 
@@ -150,6 +160,8 @@ function directReason(error: unknown): [ConnectReason, string] {
     case 'EAI_AGAIN':
     case 'EAI_NONAME':
       return ['unresolved', `DNS lookup of the host name failed (${code}).`]
+    case PRIVATE:
+      return ['noHost', NOT_PUBLIC]
     default:
       return ['unreachable', `The host is unreachable (${code}).`]
   }

@@ -2,6 +2,7 @@ import dns from 'node:dns'
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
+import type { LookupFunction } from 'node:net'
 import { syncBuiltinESMExports } from 'node:module'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { idFromBytes } from '../../src/protocol/ids.ts'
@@ -143,10 +144,14 @@ describe('the failure of a connection', () => {
   })
 })
 
-describe('the memory of relays', () => {
-  const proxy = withTunedRelay({ proxying: { maxRelays: 2 } })
+describe('the connections to other relays', () => {
+  const proxy = withTunedRelay({ proxying: { limits: { relays: 2 } } })
+  const crowded = withTunedRelay({ proxying: { limits: { relays: 1, attempts: 4, attemptsPerClient: 5 } } })
+  const shared = withTunedRelay({ proxying: { limits: { attemptsPerClient: 2 } } })
+  /** Takes connections and never says a word. */
+  const silentRelay = (): Promise<FakeRelay> => fakeRelay({ onChannel: () => undefined })
 
-  test('is limited: a failure gives way to a new relay, and else the connection not used for longest', async () => {
+  test('are limited: a new one that works replaces the one that was not used for longest', async () => {
     const client = await proxy.connect()
     const [one, two, three] = [await fakeRelay(), await fakeRelay(), await fakeRelay()]
     const first = await relayOf(client, one.address)
@@ -160,6 +165,100 @@ describe('the memory of relays', () => {
     expect(await forwardRaw(client, second, anySend())).toEqual(err('PROXY NO_SESSION'))
     expect((await relayOf(client, one.address)).sessionId).toEqual(first.sessionId)
     expect([one.accepted, two.accepted, three.accepted]).toEqual([1, 1, 1])
+  })
+
+  test('are not given up for relays that do not answer', async () => {
+    const [working, other] = [await fakeRelay(), await fakeRelay()]
+    const [owner, attacker] = [await crowded.connect(), await crowded.connect()]
+    const relay = await relayOf(owner, working.address)
+    const silent = await Promise.all(Array.from({ length: 4 }, silentRelay))
+    for (const { address } of silent) void prxy(attacker, address).catch(() => undefined)
+    await until('all are being tried', () => silent.every(({ accepted }) => accepted === 1))
+    expect((await relayOf(owner, working.address)).sessionId).toEqual(relay.sessionId)
+    expect(working.accepted).toBe(1)
+    // One that works may take its place, although the table of attempts is full.
+    await relayOf(owner, other.address)
+    expect(await forwardRaw(owner, relay, anySend())).toEqual(err('PROXY NO_SESSION'))
+  })
+
+  test('that are being tried give way to those of a client that tries fewer, and are told so', async () => {
+    const [greedy, modest] = [await crowded.connect(), await crowded.connect()]
+    const silent = await Promise.all(Array.from({ length: 4 }, silentRelay))
+    const replies = silent.map(({ address }) => prxy(greedy, address))
+    await until('all are being tried', () => silent.every(({ accepted }) => accepted === 1))
+    // A fifth one of the same client takes nobody's place.
+    expect(await prxy(greedy, (await silentRelay()).address)).toEqual(err('PROXY BROKER NETWORK'))
+    const working = await fakeRelay()
+    expect((await prxy(modest, working.address)).type).toBe('PKEY')
+    expect(await replies[0]).toEqual(err('PROXY BROKER NETWORK'))
+    for (const reply of replies.slice(1)) void reply.catch(() => undefined)
+  })
+
+  test('are tried a few at a time for one client, and its next one when one has failed', async () => {
+    const client = await shared.connect()
+    const first = await fakeRelay({ onChannel: (channel) => setTimeout(() => channel.close(), 100) })
+    const [second, third, fourth] = [await silentRelay(), await fakeRelay(), await fakeRelay()]
+    const failing = prxy(client, first.address)
+    void prxy(client, second.address).catch(() => undefined)
+    await until('two are being tried', () => first.accepted + second.accepted === 2)
+    const waiting = [prxy(client, third.address), prxy(client, fourth.address), prxy(client, third.address)]
+    await pause(30)
+    expect(third.accepted + fourth.accepted).toBe(0)
+    const other = await shared.connect()
+    expect((await prxy(other, (await fakeRelay()).address)).type).toBe('PKEY')
+    expect(await failing).toEqual(err('PROXY BROKER NETWORK'))
+    expect((await Promise.all(waiting)).map(({ type }) => type)).toEqual(['PKEY', 'PKEY', 'PKEY'])
+    expect([third.accepted, fourth.accepted]).toEqual([1, 1])
+  })
+})
+
+describe('hosts that are not on the public internet', () => {
+  const addresses = new Map([
+    ['private.example', ['127.0.0.1']],
+    ['rebinding.example', ['10.1.2.3', '::1', 'fe80::1', '::ffff:127.0.0.1']],
+  ])
+  const lookup: LookupFunction = (hostname, options, callback) => {
+    const found = addresses.get(hostname)?.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
+    if (found?.[0] === undefined) callback(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), [])
+    else if (options.all === true) callback(null, found)
+    else callback(null, found[0].address, found[0].family)
+  }
+  const strict = withTunedRelay({ proxying: { allowPrivate: false, lookup } })
+  const system = withTunedRelay({ proxying: { allowPrivate: false } })
+  const lenient = withTunedRelay({ proxying: { lookup } })
+
+  const connectTo = async (setting: typeof strict, host: string, port: number) => {
+    const client = await setting.connect()
+    return client.request({
+      entityId: none,
+      bytes: commands.prxy({ hosts: [host], port: `${port}`, keyHash: randomBytes(32) }),
+    })
+  }
+
+  test.each([
+    ...['127.0.0.1', '127.1', '0x7f.1', '0x7f000001', '2130706433', '017700000001', 'localhost', 'relay.localhost'],
+    ...['::1', '::ffff:127.0.0.1', '::ffff:7f00:1', '::127.0.0.1', '64:ff9b::127.0.0.1', '0.0.0.0', '::'],
+    ...['10.0.0.1', '172.16.0.1', '192.168.1.1', '100.64.0.1', '169.254.169.254', 'fe80::1', 'fd00::1', '224.0.0.1'],
+    ...['private.example', 'rebinding.example'],
+  ])('are refused as relays: %s', async (host) => {
+    const fake = await fakeRelay()
+    expect(await connectTo(strict, host, fake.address.port)).toEqual(err('PROXY BROKER HOST'))
+    expect(fake.accepted).toBe(0)
+  })
+
+  test.each(['localhost', '127.1', '2130706433'])(
+    "are refused when the system's resolver knows them: %s",
+    async (host) => {
+      const fake = await fakeRelay()
+      expect(await connectTo(system, host, fake.address.port)).toEqual(err('PROXY BROKER HOST'))
+      expect(fake.accepted).toBe(0)
+    },
+  )
+
+  test('are connected to when the operator allows it', async () => {
+    const fake = await fakeRelay()
+    await connectTo(lenient, 'private.example', fake.address.port)
+    expect(fake.accepted).toBe(1)
   })
 })
 

@@ -54,6 +54,7 @@ const launch = async (directory: string, keyHash: Buffer, options: TestRelayOpti
     ports: [0],
     host: '127.0.0.1',
     log: silentLogger,
+    proxying: { allowPrivate: true },
     timeouts: { tls: handshakeTimeoutMs, handshake: handshakeTimeoutMs },
   })
   const [listener] = serving.listeners

@@ -73,7 +73,7 @@ export const withTunedRelay = (options: TunedOptions = {}): TunedRelay => {
       log: silentLogger,
       now: () => Date.now() + offsetMs,
       ...(inactiveClients && { inactiveClients }),
-      ...(proxying && { proxying }),
+      proxying: { allowPrivate: true, ...proxying },
       ...(names && { names }),
       ...(timeouts && { timeouts }),
       ...optionsAtStart?.(),

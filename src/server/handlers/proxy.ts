@@ -21,13 +21,13 @@ const FORWARDING = { min: commandTable.RFWD.since, max: FULL_RANGE.max }
 
 /** PRXY: connects to another relay for a client, and passes on what the client needs to encrypt for that relay. */
 export function openRelaySession(context: Context, command: Command<'PRXY'>): Outcome {
-  const { core } = context
+  const { core, session } = context
   if (!samePassword(core.policy.createPassword, command.password)) return proxyFailure({ type: 'BASIC_AUTH' })
   const counters = relayCounters(core, command.server.hosts[0], 'pRelays')
   for (const counter of counters) counter.requests++
   const known = core.relays.known(command.server)
   if (known !== undefined) return { reply: sessionReply(known, counters) }
-  return { later: async () => sessionReply(await core.relays.connect(command.server), counters) }
+  return { later: async () => sessionReply(await core.relays.connect(command.server, session), counters) }
 }
 
 function sessionReply(result: PoolResult, counters: readonly ProxyCounters[]): Reply {
