@@ -16,6 +16,11 @@ export default defineConfig({
     // One more than CI has processors: about one of them waits for another program at any time.
     maxWorkers: 3,
     sequence: { sequencer: Spread },
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text-summary', 'html'],
+    },
     reporters: ['default', new SkipReporter(), ...json],
   },
 })
