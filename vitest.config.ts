@@ -20,6 +20,7 @@ export default defineConfig({
       provider: 'v8',
       include: ['src/**/*.ts'],
       reporter: ['text-summary', 'html'],
+      reportOnFailure: true,
     },
     reporters: ['default', new SkipReporter(), ...json],
   },
