@@ -6,7 +6,7 @@ import { type ProgramHome, programHome, switchTo } from '../app/program-home.ts'
 import type { Paths } from '../config/paths.ts'
 import { AppError } from '../errors/app-error.ts'
 import { runCommand, runLongCommand } from '../system/command.ts'
-import { detectServiceManager } from '../system/service-manager.ts'
+import { detectServiceManager, type ServiceManager } from '../system/service-manager.ts'
 import type { Context } from './context.ts'
 import { addOptions } from './options.ts'
 import { print } from './output.ts'
@@ -86,8 +86,7 @@ async function changeOver(home: ProgramHome, options: UpdateOptions, paths: Path
     if (runs) print(`The running server is still the other version. To change over: systemctl restart ${SERVICE}`)
     return
   }
-  await manager.restart(SERVICE)
-  const health = await comesUp(paths)
+  const health = await restarted(manager, paths)
   print(health.line)
   if (health.healthy) return
   const journal = `See: journalctl -u ${SERVICE} -n 50`
@@ -95,14 +94,24 @@ async function changeOver(home: ProgramHome, options: UpdateOptions, paths: Path
     throw new AppError('UPDATE_HEALTH', `Version ${home.current} does not come up.`, journal)
   }
   await switchTo(home, home.previous)
-  await manager.restart(SERVICE)
-  const after = await comesUp(paths)
+  const after = await restarted(manager, paths)
   const message = `Version ${home.current} did not come up within ${COME_UP_MS / 1000} s; ${home.previous} is back. ${after.line}`
   throw new AppError('UPDATE_ROLLED_BACK', message, journal)
 }
 
-async function comesUp(paths: Paths): Promise<Health> {
+/** What becomes of the restarted service. That systemctl fails, or waits for a relay that hangs, says no more than that. */
+async function restarted(manager: ServiceManager, paths: Paths): Promise<Health> {
   const givenUpAt = Date.now() + COME_UP_MS
+  await Promise.race([
+    manager.restart(SERVICE).catch((error: unknown) => {
+      if (!(error instanceof AppError)) throw error
+    }),
+    sleep(COME_UP_MS, undefined, { ref: false }),
+  ])
+  return await comesUp(paths, givenUpAt)
+}
+
+async function comesUp(paths: Paths, givenUpAt: number): Promise<Health> {
   for (;;) {
     const health = await askHealth(paths)
     if (health.healthy || Date.now() > givenUpAt) return health

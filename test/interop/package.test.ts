@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { outcome, succeed } from './debian/command.ts'
 import { freePort } from './cli-process.ts'
-import { architecture, buildPackages, debianVersion, halfOf, packageVersion, tarOfVersion } from './packages.ts'
+import {
+  architecture,
+  buildPackages,
+  builtPackages,
+  debianVersion,
+  halfOf,
+  packageVersion,
+  tarOfVersion,
+} from './packages.ts'
 
 /* The published files: that they are whole, the same twice, small, and that the tar file and the npm package run. */
 
@@ -17,8 +25,7 @@ const debFile = (arch = architecture): string => join(output, `smp-onion_${debia
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'smp-package-'))
   await chmod(directory, 0o755)
-  output = join(directory, 'output')
-  await buildPackages(output)
+  output = await builtPackages()
 }, 600_000)
 afterAll(async () => {
   await rm(directory, { recursive: true, force: true })

@@ -16,6 +16,23 @@ export async function buildPackages(output: string, ...args: readonly string[]):
   await succeed('env', ['PACKAGE_LEVEL=1', program, '--output', output, ...args])
 }
 
+/**
+ * The packages of both architectures, which the test files share; built anew when something that goes into them is newer.
+ *
+ * @returns their directory; nothing else may be put there
+ */
+export async function builtPackages(): Promise<string> {
+  const output = join(projectRoot, 'node_modules/.cache/packages')
+  await mkdir(output, { recursive: true })
+  const sources = 'src scripts packaging systemd torrc.d docs package.json package-lock.json README.md CHANGELOG.md'
+  const script = `cd "$1"
+    if [ ! -e "$0/SHA256SUMS" ] || [ -n "$(find ${sources} -type f -newer "$0/SHA256SUMS" -print -quit)" ]; then
+      PACKAGE_LEVEL=1 exec scripts/package --output "$0"
+    fi`
+  await succeed('flock', [`${output}.lock`, 'sh', '-euc', script, output, projectRoot])
+  return output
+}
+
 /** The Debian package as another version. @returns its file */
 export async function debOfVersion(deb: string, other: string, directory: string): Promise<string> {
   const root = join(directory, `deb-${other}`)

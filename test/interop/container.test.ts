@@ -1,0 +1,207 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { chown, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { projectRoot } from '../project-root.ts'
+import { freePort } from './cli-process.ts'
+import { outcome, succeed, type Outcome } from './debian/command.ts'
+import { baseSystem, ownCodename, releaseOf } from './debian/release.ts'
+import { architecture, builtPackages } from './packages.ts'
+
+/*
+ * The container image: built by buildah from the Dockerfile, on a base that debootstrap made, and run as
+ * `docker run --read-only` would, with two volumes.
+ */
+
+const isRoot = process.geteuid?.() === 0
+if (!isRoot) console.log('container: skipped, because only root can build an image here.')
+
+const UID = 5223
+const entrypoint = '/usr/lib/smp-onion/container/entrypoint'
+
+let directory: string
+let root: string
+let config: string
+let state: string
+const running = new Set<ChildProcess>()
+
+describe.skipIf(!isRoot)('the container image', () => {
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'smp-container-'))
+    const release = await releaseOf(ownCodename)
+    const base = await fromScratch(await baseSystem(release), release)
+    const context = join(directory, 'context')
+    await mkdir(join(context, 'packaging'), { recursive: true })
+    await cp(join(projectRoot, 'packaging/container'), join(context, 'packaging/container'), { recursive: true })
+    await cp(await builtPackages(), join(context, 'dist-packages'), { recursive: true })
+    const args = ['--build-arg', `BASE=${base}`, '--build-arg', `ARCH=${architecture}`]
+    const dockerfile = join(context, 'packaging/container/Dockerfile')
+    await buildah('bud', '--format', 'docker', ...args, '-t', 'relay', '-f', dockerfile, context)
+    root = (await buildah('mount', (await buildah('from', 'relay')).trim())).trim()
+  }, 600_000)
+  afterAll(async () => {
+    await buildah('umount', '--all')
+    await rm(directory, { recursive: true, force: true })
+  }, 60_000)
+
+  afterEach(async () => {
+    for (const child of running) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await ended
+    }
+    running.clear()
+  })
+
+  it('is for user 5223, stops by SIGINT, and asks the relay how it is', async () => {
+    const { Docker } = JSON.parse(await buildah('inspect', '--type', 'image', 'relay')) as {
+      Docker: { config: { User: string; StopSignal: string; Healthcheck: { Test: string[] } } }
+    }
+    expect(Docker.config).toMatchObject({ User: '5223:5223', StopSignal: 'SIGINT' })
+    expect(Docker.config.Healthcheck.Test).toEqual(['CMD', 'smp-server', 'health'])
+  })
+
+  it.each<[string, number, string[], RegExp]>([
+    ['without an address', UID, [], /^Please specify \$ADDR environment variable: .*\n$/],
+    ['with a host that is none', UID, ['ADDR=relay'], /^ADDR=relay is neither a domain nor an IP address\.\n$/],
+    [
+      'with a volume of root',
+      0,
+      ['ADDR=relay.example'],
+      /^\/etc\/opt\/simplex belongs to user 0, and the relay runs as user 5223: .* chown -R 5223:5223 .*\n$/,
+    ],
+    [
+      'with two passwords',
+      UID,
+      ['ADDR=relay.example', 'PASS=a', 'PASS_FILE=/etc/hostname'],
+      /^PASS and PASS_FILE are both set: leave one of them\.\n$/,
+    ],
+    [
+      'with a password file that is missing',
+      UID,
+      ['ADDR=relay.example', 'PASS_FILE=/run/secrets/none'],
+      /^PASS_FILE=\/run\/secrets\/none cannot be read by user 5223\.\n$/,
+    ],
+    [
+      'with a setting that is none',
+      UID,
+      ['ADDR=relay.example', 'SMP_TRANSPORT_PROT=5223'],
+      /^SMP_TRANSPORT_PROT names no line of .*smp-server\.ini: .*\n$/,
+    ],
+    ['with a strange word for ONION', UID, ['ADDR=relay.example', 'ONION=yes'], /^ONION=yes: it is own or off\.\n$/],
+  ])('%s it ends with one sentence', async (_name, owner, environment, words) => {
+    await volumes(owner)
+    const { status, stdout, stderr } = await run([...environment, entrypoint, 'start'])
+    expect(stderr).toMatch(words)
+    expect(stdout).toBe('')
+    expect(status).toBe(1)
+  })
+
+  it('names the file of another user in a volume', async () => {
+    await volumes()
+    await writeFile(join(state, 'stray'), '')
+    const { status, stderr } = await run(['ADDR=relay.example', entrypoint, 'start'])
+    expect(stderr).toMatch(/^\/var\/opt\/simplex\/stray belongs to user 0, and the relay runs as user 5223: .*\n$/)
+    expect(status).toBe(1)
+    expect(await readdir(config)).toEqual([])
+  })
+
+  it('makes the relay from its environment, runs, is healthy, and goes on with the same identity', async () => {
+    await volumes()
+    const port = await freePort()
+    const environment = ['ADDR=127.0.0.1', 'PASS=secret', 'WEB_MANUAL=1', `SMP_TRANSPORT_PORT=${port}`]
+    await start([...environment, 'SMP_STORE_LOG_LOG_STATS=off', entrypoint, 'start'])
+    const ini = await readFile(join(config, 'smp-server.ini'), 'utf8')
+    expect(ini).toMatch(/^create_password\b.*[:=] ?secret$/m)
+    expect(ini).toMatch(/^log_stats = off$/m)
+    const health = await run([entrypoint, 'health'])
+    expect(health.stdout).toMatch(/^Healthy: /)
+    const address = await run([entrypoint, 'address'])
+    expect(address.stdout).toMatch(/^smp:\/\/.*@127\.0\.0\.1:\d+\n$/)
+    expect(await stop()).toBe(0)
+    expect((await run([entrypoint, 'health'])).status).toBe(1)
+    await start([entrypoint, 'start'])
+    expect((await run([entrypoint, 'address'])).stdout).toBe(address.stdout)
+    expect(await stop()).toBe(0)
+  }, 60_000)
+
+  it('has an onion service of its own with ONION=own', async () => {
+    await volumes()
+    await writeFile(join(config, 'torrc-extra'), 'DisableNetwork 1\n')
+    await chown(join(config, 'torrc-extra'), UID, UID)
+    const environment = ['ADDR=127.0.0.1', 'WEB_MANUAL=1', `SMP_TRANSPORT_PORT=${await freePort()}`]
+    const log = await start([
+      ...environment,
+      'ONION=own',
+      'TORRC_EXTRA=/etc/opt/simplex/torrc-extra',
+      entrypoint,
+      'start',
+    ])
+    expect(log()).toMatch(/^Server address: smp:\/\/.*[a-z2-7]{56}\.onion/m)
+    await expect.poll(log, { timeout: 20_000 }).toContain('onion service: waiting for the network')
+    expect(await stop()).toBe(0)
+  }, 90_000)
+})
+
+async function buildah(...words: readonly string[]): Promise<string> {
+  const places = ['--root', join(directory, 'storage'), '--runroot', join(directory, 'run'), '--storage-driver', 'vfs']
+  return await succeed('env', ['BUILDAH_ISOLATION=chroot', 'buildah', ...places, ...words])
+}
+
+/** The base of the image. @returns its name */
+async function fromScratch(
+  tar: string,
+  { sources, components }: Awaited<ReturnType<typeof releaseOf>>,
+): Promise<string> {
+  const place = join(directory, 'base')
+  await mkdir(place)
+  await cp(tar, join(place, 'base.tar'))
+  const lines = sources.map(({ uri, suite }) => `deb ${uri} ${suite} ${components}\n`)
+  await writeFile(join(place, 'sources.list'), lines.join(''))
+  await writeFile(join(place, 'Dockerfile'), 'FROM scratch\nADD base.tar /\nCOPY sources.list /etc/apt/sources.list\n')
+  await buildah('bud', '-t', 'localhost/base', place)
+  return 'localhost/base'
+}
+
+async function volumes(owner = UID): Promise<void> {
+  const place = await mkdtemp(join(directory, 'volumes-'))
+  config = join(place, 'config')
+  state = join(place, 'state')
+  for (const path of [config, state]) {
+    await mkdir(path, { mode: 0o700 })
+    await chown(path, owner, owner)
+  }
+}
+
+const container = (words: readonly string[]): string[] => [
+  ...['--mount', '--pid', '--fork', '--kill-child', join(import.meta.dirname, 'debian/container.sh')],
+  ...[root, config, state, ...words],
+]
+
+async function run(words: readonly string[]): Promise<Outcome> {
+  return await outcome('unshare', container(words))
+}
+
+/** Runs it until it listens. @returns what it has printed so far */
+async function start(words: readonly string[]): Promise<() => string> {
+  const child = spawn('unshare', container(words), { stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  let text = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (part: string) => (text += part))
+  await expect.poll(() => `${text}${child.exitCode ?? ''}`, { timeout: 40_000 }).toContain('Listening on port')
+  return () => text
+}
+
+/** As `docker stop` does. @returns the exit status */
+async function stop(): Promise<number | null> {
+  const [child] = running
+  if (child?.pid === undefined) throw new Error('nothing runs')
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const [relay = ''] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ')
+  process.kill(Number(relay), 'SIGINT')
+  running.delete(child)
+  return await ended
+}
