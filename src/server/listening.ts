@@ -1,6 +1,7 @@
 import type { BlockChannel } from '../transport/channel.ts'
 import { listenHttp, type HttpListener } from '../transport/http-listener.ts'
 import { listen, type Listener, type WebOptions } from '../transport/listener.ts'
+import { tlsFaultText } from '../transport/tls-session.ts'
 import { answerWith } from '../transport/web-requests.ts'
 import type { ServeOptions } from './serve-options.ts'
 
@@ -35,8 +36,8 @@ export async function listenOnAll(
         port,
         credentials,
         onChannel,
-        onTlsError: ({ code }) => {
-          if (options.logTlsErrors === true) log.info(`TLS error: ${code}`)
+        onTlsError: (fault) => {
+          if (options.logTlsErrors === true) log.info(tlsFaultText(fault))
         },
         ...(options.connectionLimits && { limits: options.connectionLimits }),
         handshakeTimeoutMs,

@@ -5,6 +5,7 @@ import { bind } from './bind.ts'
 import type { BlockChannel } from './channel.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
 import type { RelayCredentials } from './credentials.ts'
+import { NOT_TLS_ANSWERS, NOT_TLS_DETAILS, notTls, type NotTls } from './not-tls.ts'
 import { LowMemory } from './low-memory.ts'
 import { LowMemoryStream } from './low-memory-stream.ts'
 import { TlsChannel } from './tls-channel.ts'
@@ -27,6 +28,8 @@ const KEEP_ALIVE_MS = 900_000
 const MAX_HANDSHAKE = 8192
 /** A request may follow the handshake at once. */
 const MAX_WEB_HANDSHAKE = 2 * MAX_HANDSHAKE
+/** For the answer to a client that does not speak TLS. */
+const REFUSAL_MS = 1000
 /** For the first TLS message alone, which clients send at once. */
 const HELLO_TIMEOUT_MS = 20_000
 
@@ -169,7 +172,11 @@ function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): A
       peekClientHello(
         socket,
         timeoutMs,
-        (hello) => acceptors[protocolOf(hello, isWebPort)].accept(socket),
+        (hello, start) => {
+          const fault = hello === undefined ? notTls(start) : undefined
+          if (fault === undefined) acceptors[protocolOf(hello, isWebPort)].accept(socket)
+          else refuseNotTls(socket, fault, options)
+        },
         (code) => options.onTlsError?.({ code }),
       ),
     useCredentials: (credentials) => {
@@ -177,6 +184,17 @@ function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): A
       web.useCredentials(credentials)
     },
   }
+}
+
+/** Answers in plain text, so that whoever looks sees why, and closes. */
+function refuseNotTls(socket: Socket, fault: NotTls, { onTlsError }: ListenOptions): void {
+  onTlsError?.({ code: fault, detail: NOT_TLS_DETAILS[fault] })
+  socket.on('error', () => undefined)
+  // What is left to read must be read, or closing resets the connection before the answer arrives.
+  socket.resume()
+  socket.end(NOT_TLS_ANSWERS[fault])
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_MS)
+  socket.once('close', () => clearTimeout(timer))
 }
 
 function start(socket: Socket, server: TlsServer, maxHandshake: number): void {

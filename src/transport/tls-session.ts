@@ -3,6 +3,13 @@ import type { TLSSocket } from 'node:tls'
 /** A connection that did not become a channel. */
 export interface TlsFault {
   readonly code: string
+  /** What it means for the operator, without a final stop, where that is known. */
+  readonly detail?: string
+}
+
+/** For the log. */
+export function tlsFaultText({ code, detail }: TlsFault): string {
+  return `TLS error: ${code}${detail === undefined ? '' : `: ${detail}`}`
 }
 
 /**

@@ -21,14 +21,14 @@ export function protocolOf(hello: TlsClientHello | undefined, isWebPort: boolean
 
 /**
  * Reads a connection up to the end of its ClientHello and puts all of it back, so that TLS can start. The socket is
- * paused when `decided` is called, with undefined for clients that start with something else.
+ * paused when `decided` is called, with undefined for clients that start with something else, and with all that was read.
  *
  * @param failed the connection ended or `timeoutMs` passed before that; the socket is destroyed
  */
 export function peekClientHello(
   socket: Socket,
   timeoutMs: number,
-  decided: (hello: TlsClientHello | undefined) => void,
+  decided: (hello: TlsClientHello | undefined, start: Buffer) => void,
   failed: (code: string) => void,
 ): void {
   const chunks: Buffer[] = []
@@ -48,7 +48,7 @@ export function peekClientHello(
     leave()
     socket.pause()
     socket.unshift(bytes)
-    decided(hello === 'other' ? undefined : hello)
+    decided(hello === 'other' ? undefined : hello, bytes)
   }
   const fail = (error: NodeJS.ErrnoException): void => {
     code = error.code ?? code

@@ -1,5 +1,6 @@
 import { AppError } from '../../errors/app-error.ts'
 import type { VersionRange } from '../../protocol/versions.ts'
+import { probeFront } from '../../transport/front-probe.ts'
 import type { ConnectResult } from '../../transport/client.ts'
 import { connectRelay } from '../../transport/client.ts'
 import type { ConnectFailure } from '../../transport/failure.ts'
@@ -8,7 +9,7 @@ import type { Routing, SocksServer } from '../../transport/route.ts'
 import type { ClientTor, ClientTorOptions } from '../process/client-tor.ts'
 import { withClientTor } from '../process/client-tor.ts'
 import type { CheckFault, CheckStepName, CheckVia } from './faults.ts'
-import { explainConnect, explainPing } from './faults.ts'
+import { explainConnect, explainFront, explainPing } from './faults.ts'
 
 /*
  * The outside proof: a connection to the relay as its users make it, up to its certificate and an answer of SMP.
@@ -86,6 +87,11 @@ export async function checkReachability(
   }
 }
 
+/** TCP works, and what answers is not this relay as apps expect it. */
+function isTlsFailure({ step }: ConnectFailure): boolean {
+  return step === 'tls' || step === 'handshake'
+}
+
 class Attempt {
   readonly #target: CheckTarget
   readonly #way: CheckRoute
@@ -116,7 +122,9 @@ class Attempt {
       const { failure } = result
       const isRefused = failure.reason === 'unreachable' && (await client?.wasRefused())
       const known: ConnectFailure = isRefused ? { ...failure, reason: 'refused' } : failure
-      return this.proof({ fault: explainConnect(known, host, port, this.#way.type) })
+      const front = isTlsFailure(failure) && this.#way.type === 'direct' ? await probeFront(this.#target) : undefined
+      const fault = explainConnect(known, host, port, this.#way.type)
+      return this.proof({ fault: front === undefined ? fault : explainFront(front, fault, this.#target) })
     }
     return await this.#ping(result.client)
   }

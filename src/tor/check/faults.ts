@@ -1,4 +1,5 @@
 import type { ConnectFailure } from '../../transport/failure.ts'
+import type { Front } from '../../transport/front-probe.ts'
 import type { RequestFailure } from '../../transport/relay-client.ts'
 import { isOnion } from '../../protocol/host.ts'
 
@@ -43,6 +44,35 @@ export function explainConnect(failure: ConnectFailure, host: string, port: numb
       ? undefined
       : explainPublic(reason, place)
   return { step: stepOf(failure), ...(explained ?? explainRelay(reason, place)) }
+}
+
+/** Explains a fault by what stands in front of the relay. */
+export function explainFront(front: Front, { step }: CheckFault, at: Pick<Place, 'host' | 'port'>): CheckFault {
+  const remedy = `Pass the TCP connection on unchanged: apps send no server name, and only the relay may end TLS. docs/web.md shows this for Caddy, nginx, HAProxy and Traefik.`
+  const place = `${at.host} port ${at.port}`
+  switch (front.type) {
+    case 'PROXY header':
+      return {
+        step,
+        code: 'FRONT_PROXY_HEADER',
+        message: `The proxy at ${place} sends a PROXY header to the relay.`,
+        remedy: 'Turn that off in the proxy (send-proxy, proxy_protocol) and pass the TCP connection on unchanged.',
+      }
+    case 'server name':
+      return {
+        step,
+        code: 'FRONT_SERVER_NAME',
+        message: `The proxy at ${place} passes on only connections that name the server (SNI), and apps name none.`,
+        remedy,
+      }
+    case 'ends TLS':
+      return {
+        step,
+        code: 'FRONT_ENDS_TLS',
+        message: `At ${place} something else than the relay ends TLS, with a certificate for ${front.names}.`,
+        remedy,
+      }
+  }
 }
 
 /** Explains why the relay did not answer PING after everything before had succeeded. */
@@ -169,7 +199,7 @@ function explainRelay(reason: ConnectFailure['reason'], { host, port, detail }: 
       return {
         code: 'TLS_INTERCEPTED',
         message: detail,
-        remedy: 'Let nothing end TLS in front of the relay: a proxy there may pass TCP on, no more.',
+        remedy: 'Do not terminate TLS in front of the relay; use TCP pass-through.',
       }
     case 'tls':
       return {

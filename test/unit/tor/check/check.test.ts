@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AddressInfo, Socket } from 'node:net'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { CheckResult, CheckStep, CheckRoute } from '../../../../src/tor/check/check.ts'
 import { checkReachability } from '../../../../src/tor/check/check.ts'
@@ -117,5 +117,17 @@ describe('a proof', () => {
     const server = { host: '127.0.0.1', port: 1 }
     const proof = await prove({ host: onion }, { type: 'socks', server })
     expect(proof.fault).toMatchObject({ step: 'connect', code: 'SOCKS_UNAVAILABLE' })
+  })
+})
+
+describe('a check from this machine', () => {
+  it('names a proxy that sends a PROXY header to the relay', async () => {
+    const front = await listen((socket) => {
+      const onward = connect(port, '127.0.0.1').on('error', () => undefined)
+      closers.push(() => onward.destroy())
+      onward.write('PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\n')
+      socket.pipe(onward).pipe(socket)
+    })
+    expect((await prove({ port: front })).fault).toMatchObject({ code: 'FRONT_PROXY_HEADER' })
   })
 })

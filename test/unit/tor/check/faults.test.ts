@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { explainConnect, explainPing } from '../../../../src/tor/check/faults.ts'
+import { explainConnect, explainFront, explainPing } from '../../../../src/tor/check/faults.ts'
 import type { ConnectReason, ConnectStep } from '../../../../src/transport/failure.ts'
 
 const onion = 'elbqz43n4fepvyrxgjwsvpylse2m7u4b4i2dzroxuno644wou3sorwad.onion'
@@ -18,7 +18,7 @@ describe('a proof through an onion name that failed', () => {
     ['tls', 'tls', 'tls', 'NO_TLS', /does not speak TLS/, /ss -ltnp/],
     ['tls', 'identity', 'certificate', 'OTHER_RELAY', /Not the relay of this address/, /smp-server cert/],
     ['handshake', 'identity', 'hello', 'OTHER_RELAY', /Not the relay of this address/, /another relay/],
-    ['handshake', 'session', 'hello', 'TLS_INTERCEPTED', /What the transport saw\./, /proxy/],
+    ['handshake', 'session', 'hello', 'TLS_INTERCEPTED', /What the transport saw\./, /pass-through/],
     ['handshake', 'version', 'hello', 'NO_SMP', /does not speak SMP/, /ss -ltnp/],
     ['handshake', 'protocol', 'hello', 'NO_SMP', /does not speak SMP/, /ss -ltnp/],
     ['handshake', 'closed', 'hello', 'RELAY_CLOSED', /What the transport saw\./, /log of the relay/],
@@ -59,4 +59,31 @@ it.each([
   [{ type: 'response', bytes: Buffer.alloc(1) } as const, 'PING_ANSWER'],
 ])('a PING that failed with %j is %s', (failure, code) => {
   expect(explainPing(failure)).toMatchObject({ step: 'ping', code })
+})
+
+describe('explainFront', () => {
+  const fault = { step: 'tls', code: 'NO_TLS', message: 'm', remedy: 'r' } as const
+  const at = { host: 'relay.example', port: 443 }
+
+  it.each([
+    [{ type: 'PROXY header' }, 'FRONT_PROXY_HEADER', /sends a PROXY header/, /send-proxy, proxy_protocol/],
+    [
+      { type: 'server name' },
+      'FRONT_SERVER_NAME',
+      /name the server \(SNI\), and apps name none/,
+      /apps send no server name/,
+    ],
+    [
+      { type: 'ends TLS', names: 'a.example' },
+      'FRONT_ENDS_TLS',
+      /certificate for a\.example/,
+      /only the relay may end TLS/,
+    ],
+  ] as const)('explains %o as %s', (front, code, message, remedy) => {
+    const explained = explainFront(front, fault, at)
+    expect(explained).toMatchObject({ step: 'tls', code })
+    expect(explained.message).toMatch(message)
+    expect(explained.message).toContain('relay.example port 443')
+    expect(explained.remedy).toMatch(remedy)
+  })
 })
