@@ -6,6 +6,10 @@ import type { ServingRelay } from '../server/serve.ts'
 import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import { connectionLimits } from './connection-limits.ts'
 import { type ControlSocket, openControlSocket } from './control-socket/server.ts'
+import type { HealthReport } from '../web/health-report.ts'
+import { healthReport } from './health-facts.ts'
+import { lastBackup } from './last-backup.ts'
+import { operationMetrics } from './operation-metrics.ts'
 import { openMetricsEndpoint } from './metrics-endpoint.ts'
 import { relayStatus } from './relay-status.ts'
 import type { TorParts } from './tor-parts.ts'
@@ -58,10 +62,13 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
     const tor = TorParts.begin({ settings, paths, log })
     beside.tor = tor
     const onion = (): TorParts['onion'] => tor.onion
+    const health = (): Promise<HealthReport> => healthReport({ settings, paths, relay, onion })
     beside.metrics = await openMetricsEndpoint({
       port: settings.store.metricsPort,
       relay: () => relay.statistics.metrics(),
       onion,
+      operation: operationMetrics({ settings, paths, connections, health, lastBackup: () => lastBackup(paths) }),
+      health,
       log,
     })
     beside.socket = await openControlSocket({

@@ -19,6 +19,7 @@ import {
   passphraseSource,
   presentPassphrase,
 } from './passphrase.ts'
+import { noteBackup } from '../app/last-backup.ts'
 import { checkStorage } from '../app/storage-check.ts'
 
 export function addBackup(program: Command, { paths }: Context): void {
@@ -56,6 +57,7 @@ async function backUp(file: string, options: PassphraseOptions, paths: Paths): P
   const { counts, names, size } = await interruptible((signal) =>
     makeBackup({ paths, file, passphrase, now, persistent, signal }),
   )
+  await noteBackup(paths, now)
   const held = counts ? `${counts.queues} queues and ${counts.messages} messages` : 'no queues'
   print(
     `The relay is in ${file}, encrypted (${size} bytes): identity, configuration${onion ? `, the key of ${onion.hostname}` : ''}, and ${held} as of ${now.toISOString()}.`,

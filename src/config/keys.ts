@@ -148,7 +148,7 @@ export const iniKeys = {
     }),
     metrics_port: key(port, {
       samples: ['9100'],
-      doc: 'The same figures, with those of the onion service and the process, at http://127.0.0.1:PORT/metrics: for programs on this machine only. /health answers ok.',
+      doc: 'The same figures, with those of the onion service and the process, at http://127.0.0.1:PORT/metrics: for programs on this machine only. /health says in JSON how the relay is.',
     }),
   },
 

@@ -33,6 +33,8 @@ export interface Paths {
   readonly stats: string
   readonly dailyStats: string
   readonly metrics: string
+  /** Written when a backup is completed; its time is that of the backup. */
+  readonly backupMark: string
   readonly site: string
   /** torrc and data of the relay's own tor process. */
   readonly tor: string
@@ -79,6 +81,7 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     stats: join(stateDir, 'smp-server-stats.log'),
     dailyStats: join(stateDir, 'smp-server-stats.daily.log'),
     metrics: join(stateDir, 'smp-server-metrics.txt'),
+    backupMark: join(stateDir, 'last-backup'),
     site: join(stateDir, 'www'),
     tor: join(stateDir, 'tor'),
     torStatus: join(stateDir, 'tor', 'status.json'),

@@ -1,12 +1,15 @@
 import type { Logger } from '../config/log.ts'
 import { listenHttp, type HttpListener } from '../transport/http-listener.ts'
-import { bodyAnswer, pathOf, textAnswer, type RequestHandler } from '../transport/web-requests.ts'
+import { healthStatus, type HealthReport } from './health-report.ts'
+import { bodyAnswer, pathOf, type RequestHandler } from '../transport/web-requests.ts'
 
 export interface MetricsServerOptions {
   /** On 127.0.0.1; 0 for any free one. */
   readonly port: number
   /** The text of `/metrics`, made for every request. */
   readonly metrics: () => Promise<string>
+  /** What `/health` answers, made for every request. */
+  readonly health: () => Promise<HealthReport>
   readonly log: Logger
 }
 
@@ -34,29 +37,41 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<HttpL
 
 const NO_STORE = { 'Cache-Control': 'no-store' }
 
-function respondWith({ metrics, log }: MetricsServerOptions): RequestHandler {
+function respondWith({ metrics, health, log }: MetricsServerOptions): RequestHandler {
   return (request, response, gone) => {
-    switch (pathOf(request)) {
-      case '/metrics':
-        metrics().then(
-          (text) => {
-            if (!gone.aborted) bodyAnswer(response, 200, text, { ...NO_STORE, 'Content-Type': EXPOSITION })
-          },
-          (error: unknown) => {
-            log.error('cannot collect the metrics', { error })
-            if (!gone.aborted)
-              textAnswer(response, 500, 'Cannot collect the metrics; see the log of the relay.', NO_STORE)
-          },
-        )
-        return
-      case '/health':
-        textAnswer(response, 200, 'ok', NO_STORE)
-        return
-      default:
-        textAnswer(response, 404, 'There are /metrics and /health.', NO_STORE)
-    }
+    const answered = answerTo(pathOf(request), { metrics, health }).catch((error: unknown): Answer => {
+      log.error('cannot answer at the metrics port', { error })
+      return { status: 500, type: PLAIN, body: 'This failed; see the log of the relay.\n' }
+    })
+    void answered.then(({ status, type, body }) => {
+      if (!gone.aborted) bodyAnswer(response, status, body, { ...NO_STORE, 'Content-Type': type })
+    })
   }
 }
 
+interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+}
+
+async function answerTo(
+  path: string,
+  { metrics, health }: Pick<MetricsServerOptions, 'metrics' | 'health'>,
+): Promise<Answer> {
+  switch (path) {
+    case '/metrics':
+      return { status: 200, type: EXPOSITION, body: await metrics() }
+    case '/health': {
+      const report = await health()
+      return { status: healthStatus(report), type: JSON_TYPE, body: `${JSON.stringify(report)}\n` }
+    }
+    default:
+      return { status: 404, type: PLAIN, body: 'There are /metrics and /health.\n' }
+  }
+}
+
+const PLAIN = 'text/plain; charset=utf-8'
+const JSON_TYPE = 'application/json'
 /** The text format of Prometheus. */
 const EXPOSITION = 'text/plain; version=0.0.4; charset=utf-8'

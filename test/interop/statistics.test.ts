@@ -28,7 +28,7 @@ afterEach(() => relay.remove())
 const start = async (): Promise<RunningCommand> => {
   const running = relay.start(['start'])
   await running.shows(/Listening on port/)
-  await running.shows(/Metrics on|no metrics/)
+  await running.shows(/Metrics on|No metrics/)
   return running
 }
 
@@ -57,7 +57,7 @@ describe('the statistics of a running relay', () => {
       `server stats log enabled: ${join(relay.state, 'smp-server-stats.daily.log')}`,
       `Prometheus metrics saved every 1 seconds to ${join(relay.state, 'smp-server-metrics.txt')}`,
     ])
-    expect(await get('/health')).toBe('ok\n')
+    expect(JSON.parse(await get('/health'))).toMatchObject({ status: 'ok' })
     await oneMessage()
     const metrics = await get('/metrics')
     expect(value(metrics, 'simplex_smp_messages_sent')).toBe('1')
@@ -113,7 +113,7 @@ describe('the statistics of a running relay', () => {
     await new Promise<void>((resolve) => taken.listen(metricsPort, '127.0.0.1', resolve))
     const running = await start()
     expect(running.output.stderr).toMatch(
-      /no metrics over HTTP: Cannot listen on port \d+ of 127\.0\.0\.1.*Choose another metrics_port/,
+      /No metrics over HTTP: Cannot listen on port \d+ of 127\.0\.0\.1.*choose another `metrics_port`/,
     )
     await oneMessage()
     await stop(running, 'SIGINT')

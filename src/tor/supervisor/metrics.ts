@@ -24,8 +24,8 @@ const gauges: readonly Figure[] = [
   },
   {
     name: 'onion_reachable',
-    help: 'Whether the last proof from outside reached the relay.',
-    value: ({ phase, proof }) => (phase === 'stopped' ? 0 : proof && (proof.last.fault ? 0 : 1)),
+    help: 'Whether the last check from outside reached the relay; 0 until there was one.',
+    value: ({ phase, proof }) => Number(phase !== 'stopped' && proof !== undefined && !proof.last.fault),
   },
   {
     name: 'onion_check_seconds',

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../src/config/log.ts'
 import type { HttpListener } from '../../../src/transport/http-listener.ts'
+import type { HealthReport } from '../../../src/web/health-report.ts'
 import { serveMetrics } from '../../../src/web/metrics-server.ts'
 
 let server: HttpListener | undefined
@@ -11,8 +12,21 @@ afterEach(async () => {
   server = undefined
 })
 
-const serve = async (metrics: () => Promise<string> = () => Promise.resolve('a_metric 1\n')): Promise<string> => {
-  server = await serveMetrics({ port: 0, metrics, log: silentLogger })
+const report: HealthReport = {
+  status: 'ok',
+  relay: { ok: true, ports: [5223] },
+  store: { ok: true },
+  disk: null,
+  onion: null,
+  certificates: { relay: { ok: true, days: 999 }, web: null },
+}
+
+const serve = async (
+  metrics: () => Promise<string> = () => Promise.resolve('a_metric 1\n'),
+  status: HealthReport['status'] = 'ok',
+): Promise<string> => {
+  const health = (): Promise<HealthReport> => Promise.resolve({ ...report, status })
+  server = await serveMetrics({ port: 0, metrics, health, log: silentLogger })
   return `http://127.0.0.1:${server.port}`
 }
 
@@ -26,12 +40,18 @@ describe('metrics-server', () => {
     expect(await (await fetch(`${url}/metrics?x=y`)).text()).toBe('asked 2\n')
   })
 
-  it('the metrics server answers /health with ok', async () => {
-    const url = await serve()
+  it.each([
+    ['ok', 200],
+    ['degraded', 200],
+    ['failing', 503],
+  ] as const)('the metrics server answers /health of a relay that is %s with %i and JSON', async (status, expected) => {
+    const url = await serve(undefined, status)
     const response = await fetch(`${url}/health`)
-    expect([response.status, await response.text()]).toEqual([200, 'ok'])
+    expect(response.status).toBe(expected)
+    expect(response.headers.get('content-type')).toBe('application/json')
+    expect(await response.json()).toEqual({ ...report, status })
     const head = await fetch(`${url}/health`, { method: 'HEAD' })
-    expect([head.status, head.headers.get('content-length'), await head.text()]).toEqual([200, '2', ''])
+    expect([head.status, await head.text()]).toEqual([expected, ''])
   })
 
   it('the metrics server answers nothing else and accepts only GET and HEAD', async () => {
@@ -66,7 +86,12 @@ describe('metrics-server', () => {
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
     const address = taken.address()
     const port = address !== null && typeof address === 'object' ? address.port : 0
-    const options = { port, metrics: () => Promise.resolve(''), log: silentLogger }
+    const options = {
+      port,
+      metrics: () => Promise.resolve(''),
+      health: () => Promise.resolve(report),
+      log: silentLogger,
+    }
     await expect(serveMetrics(options)).rejects.toMatchObject({ code: 'PORT_IN_USE' })
     await new Promise((resolve) => taken.close(resolve))
   })

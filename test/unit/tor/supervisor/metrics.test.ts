@@ -33,8 +33,8 @@ it('a published and reached service has every figure', async () => {
   ])
 })
 
-it('what is not known yet is left out', async () => {
-  const expected = ['onion_bootstrap_percent 0', 'onion_tor_restarts_total 0']
+it('a service is not reachable until it was checked, and what is not known yet is left out', async () => {
+  const expected = ['onion_bootstrap_percent 0', 'onion_reachable 0', 'onion_tor_restarts_total 0']
   expect(await samples({ phase: 'starting', restarts: 0 })).toEqual(expected)
 })
 
