@@ -10,7 +10,7 @@ import type { HealthReport } from '../web/health-report.ts'
 import { healthReport } from './health-facts.ts'
 import { lastBackup } from './last-backup.ts'
 import { operationMetrics } from './operation-metrics.ts'
-import { openMetricsEndpoint } from './metrics-endpoint.ts'
+import { openMetrics } from './metrics-output.ts'
 import { relayStatus } from './relay-status.ts'
 import type { TorParts } from './tor-parts.ts'
 import { buildCommit, packageVersion } from './version.ts'
@@ -42,6 +42,9 @@ export async function maintainStore(options: RunOptions): Promise<void> {
   await relay.stop()
 }
 
+/** Seconds. */
+const TEXTFILE_INTERVAL_S = 60
+
 /** A relay with everything that runs beside it: onion service, metrics, control socket. */
 export interface RunningRelay {
   /** Ends what runs beside the relay, then the relay, once its effects are durable. */
@@ -63,8 +66,12 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
     beside.tor = tor
     const onion = (): TorParts['onion'] => tor.onion
     const health = (): Promise<HealthReport> => healthReport({ settings, paths, relay, onion })
-    beside.metrics = await openMetricsEndpoint({
+    beside.metrics = await openMetrics({
       port: settings.store.metricsPort,
+      textfile: {
+        path: settings.store.metricsTextfile,
+        everyMs: (settings.store.prometheusInterval ?? TEXTFILE_INTERVAL_S) * 1000,
+      },
       relay: () => relay.statistics.metrics(),
       onion,
       operation: operationMetrics({ settings, paths, connections, health, lastBackup: () => lastBackup(paths) }),

@@ -146,6 +146,10 @@ export const iniKeys = {
       lenient: true,
       doc: 'Seconds between two writes of smp-server-metrics.txt, in the text format of Prometheus.',
     }),
+    metrics_textfile: key(text, {
+      samples: ['/var/lib/prometheus/node-exporter/smp-server.prom'],
+      doc: "A file with the figures for node_exporter's textfile collector, without times and readable for everybody; written every prometheus_interval seconds, 60 when that is missing.",
+    }),
     metrics_port: key(port, {
       samples: ['9100'],
       doc: 'The same figures, with those of the onion service and the process, at http://127.0.0.1:PORT/metrics: for programs on this machine only. /health says in JSON how the relay is.',

@@ -41,6 +41,8 @@ export interface Settings {
     readonly notificationTtl: number
     readonly logStats: boolean
     readonly prometheusInterval: number | undefined
+    /** For node_exporter's textfile collector. */
+    readonly metricsTextfile: string | undefined
     /** Of 127.0.0.1. */
     readonly metricsPort: number | undefined
   }
@@ -214,6 +216,7 @@ function storeSettings(reader: ValueReader): Settings['store'] {
     notificationTtl: reader.read('STORE_LOG', 'expire_ntfs_hours') * 3600,
     logStats: reader.read('STORE_LOG', 'log_stats'),
     prometheusInterval: reader.read('STORE_LOG', 'prometheus_interval'),
+    metricsTextfile: reader.read('STORE_LOG', 'metrics_textfile'),
     metricsPort: reader.read('STORE_LOG', 'metrics_port'),
   }
 }

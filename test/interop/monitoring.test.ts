@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,6 +12,8 @@ const run = promisify(execFile)
 
 let relay: Installation
 let url: string
+/** In a directory that others can read, as that of the collector. */
+const textfile = (): string => join(relay.root, 'smp-server.prom')
 beforeAll(async () => {
   await buildProgram()
   relay = new Installation()
@@ -20,6 +23,8 @@ beforeAll(async () => {
   relay.set('TRANSPORT', 'listen_host', '127.0.0.1')
   relay.set('STORE_LOG', 'metrics_port', String(metricsPort))
   relay.set('WEB', 'https', '')
+  relay.set('STORE_LOG', 'metrics_textfile', textfile())
+  relay.set('STORE_LOG', 'prometheus_interval', '1')
   url = `http://127.0.0.1:${metricsPort}`
   await relay.start(['start']).shows(/Metrics on/)
 })
@@ -36,6 +41,27 @@ describe('monitoring', () => {
     const response = await fetch(`${url}/health`)
     expect(response.status).toBe(200)
     expect(await response.json()).toMatchObject({ status: 'ok', store: { ok: true }, disk: { ok: true }, onion: null })
+  })
+
+  it('the textfile has no times, is readable for everybody, and promtool finds nothing wrong with it', async () => {
+    await expect.poll(() => existsSync(textfile())).toBe(true)
+    expect(statSync(textfile()).mode & 0o777).toBe(0o644)
+    const text = readFileSync(textfile(), 'utf8')
+    expect(text).toMatch(/^simplex_smp_queues_created \d+$/m)
+    expect(text).toMatch(/^smp_disk_free_bytes \d+$/m)
+    expect(text).not.toMatch(/^(process|nodejs)_/m)
+    for (const line of text.split('\n').filter((one) => one !== '' && !one.startsWith('#'))) {
+      expect(line).toMatch(/^\w+(?:\{.*\})? [-+\d.eInfNa]+$/)
+    }
+    const faults = await new Promise<string>((resolve, reject) => {
+      const child = execFile('promtool', ['check', 'metrics'], (_, stdout, stderr) => resolve(stdout + stderr))
+      child.on('error', reject)
+      child.stdin?.end(text)
+    })
+    // Conventions that upstream's names break are not faults of the format.
+    expect(faults).not.toMatch(/error while linting|text format parsing/)
+    const before = statSync(textfile()).mtimeMs
+    await expect.poll(() => statSync(textfile()).mtimeMs).toBeGreaterThan(before)
   })
 
   it('every metric that an alert needs is there', async () => {
