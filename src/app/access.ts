@@ -13,24 +13,24 @@ interface Need {
 }
 
 /**
- * Looks at every file without which the relay cannot start: those of another user are what a run as root, or a copy
- * made by root, leaves behind. A file that is not there is no fault.
+ * Checks access to every file that the relay needs to start. Files of another user are what a run as root, or a copy
+ * made by root, leaves behind. A missing file is no fault.
  *
- * @throws AppError `FILE_OWNER` with the files, their owner and the command that mends it
+ * @throws AppError `FILE_OWNER` with the files, their owner and the command that fixes it
  */
 export function checkAccess(paths: Paths): void {
   const { store, storeLog } = paths
   const read = [paths.ini, paths.caCertificate, paths.serverCertificate, paths.serverKey, paths.fingerprint]
-  const takenOver = [storeLog, `${storeLog}.start`, paths.messagesLog, paths.notificationsLog]
+  const imported = [storeLog, `${storeLog}.start`, paths.messagesLog, paths.notificationsLog]
   refuse(paths, [
     { path: paths.configDir, mode: X_OK },
-    ...[...read, ...takenOver].map((path) => ({ path, mode: R_OK })),
+    ...[...read, ...imported].map((path) => ({ path, mode: R_OK })),
     ...[paths.stateDir, store].map((path) => ({ path, mode: R_OK | W_OK | X_OK })),
     ...[join(store, 'data.mdb'), join(store, 'lock.mdb')].map((path) => ({ path, mode: R_OK | W_OK })),
   ])
 }
 
-/** The same for the INI file alone, which every command needs. */
+/** The same for the INI file alone. */
 export function checkIniAccess(paths: Paths): void {
   refuse(paths, [
     { path: paths.configDir, mode: X_OK },
@@ -39,7 +39,7 @@ export function checkIniAccess(paths: Paths): void {
 }
 
 /**
- * For `init`, before it makes anything: both directories must be writable, or such that they can be made.
+ * For `init`, before it creates anything: both directories must be writable, or possible to create.
  *
  * @throws AppError `DIRECTORY_MISSING` or `FILE_OWNER`
  */
@@ -49,8 +49,8 @@ export function checkDirectories(paths: Paths): void {
   if (missing.length > 0) {
     throw new AppError(
       'DIRECTORY_MISSING',
-      `There is no ${missing.join(', and no ')}, and user ${myName()} may not make it.`,
-      `Make it as root: install -d -o ${myName()} -m 700 ${missing.join(' ')}`,
+      `${missing.join(' and ')} ${missing.length > 1 ? 'do' : 'does'} not exist, and user ${myName()} may not create ${missing.length > 1 ? 'them' : 'it'}.`,
+      `Run as root: \`install -d -o ${myName()} -m 700 ${missing.join(' ')}\``,
     )
   }
   refuse(
@@ -59,16 +59,16 @@ export function checkDirectories(paths: Paths): void {
   )
 }
 
-/** The directory, or what is there of the path to it. */
+/** The directory, or its nearest parent that exists. */
 function nearest(path: string): string {
   return existsSync(path) ? path : nearest(dirname(path))
 }
 
-/** One sentence when root would make files that the relay's own user cannot open; undefined otherwise. */
+/** A sentence when root would create files that the relay's own user cannot open. */
 export function rootWarning({ stateDir }: Paths): string | undefined {
   const owner = ownerOf(stateDir)
   if (myUid() !== 0 || owner === undefined || owner === 0) return undefined
-  return `smp-server runs as root, and ${stateDir} belongs to user ${owner}, who cannot open what root makes there. Run it as that user: sudo -u '#${owner}' smp-server start`
+  return `smp-server runs as root, but ${stateDir} belongs to user ${owner}, who cannot open files that root creates there. Run it as that user: \`sudo -u '#${owner}' smp-server start\``
 }
 
 function refuse(paths: Paths, needs: readonly Need[]): void {
@@ -81,19 +81,19 @@ function refuse(paths: Paths, needs: readonly Need[]): void {
   throw new AppError(
     'FILE_OWNER',
     `User ${myName()} may not ${verb} ${first.path}, which belongs to ${userText(owner)}${more}.`,
-    remedy(paths, owner),
+    remedy(paths, first.path, owner),
   )
 }
 
-/** Who shall have the files is whom the directories belong to; the other one came by mistake. */
-function remedy({ configDir, stateDir }: Paths, owner: number | undefined): string {
+/** The owner of the directories is the right one; the other came by mistake. */
+function remedy({ configDir, stateDir }: Paths, path: string, owner: number | undefined): string {
   const me = myUid()
-  if (owner === me) return 'Give its owner the right to do so: chmod u+rwX.'
+  if (owner === me) return `Run: \`chmod u+rwX ${path}\``
   const chown = `chown -R ${myName()} ${configDir} ${stateDir}`
   if ([configDir, stateDir].some((directory) => ownerOf(directory) === me)) {
-    return `Give the files back to ${myName()}, as root: ${chown}`
+    return `Run as root: \`${chown}\``
   }
-  return `Run smp-server as the user that the relay belongs to, or give it to ${myName()}, as root: ${chown}`
+  return `Run smp-server as the user that owns the relay, or give it to ${myName()} as root: \`${chown}\``
 }
 
 function isRefused(path: string, mode: number): boolean {
@@ -121,7 +121,7 @@ function myUid(): number | undefined {
   return process.geteuid?.()
 }
 
-/** The number stands for a user whom this machine has no name for, as in a container. */
+/** A number for a user without a name on this machine, as in a container. */
 function myName(): string {
   try {
     return userInfo().username

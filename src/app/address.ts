@@ -6,7 +6,7 @@ export interface AddressParts {
   readonly fingerprint: string
   readonly password: string | undefined
   readonly hosts: readonly string[]
-  /** `undefined` when clients find the port by themselves. */
+  /** `undefined` when apps find the port by themselves. */
   readonly port: number | undefined
 }
 
@@ -15,21 +15,18 @@ export function addressParts(settings: Settings, fingerprint: string): AddressPa
   return { fingerprint, password: settings.auth.createPassword, hosts, port: addressPort(ports) }
 }
 
-/** What is missing from an address whose hosts are still the placeholder; undefined when nothing is. */
+/** A sentence when the address still has the placeholder for its hosts. */
 export function missingHost({ transport }: Settings, ini: string): string | undefined {
   if (transport.hosts.length > 0) return undefined
-  return `The address has no host yet: write the public name or IP address of this machine into host under [TRANSPORT] of ${ini}, or give the relay an onion name with \`smp-server tor setup\`.`
+  return `The address has no host yet. Set \`host\` in [TRANSPORT] of ${ini} to the public name or IP address of this machine, or run \`smp-server tor setup\`.`
 }
 
-/**
- * The port to name in the address: none when clients may use their default, which is 5223; otherwise the first one.
- * Only one can stand there.
- */
+/** The one port that the address names: none when apps can use their default, which is 5223. */
 export function addressPort(ports: readonly number[]): number | undefined {
   return ports.includes(5223) ? undefined : ports[0]
 }
 
-/** The address as users are given it. Without hosts a placeholder stands for them, which the operator has to replace. */
+/** The address as users get it. Without hosts it has a placeholder, which the operator has to replace. */
 export function addressText({ fingerprint, password, hosts, port }: AddressParts): string {
   return formatServerAddress({
     keyHash: Buffer.from(fingerprint, 'base64url'),

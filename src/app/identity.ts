@@ -30,7 +30,7 @@ interface NewFile {
   readonly mode: number
 }
 
-/** The files that make a new identity, in the order in which they are written. */
+/** The files of a new identity, in the order in which they are written. */
 export function identityPaths(paths: Paths): string[] {
   return [
     paths.caKey,
@@ -46,9 +46,9 @@ export function identityPaths(paths: Paths): string[] {
 }
 
 /**
- * Makes a certificate authority and a server certificate, and writes them with everything that openssl would leave.
+ * Creates a certificate authority and a server certificate, with all the files that openssl would leave.
  *
- * @returns the fingerprint, i.e. the identity: 44 characters
+ * @returns the fingerprint, 44 characters
  */
 export async function createIdentity(paths: Paths, alg: SigningAlg, commonName: string): Promise<string> {
   refuseCommonName(commonName)
@@ -67,8 +67,8 @@ export async function createIdentity(paths: Paths, alg: SigningAlg, commonName: 
 }
 
 /**
- * Makes a new server certificate under the certificate authority that is there; the identity stays. What is not given
- * stays as in the present certificate. Nothing is written unless everything could be made.
+ * Creates a new server certificate under the present certificate authority; the identity stays. Options that are not
+ * given stay as in the present certificate. Writes nothing unless everything could be created.
  */
 export async function renewServerCertificate(
   paths: Paths,
@@ -80,8 +80,8 @@ export async function renewServerCertificate(
   if (!caPublicKey || !samePublicKey(caPublicKey, caKey.publicKey)) {
     throw new AppError(
       'CA_KEY',
-      `${paths.caKey} does not belong to ${paths.caCertificate}.`,
-      'Put back the key that was made together with this certificate.',
+      `${paths.caKey} is not the key of ${paths.caCertificate}.`,
+      'Restore the key that was created together with this certificate.',
     )
   }
   const complete = wanted.alg !== undefined && wanted.commonName !== undefined
@@ -102,9 +102,9 @@ export async function renewServerCertificate(
 }
 
 /**
- * The fingerprint, after checking that it is the one of the certificate authority and that the certificates are there.
+ * The fingerprint, after checking that the certificates exist and that it belongs to them.
  *
- * @throws Refusal with the sentences that other SMP servers print
+ * @throws Refusal in the words of upstream
  */
 export async function readFingerprint(paths: Paths): Promise<string> {
   const needed = [paths.caCertificate, paths.serverCertificate, paths.serverKey]
@@ -135,7 +135,7 @@ interface ServerParts {
   readonly notBefore: Date
 }
 
-/** The certificate comes last: until it is there, the next attempt starts from the old one. */
+/** The certificate comes last: until it is written, the next attempt starts from the old one. */
 async function serverFiles(paths: Paths, parts: ServerParts): Promise<NewFile[]> {
   const { alg, commonName, ca, caKey, serial, notBefore } = parts
   const { createCertificateRequest, createServerCertificate } = await loadX509()
@@ -163,18 +163,18 @@ async function readCaKey(paths: Paths): Promise<SigningKey> {
   if (!existsSync(paths.caKey)) {
     throw new AppError(
       'CA_KEY',
-      `${paths.caKey} is not here, and only this key can sign a new certificate. Nothing was changed.`,
-      'Copy it back from where you keep it, run this again, and take it away afterwards.',
+      `${paths.caKey} is missing, and only this key can sign a new certificate. Nothing was changed.`,
+      'Copy it back from where you keep it, run the command again, and remove it afterwards.',
     )
   }
   const key = signingKeyFromPem(await readFile(paths.caKey))
-  if (!key) throw new AppError('CA_KEY', `${paths.caKey} holds no Ed25519 or Ed448 key in PEM form.`)
+  if (!key) throw new AppError('CA_KEY', `${paths.caKey} contains no Ed25519 or Ed448 key in PEM format.`)
   return key
 }
 
 async function readCertificate(path: string): Promise<Buffer> {
   const certificates = existsSync(path) ? certificatesFromPem(await readFile(path, 'utf8')) : []
-  if (!certificates) throw new AppError('CERTIFICATE', `${path} holds no readable certificate.`)
+  if (!certificates) throw new AppError('CERTIFICATE', `${path} contains no readable certificate.`)
   const [first, ...others] = certificates
   if (!first) throw new Refusal(`No certificate found at ${path}`)
   if (others.length > 0) throw new Refusal(`Too many certificates at ${path}`)
@@ -194,8 +194,8 @@ function refuseCommonName(commonName: string): void {
   } catch (cause) {
     throw new AppError(
       'COMMON_NAME',
-      `"${commonName}" cannot be the name in a certificate: it must be 1 to 64 printable ASCII characters.`,
-      'Give a shorter name; all names of the relay belong into host under [TRANSPORT] of the INI file.',
+      `"${commonName}" cannot be the name in a certificate: that has 1 to 64 printable ASCII characters.`,
+      'Use a shorter one here, and set `host` in [TRANSPORT] of the INI file to the real one: apps use only that.',
       { cause },
     )
   }

@@ -5,7 +5,7 @@ import { readSettings, type SettingsResult } from '../config/settings.ts'
 import { checkIniAccess } from './access.ts'
 import { Refusal } from '../errors/refusal.ts'
 
-/** @throws Refusal when there is no INI file, AppError `FILE_OWNER` when this user may not read it */
+/** @throws Refusal without an INI file, AppError `FILE_OWNER` when this user may not read it */
 export function requireIni(paths: Paths): void {
   checkIniAccess(paths)
   if (!existsSync(paths.ini)) {
@@ -13,7 +13,7 @@ export function requireIni(paths: Paths): void {
   }
 }
 
-/** The settings of this relay, for every command but `init` and `delete`. */
+/** The settings of this relay. */
 export async function loadSettings(paths: Paths): Promise<SettingsResult> {
   requireIni(paths)
   return readSettings(await readFile(paths.ini, 'utf8'), paths.ini)

@@ -6,18 +6,18 @@ import { DEFAULT_PORT } from '../protocol/server-address.ts'
 import { bind } from '../transport/bind.ts'
 
 export interface PortCheck {
-  /** Those that this process can open, in the given order. */
+  /** Ports that this process can open, in the given order. */
   readonly usable: readonly number[]
   /** Why the others are left out. */
   readonly faults: readonly AppError[]
 }
 
 /**
- * Tries every port before anything else happens. A port that cannot be had is left out, unless it is the one that
- * clients use by default, or the last one.
+ * Tries every port before anything else happens. A port that cannot be opened is left out, unless it is the default port
+ * of apps, or no other can be opened.
  *
  * @param host the one address to listen on; undefined: all
- * @throws AppError, see `bind`
+ * @throws whatever `bind` throws
  */
 export async function checkPorts(ports: readonly number[], host?: string): Promise<PortCheck> {
   const usable: number[] = []
@@ -33,7 +33,7 @@ export async function checkPorts(ports: readonly number[], host?: string): Promi
   return { usable, faults }
 }
 
-/** The same for ports of which none has to be had. */
+/** The same for ports that the relay can do without. */
 export async function checkOptionalPorts(ports: readonly number[], host?: string): Promise<PortCheck> {
   const tried = await Promise.all(ports.map(async (port) => ({ port, fault: await tryPort(port, host) })))
   return {

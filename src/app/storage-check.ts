@@ -18,7 +18,7 @@ export function checkStorage({ store }: Settings, paths: Paths): void {
   if (existsSync(journal) && existsSync(messagesLog)) {
     throw new Refusal(
       `Error: both ${messagesLog} file and ${journal} directory are present.`,
-      'Move away the one that is older: the messages of only one of them can be imported.',
+      'Move the older one away: the messages of only one of them can be imported.',
     )
   }
 }
@@ -56,6 +56,6 @@ function enableLines(ini: string): string[] {
 export function noDatabase(): Refusal {
   return new Refusal(
     'Error: server binary is compiled without support for PostgreSQL database.',
-    'Only builds like `smp-server-postgres` have it; set store_queues and store_messages to memory in [STORE_LOG].',
+    'Upstream has it as `smp-server-postgres`. Here, set store_queues and store_messages in [STORE_LOG] to memory.',
   )
 }

@@ -30,7 +30,7 @@ export function programSourceCode(): string | undefined {
     : browsableUri(typeof repository === 'string' ? repository : repository.url)
 }
 
-/** The page of a repository, from the forms that npm takes: `git+https://host/path.git`; undefined for another one. */
+/** The web page of a repository that package.json names, for example as `git+https://host/path.git`. */
 export function browsableUri(repository: string): string | undefined {
   return /^(?:git\+)?(https?:\/\/\S+?)(?:\.git)?$/.exec(repository)?.[1]
 }

@@ -5,13 +5,13 @@ import type { Context } from './context.ts'
 import { readFingerprint } from '../app/identity.ts'
 import { loadSettings } from '../app/load-settings.ts'
 import { addOptions } from './options.ts'
-import { print } from './output.ts'
+import { print, warn } from './output.ts'
 
-/** Prints the address that users put into their app; it contains the password. */
+/** Prints the address that users enter in their app; it contains the password. */
 export function addAddress(program: Command, { paths }: Context): void {
   const command = program
     .command('address')
-    .description('Show the address of this server, with the password')
+    .description('Show the address of this relay, with its password')
     .action(async (options: { qr?: true; json?: true }) => {
       const { settings } = await loadSettings(paths)
       const parts = addressParts(settings, await readFingerprint(paths))
@@ -21,18 +21,15 @@ export function addAddress(program: Command, { paths }: Context): void {
       else print(address)
       if (options.qr) print(qrCode(address))
       const missing = missingHost(settings, paths.ini)
-      if (missing !== undefined) process.stderr.write(`${missing}\n`)
+      if (missing !== undefined) warn(missing)
     })
   addOptions(command, [
-    new Option('--qr', 'Show it as a QR code as well'),
-    new Option('--json', 'Show it and its parts as JSON'),
+    new Option('--qr', 'Show a QR code as well'),
+    new Option('--json', 'Show the address and its parts as JSON'),
   ])
 }
 
-/**
- * For a terminal. Phones need the quiet border of two modules, and light modules that are light: on a terminal the
- * colours are set, whatever its theme is.
- */
+/** Phones need a border of two modules, and light modules that are light: a terminal gets the colours explicitly. */
 export function qrCode(address: string, colours = process.stdout.isTTY): string {
   const code = renderUnicodeCompact(address, { border: 2, ecc: 'L' })
   return colours ? code.replace(/^.*$/gm, '\x1b[97;40m$&\x1b[0m') : code

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import type { StoreCounts } from '../store/store.ts'
 import { isOnion } from '../protocol/host.ts'
 import { checkAccess } from '../app/access.ts'
 import { addressParts, addressText } from '../app/address.ts'
@@ -11,7 +12,7 @@ import { loadSettings } from '../app/load-settings.ts'
 import { readFingerprint } from '../app/identity.ts'
 import { interruptible } from './interruption.ts'
 import { addOptions } from './options.ts'
-import { print } from './output.ts'
+import { print, say, saySuccess } from './output.ts'
 import {
   newPassphrase,
   passphraseFile,
@@ -25,7 +26,7 @@ import { checkStorage } from '../app/storage-check.ts'
 export function addBackup(program: Command, { paths }: Context): void {
   const backup = program
     .command('backup')
-    .description('Write the whole relay into FILE, encrypted with a passphrase, while it runs')
+    .description('Back up the whole relay to FILE, encrypted, also while it runs')
     .argument('<FILE>')
     .action((file: string, options: PassphraseOptions) => backUp(resolve(file), options, paths))
   addOptions(backup, [passphraseFile()])
@@ -34,7 +35,7 @@ export function addBackup(program: Command, { paths }: Context): void {
 export function addRestore(program: Command, { paths }: Context): void {
   const restore = program
     .command('restore')
-    .description('Bring a relay back from FILE, which `backup` has written, where none is')
+    .description('Restore a relay from FILE, where there is none')
     .argument('<FILE>')
     .action((file: string, options: PassphraseOptions) => restoreRelay(resolve(file), options, paths))
   addOptions(restore, [passphraseFile()])
@@ -58,26 +59,30 @@ async function backUp(file: string, options: PassphraseOptions, paths: Paths): P
     makeBackup({ paths, file, passphrase, now, persistent, signal }),
   )
   await noteBackup(paths, now)
-  const held = counts ? `${counts.queues} queues and ${counts.messages} messages` : 'no queues'
-  print(
-    `The relay is in ${file}, encrypted (${size} bytes): identity, configuration${onion ? `, the key of ${onion.hostname}` : ''}, and ${held} as of ${now.toISOString()}.`,
-    'Messages that are received after that are not in it. Those that are delivered after that would come again.',
+  const onionKey = onion ? `, the onion key of ${onion.hostname}` : ''
+  saySuccess(
+    `Backed up to ${file} (${size} bytes, encrypted): identity, configuration${onionKey}, ${countsText(counts)}.`,
+    'A backup is a snapshot: messages received later are not included, and messages delivered later would be delivered again.',
     ...absentLines(settings, paths, names),
-    'Keep it and its passphrase on another machine, apart from each other: with both everybody can be this relay, without',
-    'either nobody can bring it back. `smp-server restore FILE` does so; `age -d FILE | tar t` shows what is in it.',
+    'Store the file and its passphrase on other machines, apart from each other. Anyone with both can impersonate this relay; lose either and it cannot be restored.',
+    'Restore with `smp-server restore FILE`; `age -d FILE | tar t` lists the content.',
   )
 }
 
-/** What belongs to the relay and is elsewhere. */
+function countsText(counts: StoreCounts | undefined): string {
+  return counts ? `${counts.queues} queues and ${counts.messages} messages` : 'no queues'
+}
+
+/** What belongs to the relay and is kept elsewhere. */
 function absentLines({ tor, transport, web }: Settings, paths: Paths, names: readonly string[]): string[] {
-  const foreignKey = tor.mode === 'torrc' && transport.hosts.some(isOnion)
+  const keyOfTor = tor.mode === 'torrc' && transport.hosts.some(isOnion)
   const certificate = web.https?.certificate
   const isElsewhere = certificate !== undefined && certificate !== paths.webCertificate && existsSync(certificate)
   return [
-    ...(names.includes('config/ca.key') ? [] : ['Not in it: ca.key, which is not here. Keep the copy that you have.']),
-    ...(foreignKey ? ['Not in it: the onion key, which tor has. Back up the HiddenServiceDir in its torrc, too.'] : []),
-    ...(tor.torrcExtra === undefined ? [] : [`Not in it: ${tor.torrcExtra}, the further lines for tor.`]),
-    ...(isElsewhere ? [`Not in it: ${certificate}, which is outside of ${paths.configDir}.`] : []),
+    ...(names.includes('config/ca.key') ? [] : ['Not included: ca.key, which is not on this machine. Keep your copy.']),
+    ...(keyOfTor ? ['Not included: the onion key, which Tor has. Back up its HiddenServiceDir too.'] : []),
+    ...(tor.torrcExtra === undefined ? [] : [`Not included: ${tor.torrcExtra} (extra torrc lines).`]),
+    ...(isElsewhere ? [`Not included: ${certificate}, which is outside of ${paths.configDir}.`] : []),
   ]
 }
 
@@ -87,28 +92,29 @@ async function restoreRelay(file: string, options: PassphraseOptions, paths: Pat
   const { settings, fingerprint, onion, madeAt, counts } = await interruptible((signal) =>
     restoreBackup({ paths, file, passphrase, signal }),
   )
-  const held = counts ? `${counts.queues} queues and ${counts.messages} messages` : 'no queues'
-  print(
-    `The relay is as it was at ${madeAt.toISOString()}: ${held}.`,
-    'Messages that came after that are not here, and those that were delivered after that may come again.',
-    `Server address: ${addressText(addressParts(settings, fingerprint))}`,
-    'What to do next:',
-    ' - Do not run it here and on the old machine at the same time: stop it there for good first.',
+  saySuccess(
+    `Restored the relay as of ${madeAt.toISOString()}: ${countsText(counts)}.`,
+    'Messages that it received later are lost, and messages that it delivered later are delivered again.',
+  )
+  print(`Server address: ${addressText(addressParts(settings, fingerprint))}`)
+  say(
+    'Next:',
+    '- Stop the relay on the old machine for good: it must never run in two places.',
     ...nextLines(settings, onion?.hostname),
-    ' - Start it: smp-server start, or systemctl enable --now smp-server.',
+    '- Start it: `smp-server start` or `systemctl enable --now smp-server`.',
   )
 }
 
-function nextLines({ tor, transport }: Settings, onion: string | undefined): string[] {
-  const name = onion ?? transport.hosts.find(isOnion)
+function nextLines({ tor, transport }: Settings, restored: string | undefined): string[] {
+  const onion = restored ?? transport.hosts.find(isOnion)
   const clearnet = transport.hosts.filter((host) => !isOnion(host)).join(', ')
-  const dns = clearnet === '' ? [] : [` - Let ${clearnet} lead to this machine, or change host in [TRANSPORT].`]
-  if (name === undefined) return dns
+  const dns = clearnet === '' ? [] : [`- Point ${clearnet} to this machine, or change \`host\` in [TRANSPORT].`]
+  if (onion === undefined) return dns
   if (tor.mode === 'torrc') {
-    return [...dns, ` - Bring the HiddenServiceDir of ${name} back: its key was with tor and not in the backup.`]
+    return [...dns, `- Restore the HiddenServiceDir of ${onion}: Tor had its key, so it is not in the backup.`]
   }
   if (tor.mode === 'system') {
-    return [...dns, ` - Run \`smp-server tor setup --system\` as root: a tor of this machine gets ${name}, as before.`]
+    return [...dns, `- Run \`smp-server tor setup --system\` as root to publish ${onion} from this machine.`]
   }
-  return [...dns, ` - tor has to be installed: then ${name} comes back by itself, with the same name.`]
+  return [...dns, `- Install Tor (\`apt install tor\`): the relay then publishes ${onion} by itself.`]
 }

@@ -1,19 +1,19 @@
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 
-/** Whether the pages about the relay are served over HTTPS: there are none, waiting for the certificate, or yes. */
+/** Whether the web site is served over HTTPS; it may wait for its certificate. */
 export type Site = 'off' | 'no certificate' | 'served'
 
 export interface BannerFacts {
   readonly settings: Settings
   readonly paths: Paths
-  /** The ports that are really opened. */
+  /** The ports that could be opened. */
   readonly ports: readonly number[]
   readonly webSocketPorts: readonly number[]
   readonly site: Site
 }
 
-/** What `start` prints below the identity, in an order that operators' scripts know. */
+/** What `start` prints below the identity, in the order that scripts of operators know. */
 export function bannerLines({ settings, paths, ports, webSocketPorts, site }: BannerFacts): string[] {
   const { store, transport, inactiveClients, auth, web } = settings
   const serving = ports.flatMap((port) => [
@@ -25,7 +25,7 @@ export function bannerLines({ settings, paths, ports, webSocketPorts, site }: Ba
     ...serving,
     ...webSocketPorts.map((port) => `Serving SMP protocol on port ${port} (WebSockets)...`),
     ...(site === 'no certificate' && web.https
-      ? [`Browsers are not served until ${web.https.certificate} and ${web.https.key} exist.`]
+      ? [`Not serving the web site over HTTPS: waiting for ${web.https.certificate} and ${web.https.key}.`]
       : []),
     ...(transport.ports.includes(443) ? [] : port443Warning),
     `expiring messages after ${duration(store.messageTtl)}`,
@@ -53,7 +53,7 @@ const units = [
   ['minutes', 60],
 ] as const
 
-/** In the largest unit that divides it, always in the plural. */
+/** In the largest unit that divides it; always plural. */
 function duration(seconds: number): string {
   const [name, size] = units.find(([, unit]) => seconds % unit === 0) ?? ['seconds', 1]
   return `${seconds / size} ${name}`

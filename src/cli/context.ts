@@ -5,8 +5,8 @@ export interface Context {
   readonly paths: Paths
   /** The line that `--version` prints. */
   readonly version: string
-  /** Where the source code of this program is; undefined when its package does not say. */
+  /** Where the source code of this program is, if its package says so. */
   readonly sourceCode: string | undefined
-  /** The arguments as typed, without those of the Haskell run time. */
+  /** The arguments as typed, without those of the Haskell runtime. */
   readonly args: readonly string[]
 }

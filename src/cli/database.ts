@@ -4,7 +4,7 @@ import { addOptions, checked, parsedBy, valueOption } from './options.ts'
 import { noDatabase } from '../app/storage-check.ts'
 
 export function addDatabase(program: Command): void {
-  const command = program.command('database').description('Move queues from and to PostgreSQL (not in this build)')
+  const command = program.command('database').description('Move queues to and from PostgreSQL (not in this build)')
   const subcommands = {
     import: 'Import queues into a new PostgreSQL schema',
     export: 'Export queues from a PostgreSQL schema',

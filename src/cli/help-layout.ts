@@ -1,34 +1,46 @@
 import type { Command, Option } from 'commander'
+import { terminalWidth } from './terminal.ts'
 
 /*
- * Help as operators know it from other SMP servers: 80 columns, descriptions from column 27 on, groups of options that
- * exclude each other in one pair of brackets.
+ * Help as operators know it from upstream `smp-server`: descriptions from column 27 on, groups of options that exclude
+ * each other in one pair of brackets; 80 columns, or those of the terminal.
  */
 
-const width = 80
-const descriptionColumn = 27
+const DESCRIPTION_COLUMN = 27
 /** Keeps words together in one line; printed as an ordinary blank. */
-const glue = '\u00a0'
+const GLUE = '\u00a0'
+
+const NARROWEST = 50
+const WIDEST = 110
+
+function helpWidth(): number {
+  return process.stdout.isTTY ? Math.min(Math.max(terminalWidth(), NARROWEST), WIDEST) : 80
+}
 
 export interface HelpTexts {
   readonly version: string
 }
 
 /** The whole help of a command, ending in a line break. */
-export function helpText(command: Command, texts: HelpTexts): string {
-  const commands = command.commands.map((sub) => entry(sub.name(), sub.description()))
-  const options = command.options.flatMap(optionEntries)
-  const help = entry('-h,--help', 'Show this help text')
+export function helpText(command: Command, texts: HelpTexts, width: number = helpWidth()): string {
+  const options = command.options.flatMap((option) => optionEntries(option, width))
+  const help = entry('-h,--help', 'Show this help text', width)
   const top = command.parent === null
   const head = top ? [texts.version, ''] : []
   const description = top ? [] : [...fill(command.description(), width - 2).map((line) => `  ${line}`), '']
   const optionBlock = ['Available options:', ...(top ? [help, ...options] : [...options, help])]
-  const commandBlock = commands.length > 0 ? ['', 'Available commands:', ...commands] : []
-  return [...head, usageText(command), '', ...description, ...optionBlock, ...commandBlock, ''].join('\n')
+  const commands = commandBlock(command, width).flatMap((block) => ['', block])
+  return [...head, usageText(command, width), '', ...description, ...optionBlock, ...commands, ''].join('\n')
+}
+
+/** The list of its commands as one text; none for a command without any. */
+export function commandBlock(command: Command, width: number = helpWidth()): string[] {
+  const commands = command.commands.map((sub) => entry(sub.name(), sub.description(), width))
+  return commands.length > 0 ? [['Available commands:', ...commands].join('\n')] : []
 }
 
 /** `Usage: …` without a line break at the end. Every line but the last keeps one blank at its end. */
-export function usageText(command: Command): string {
+export function usageText(command: Command, width: number = helpWidth()): string {
   const path = commandPath(command).join(' ')
   if (command.parent === null) return `Usage: ${path} [-v|--version] COMMAND`
   const words = [
@@ -40,7 +52,7 @@ export function usageText(command: Command): string {
   return start + lines.join(` \n${' '.repeat(start.length)}`)
 }
 
-/** One line per candidate, as other SMP servers put it; empty without candidates. */
+/** One line per candidate, as upstream puts it; empty without candidates. */
 export function suggestionText(candidates: readonly string[]): string {
   if (candidates.length === 0) return ''
   const title = candidates.length === 1 ? 'Did you mean this?' : 'Did you mean one of these?'
@@ -65,21 +77,21 @@ function forms(option: Option): { names: string; value: string; description: str
   return [{ names, value, description: first }]
 }
 
-function optionEntries(option: Option): string[] {
+function optionEntries(option: Option, width: number): string[] {
   const usual: unknown = option.defaultValue
   const shown = option.defaultValueDescription ?? (typeof usual === 'string' ? `"${usual}"` : String(usual))
-  const suffix = usual === undefined ? '' : ` (default:${glue}${shown})`
+  const suffix = usual === undefined ? '' : ` (default:${GLUE}${shown})`
   return forms(option).map(({ names, value, description }) =>
-    entry(value === '' ? names : `${names} ${value}`, description + suffix),
+    entry(value === '' ? names : `${names} ${value}`, description + suffix, width),
   )
 }
 
-function entry(name: string, description: string): string {
-  const indent = ' '.repeat(descriptionColumn)
-  const lines = fill(description, width - descriptionColumn)
+function entry(name: string, description: string, width: number): string {
+  const indent = ' '.repeat(DESCRIPTION_COLUMN)
+  const lines = fill(description, width - DESCRIPTION_COLUMN)
   const first = `  ${name}`
-  if (first.length >= descriptionColumn) return [first, ...lines.map((line) => indent + line)].join('\n')
-  return lines.map((line, index) => (index === 0 ? first.padEnd(descriptionColumn) : indent) + line).join('\n')
+  if (first.length >= DESCRIPTION_COLUMN) return [first, ...lines.map((line) => indent + line)].join('\n')
+  return lines.map((line, index) => (index === 0 ? first.padEnd(DESCRIPTION_COLUMN) : indent) + line).join('\n')
 }
 
 /** `[-a|--sign-algorithm ALG]`; options that exclude each other share their brackets. */
@@ -101,7 +113,7 @@ function usageGroups(options: readonly Option[]): string[] {
   return groups.map((group) => `[${group.join(' | ')}]`)
 }
 
-const exclusions = [
+const EXCLUSIONS = [
   ['--disable-store-log', '--store-log'],
   ['--no-password', '--password'],
   ['--qr', '--json'],
@@ -113,11 +125,11 @@ const exclusions = [
 export function exclusiveWith(option: Option): string[] {
   const { long } = option
   if (long === undefined) return []
-  return exclusions.filter((names) => names.includes(long)).flatMap((names) => names.filter((name) => name !== long))
+  return EXCLUSIONS.filter((names) => names.includes(long)).flatMap((names) => names.filter((name) => name !== long))
 }
 
 function fill(text: string, limit: number): string[] {
-  return fillItems(text.split(' '), limit).map((line) => line.replaceAll(glue, ' '))
+  return fillItems(text.split(' '), limit).map((line) => line.replaceAll(GLUE, ' '))
 }
 
 function fillItems(items: readonly string[], limit: number): string[] {

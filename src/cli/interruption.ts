@@ -1,9 +1,9 @@
 import { Refusal } from '../errors/refusal.ts'
 
-/** Runs what has to tidy up after itself when it is told to end, for example with Ctrl-C. */
+/** Runs work that has to clean up when it is interrupted, for example with Ctrl-C. */
 export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController()
-  const end = (): void => abort.abort(new Refusal('Interrupted; nothing was written.'))
+  const end = (): void => abort.abort(new Refusal('Interrupted. Nothing was changed.'))
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.on(signal, end)
   try {

@@ -3,11 +3,11 @@ import type { Context } from './context.ts'
 import { requireIni } from '../app/load-settings.ts'
 import { Refusal } from '../errors/refusal.ts'
 
-/** Kept so that scripts get an answer: this relay keeps queues and messages in one embedded storage of its own. */
+/** For scripts of upstream's users: this relay keeps queues and messages in one embedded store. */
 export function addJournal(program: Command, { paths }: Context): void {
   const command = program
     .command('journal')
-    .description('Move messages from and to journal storage (not needed, start takes them over)')
+    .description('Move messages to and from journal storage (not needed: `start` imports them)')
   const subcommands = {
     import: 'Import messages into a journal',
     export: 'Export messages from a journal',
@@ -20,8 +20,8 @@ export function addJournal(program: Command, { paths }: Context): void {
       .action(() => {
         requireIni(paths)
         throw new Refusal(
-          'Error: this server has no journal storage.',
-          '`smp-server start` takes over the messages of one, and keeps them in a storage of its own.',
+          'Error: this relay has no journal storage.',
+          'Run `smp-server start`: it imports the messages of a journal into its own store.',
         )
       })
   }

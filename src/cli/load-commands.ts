@@ -1,7 +1,4 @@
-/**
- * Loads the code of the command that was asked for, and that of all commands when it is none of them, as for the help:
- * loading everything takes several times as long.
- */
+/** Loads the command that was asked for, or all of them for the help: that takes several times as long. */
 export async function loadCommands<T>(
   commands: Readonly<Record<string, () => Promise<T>>>,
   asked: string | undefined,

@@ -6,7 +6,7 @@ import { withoutRtsOptions } from './rts-options.ts'
 import { programSourceCode, versionLine } from '../app/version.ts'
 
 const args = withoutRtsOptions(process.argv.slice(2))
-// Readers such as `head` may close the pipe early.
+// `head` and others may close the pipe early.
 process.stdout.on('error', () => process.exit(process.exitCode))
 
 try {

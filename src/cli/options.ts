@@ -3,10 +3,7 @@ import * as v from 'valibot'
 import { hostList } from '../config/key-values.ts'
 import { exclusiveWith } from './help-layout.ts'
 
-/**
- * Adds options such that each can be given once, and none together with one that it excludes. Commander itself would
- * take the last one.
- */
+/** Adds options that can be given once each, and not together with one that they exclude (commander uses the last). */
 export function addOptions(command: Command, options: readonly Option[]): void {
   const given = new Set<string>()
   for (const option of options) {
@@ -25,7 +22,7 @@ export function addOptions(command: Command, options: readonly Option[]): void {
   }
 }
 
-/** Whether the value is the option behind, as when the variable that should have held the value was empty. */
+/** Whether the value is really the next option, as when a variable in a script was empty. */
 function isEatenOption(command: Command, value: string): boolean {
   const [name] = value.split('=', 1)
   const isOption = command.options.some(({ short, long }) => name === short || name === long)
@@ -33,7 +30,7 @@ function isEatenOption(command: Command, value: string): boolean {
   return isOption && 'rawArgs' in root && Array.isArray(root.rawArgs) && root.rawArgs.includes(value)
 }
 
-/** An option whose value must fit; `message` completes `option --name: `. */
+/** An option with a value; what `parse` throws completes `option --name: `. */
 export function valueOption(
   flags: string,
   description: string,
@@ -53,11 +50,12 @@ export function checked<T>(schema: v.GenericSchema<string, T>, message?: string)
   }
 }
 
-/** The hosts of an option, as they are written into the INI file. */
+/** Parses the hosts of an option into the text for the INI file. */
 export function hostOption(value: string): string {
   const result = v.safeParse(hostList, value)
   if (!result.success) throw new InvalidArgumentError(`"${value}" ${result.issues[0].message}`)
-  if (result.output.length === 0) throw new InvalidArgumentError(`"${value}" stands for hosts that are not known yet`)
+  if (result.output.length === 0)
+    throw new InvalidArgumentError(`"${value}" is a placeholder that nothing was put in place of`)
   return result.output.join(',')
 }
 

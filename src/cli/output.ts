@@ -1,10 +1,36 @@
 import { AppError } from '../errors/app-error.ts'
 import { Refusal } from '../errors/refusal.ts'
 import { systemError } from '../errors/system-error.ts'
+import { paint, terminalWidth, wrap } from './terminal.ts'
 
-/** Summaries, banners and the sentences of refusals go to stdout, where operators' scripts look for them. */
+/** Prints lines as they are: addresses, JSON, tables, pictures. */
 export function print(...lines: readonly string[]): void {
   process.stdout.write(lines.map((line) => `${line}\n`).join(''))
+}
+
+/** Prints paragraphs, each wrapped to the width of the terminal. */
+export function say(...paragraphs: readonly string[]): void {
+  print(...paragraphs.map((paragraph) => wrap(paragraph)))
+}
+
+/**
+ * Prints lines that scripts of operators look for: as they are, unless a person reads them on a terminal, where they are
+ * wrapped.
+ */
+export function printKnown(...lines: readonly string[]): void {
+  print(...(process.stdout.isTTY ? lines.map((line) => wrap(mark(line))) : lines))
+}
+
+/** One sentence that something is done, with what it led to. */
+export function saySuccess(...paragraphs: readonly string[]): void {
+  const [first = '', ...others] = paragraphs
+  say(paint('success', first), ...others)
+}
+
+/** What should be known although the command goes on; on stderr, so that it stays out of what is piped on. */
+export function warn(text: string): void {
+  const { stderr } = process
+  stderr.write(`${wrap(`${paint('warning', 'Warning:', stderr)} ${text}`, terminalWidth(stderr))}\n`)
 }
 
 /** Options were not understood; goes to stderr, together with the usage. */
@@ -15,19 +41,34 @@ export class UsageError extends Error {
 /** Prints why the command failed. `debug` adds the stack of what nobody foresaw. */
 export function printFailure(error: unknown, debug: boolean): void {
   if (error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n`)
+    const [first = '', ...others] = error.message.split('\n')
+    process.stderr.write([paint('fault', first, process.stderr), ...others, ''].join('\n'))
   } else if (error instanceof Refusal) {
-    print(...error.lines)
+    printKnown(...error.lines)
   } else {
     const known = error instanceof AppError ? error : systemError(error)
-    if (known)
-      print(...known.message.split('\n').map((line) => `Error: ${line}`), ...(known.remedy ? [known.remedy] : []))
+    if (known) printKnownFault(known)
     else printUnexpected(error, debug)
   }
+}
+
+function printKnownFault({ code, message, remedy }: AppError): void {
+  say(
+    ...message.split('\n').map((line) => mark(`Error: ${line}`)),
+    ...(remedy ? [remedy] : []),
+    paint('faint', `More: \`smp-server help ${code}\``),
+  )
+}
+
+/** A line with its first word in colour, where that is a word of alarm. */
+function mark(line: string): string {
+  return line
+    .replace(/^Error:/, (word) => paint('fault', word))
+    .replace(/^(?:Warning|WARNING):/, (word) => paint('warning', word))
 }
 
 function printUnexpected(error: unknown, debug: boolean): void {
   const [line = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
   if (debug && error instanceof Error) process.stderr.write(`${error.stack ?? line}\n`)
-  else process.stderr.write(`smp-server: ${line} (this is a fault of smp-server; --log-level debug shows where)\n`)
+  else process.stderr.write(`smp-server: ${line} (this is a bug in smp-server; --log-level debug shows where)\n`)
 }

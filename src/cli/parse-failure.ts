@@ -1,10 +1,10 @@
 import type { Command, CommanderError } from 'commander'
-import { suggestionText, usageText } from './help-layout.ts'
+import { commandBlock, suggestionText, usageText } from './help-layout.ts'
 import { UsageError } from './output.ts'
 
 /*
- * What the parser refused, in the words that other SMP servers use: the fault, candidates for a misspelling, an empty
- * line and the usage.
+ * What the parser refused: the fault and candidates for a misspelling in the words of upstream `smp-server`, and the
+ * usage of the command that it is about, with its subcommands.
  */
 
 /**
@@ -19,27 +19,45 @@ export function parseFailure(
   complete: Command,
 ): UsageError {
   const quoted = /'([^']*)'/.exec(error.message)?.[1] ?? ''
-  const command = program.commands.find((sub) => sub.name() === args[0]) ?? program
-  const own = usageText(command)
-  const general = usageText(complete)
+  const command = commandOf(complete, args)
+  const fail = (sentence: string): UsageError => usageError(sentence, command, candidates(error.message))
   switch (error.code) {
     case 'commander.unknownOption':
-      return usageError(`Invalid option \`${quoted}'`, general, candidates(error.message))
+      return fail(`Invalid option \`${quoted}'`)
     case 'commander.unknownCommand':
-      return usageError(`Invalid argument \`${quoted}'`, general, candidates(error.message))
+      return fail(`Invalid argument \`${quoted}'`)
     case 'commander.excessArguments':
-      return usageError(`Invalid argument \`${excessArgument(command, args)}'`, general)
+      return fail(`Invalid argument \`${excessArgument(commandOf(program, args), args)}'`)
+    case 'commander.missingArgument':
+      return fail(`The argument ${quoted} is missing.`)
     case 'commander.optionMissingArgument':
-      return usageError(`The option \`${spelling(quoted, args)}\` expects an argument.`, own)
+      return fail(`The option \`${spelling(quoted, args)}\` expects an argument.`)
     case 'commander.invalidArgument':
-      return usageError(optionSentence(error.message, quoted, args), own)
+      return fail(optionSentence(error.message, quoted, args))
     default:
-      return usageError(error.message.replace(/^error: /, ''), own)
+      return fail(error.message.replace(/^error: /, ''))
   }
 }
 
-function usageError(sentence: string, usage: string, suggestions: readonly string[] = []): UsageError {
-  return new UsageError(`${sentence}${suggestionText(suggestions)}\n\n${usage}`)
+/** For a word that is no command of this one. */
+export function unknownCommand(name: string, command: Command): UsageError {
+  return usageError(`Invalid argument \`${name}'`, command, [])
+}
+
+function usageError(sentence: string, command: Command, suggestions: readonly string[]): UsageError {
+  const commands = commandBlock(command)
+  return new UsageError([`${sentence}${suggestionText(suggestions)}`, usageText(command), ...commands].join('\n\n'))
+}
+
+/** The command that the words in front of the options name. */
+function commandOf(program: Command, args: readonly string[]): Command {
+  let command = program
+  for (const arg of args) {
+    const found = command.commands.find((sub) => sub.name() === arg)
+    if (!found) break
+    command = found
+  }
+  return command
 }
 
 /** Commander writes `(Did you mean --a?)` or `(Did you mean one of --a, --b?)`. */

@@ -3,12 +3,13 @@ import type { Context } from './context.ts'
 import { helpText } from './help-layout.ts'
 import { loadCommands } from './load-commands.ts'
 import { parseFailure } from './parse-failure.ts'
+import { completeVersion } from './version.ts'
 
 /** The command line: parses, runs the command that was asked for, and throws what went wrong. */
 export async function runProgram(context: Context): Promise<number> {
   const program = await createProgram(context)
   try {
-    await program.parseAsync(withBareForms(program, context.args), { from: 'user' })
+    await program.parseAsync([...context.args], { from: 'user' })
     return 0
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
@@ -36,6 +37,11 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   health: async () => (await import('./health.ts')).addHealth,
   update: async () => (await import('./update.ts')).addUpdate,
   tor: async () => (await import('./tor/tor.ts')).addTor,
+  help: async () => {
+    const { addHelp } = await import('./help.ts')
+    return (program, context) => addHelp(program, context, () => createProgram({ ...context, args: [] }))
+  },
+  version: async () => (await import('./version.ts')).addVersion,
 }
 
 /** The command that the arguments begin with, or all of them. */
@@ -51,26 +57,6 @@ export async function createProgram(context: Context): Promise<Command> {
   return program
 }
 
-/** The line that scripts read; below it, where the source code is, and the version that `update --rollback` brings back. */
-async function versionText({ version, sourceCode, args }: Context): Promise<string> {
-  if (!/^(-v|--version)$/.test(args[0] ?? '')) return version
-  const { programHome } = await import('../app/program-home.ts')
-  const previous = (await programHome())?.previous
-  return [
-    version,
-    ...(sourceCode === undefined ? [] : [`Source code: ${sourceCode}`]),
-    ...(previous === undefined ? [] : [`Previous version: v${previous} (smp-server update --rollback)`]),
-  ].join('\n')
-}
-
-/**
- * Options such as `--control-port` take a value only behind `=`; standing alone they mean their preset, whatever word
- * follows.
- */
-function withBareForms(program: Command, args: readonly string[]): string[] {
-  const command = program.commands.find((sub) => sub.name() === args[0])
-  return args.map((arg) => {
-    const option = command?.options.find(({ long, optional }) => optional && long === arg)
-    return option && typeof option.presetArg === 'string' ? `${arg}=${option.presetArg}` : arg
-  })
+async function versionText(context: Context): Promise<string> {
+  return /^(-v|--version)$/.test(context.args[0] ?? '') ? await completeVersion(context) : context.version
 }

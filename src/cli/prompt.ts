@@ -1,7 +1,7 @@
 import { createInterface, type Interface } from 'node:readline'
 import { AppError } from '../errors/app-error.ts'
 
-/** Asks on stdout and reads answers line by line from stdin, on a terminal as well as from a pipe. */
+/** Asks on stdout and reads answers line by line from stdin: a terminal or a pipe. */
 export class Prompt {
   readonly #reader: Interface
   readonly #lines: AsyncIterator<string>
@@ -21,7 +21,11 @@ export class Prompt {
     const line = await this.#lines.next()
     if (line.done) {
       process.stdout.write('\n')
-      throw new AppError('INPUT_ENDED', 'The input ended before this question was answered. Nothing was changed.')
+      throw new AppError(
+        'INPUT_ENDED',
+        'The input ended before this question was answered. Nothing was changed.',
+        'Pass -y to be asked nothing.',
+      )
     }
     return line.value
   }
@@ -40,7 +44,7 @@ export class Prompt {
   /** Lets the process end although stdin is open. */
   close(): void {
     this.#reader.close()
-    // A terminal, pipe or socket can be let go; a file, /dev/null among them, ends by itself and has no such method.
+    // A terminal, pipe or socket has `unref`; a file, such as /dev/null, ends by itself.
     if ('unref' in process.stdin) process.stdin.unref()
   }
 }

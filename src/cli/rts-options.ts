@@ -1,6 +1,6 @@
 /**
- * Takes out the run-time options of Haskell programs, which every published service unit passes: from `+RTS` up to
- * `-RTS` or the end, at any place, until `--RTS` or `--` ends that. They mean nothing here.
+ * Drops the options of the Haskell runtime, which every published service unit of upstream passes: from `+RTS` up to
+ * `-RTS` or the end, anywhere; `--RTS` or `--` ends that.
  */
 export function withoutRtsOptions(args: readonly string[]): string[] {
   const kept: string[] = []

@@ -31,21 +31,21 @@ interface StartOptions {
 export function addStart(program: Command, context: Context): void {
   const command = program
     .command('start')
-    .description(`Run the server (configuration: ${context.paths.ini})`)
+    .description(`Run the relay (configuration: ${context.paths.ini})`)
     .action((options: StartOptions) => start(options, context))
   addOptions(command, [
-    new Option('-m, --maintenance', 'Open the storage, expire old messages and stop again, without opening ports'),
-    new Option('--compact-log', 'Accepted for compatibility, the storage needs no compacting'),
+    new Option('-m, --maintenance', 'Open the store, expire old messages and exit; opens no ports'),
+    new Option('--compact-log', 'Accepted for compatibility: the store needs no compacting'),
     valueOption(
       '--log-level <LOG_LEVEL>',
-      `What to log: ${logLevels.join(', ')}`,
+      `Log level: ${logLevels.join(', ')}`,
       checked(choice(logLevels), 'Invalid log level'),
       { value: 'info', shown: 'info' },
     ),
-    new Option('--skip-warnings', 'Start in spite of damage that can be skipped'),
+    new Option('--skip-warnings', 'Start although some records cannot be imported, without them'),
     valueOption(
       '--confirm-migrations <CONFIRM_MIGRATIONS>',
-      'Agree to PostgreSQL migrations: up, down',
+      'Confirm PostgreSQL migrations: up, down',
       checked(choice(['up', 'down']), "invalid migration confirmation, pass 'up' or 'down'"),
     ),
   ])
@@ -90,7 +90,7 @@ async function run(options: RunOptions, written: Settings, maintenance: boolean)
     notice?.ready()
     const reason = await stopping.received
     notice?.stopping()
-    if (reason instanceof Error) log.error('the server failed and stops', { error: reason })
+    if (reason instanceof Error) log.error('The relay failed and stops', { error: reason })
     else log.note(`Received ${reason}, stopping server...`)
     await relay.stop()
     if (reason instanceof Error) throw reason

@@ -5,7 +5,7 @@ import { AppError } from '../errors/app-error.ts'
 import { Refusal } from '../errors/refusal.ts'
 import { DEFAULT_QUOTA, type StoreCounts } from '../store/store.ts'
 import type { Context } from './context.ts'
-import { print } from './output.ts'
+import { say, saySuccess } from './output.ts'
 
 export function addStore(program: Command, context: Context): void {
   const store = program.command('store').description('Check, repair or export the message store')
@@ -42,12 +42,12 @@ async function exportStore({ paths }: Context): Promise<void> {
   const report = await exportUpstream(store, paths.stateDir).finally(() => store.close())
   const renamed = `${paths.store}.${new Date().toISOString()}`
   await rename(paths.store, renamed)
-  print(
-    `Exported: ${report.queues} queues, ${report.messages} messages, ${report.notifications} notifications, to ${paths.storeLog} and the files beside it.`,
-    `The store is now ${renamed}; remove it when the other server works.`,
+  saySuccess(
+    `Exported ${countsText(report)} to ${paths.storeLog} and the files beside it.`,
+    `The store is now ${renamed}. Remove it once upstream smp-server works.`,
   )
   if (report.emptyMessages > 0) {
-    print(`Left out: ${report.emptyMessages} messages without a body, which upstream's server cannot read.`)
+    say(`${report.emptyMessages} messages without a body were left out: upstream cannot read them.`)
   }
 }
 
@@ -55,10 +55,10 @@ async function checkStore({ paths }: Context): Promise<void> {
   const { checkStoreAt } = await import('../store/check/store-check.ts')
   const { counts, faults } = await checkStoreAt(paths.store)
   if (faults.length === 0) {
-    print(`The message store ${paths.store} is sound: ${countsText(counts)}.`)
+    saySuccess(`The store ${paths.store} is sound: ${countsText(counts)}.`)
     return
   }
-  print(...listed(faults), `Readable: ${countsText(counts)}.`)
+  say(...listed(faults), `Readable: ${countsText(counts)}.`)
   throw new AppError(
     'STORE_DAMAGED',
     `The message store ${paths.store} is damaged.`,
@@ -70,21 +70,21 @@ const SHOWN = 20
 
 function listed(faults: readonly string[]): string[] {
   const more = faults.length - SHOWN
-  return [...faults.slice(0, SHOWN).map((fault) => ` - ${fault}`), ...(more > 0 ? [` - and ${more} more`] : [])]
+  return [...faults.slice(0, SHOWN).map((fault) => `- ${fault}`), ...(more > 0 ? [`- and ${more} more`] : [])]
 }
 
 async function repairStore({ paths }: Context): Promise<void> {
   const { checkStoreAt, repairStoreAt } = await import('../store/check/store-check.ts')
   const { faults } = await checkStoreAt(paths.store)
   if (faults.length === 0) {
-    print(`The message store ${paths.store} is sound; there is nothing to repair.`)
+    saySuccess(`The store ${paths.store} is sound; there is nothing to repair.`)
     return
   }
   const { saved, held, damaged } = await repairStoreAt(paths.store, new Date())
-  print(
+  say(
     ...listed(faults),
     `Saved: ${countsText(saved)}.`,
-    held === undefined ? 'How much was lost cannot be told.' : `Lost: ${countsText(difference(held, saved))}.`,
+    held === undefined ? 'It is unknown how much was lost.' : `Lost: ${countsText(difference(held, saved))}.`,
     'Queues and messages that were deleted may be among those that were saved.',
     `The damaged store is now ${damaged}; remove it when the relay works.`,
   )
@@ -96,8 +96,10 @@ function difference(held: StoreCounts, saved: StoreCounts): StoreCounts {
   return lost
 }
 
-function countsText({ queues, messages, notifications }: StoreCounts): string {
-  return `${queues} queues, ${messages} messages, ${notifications} notifications`
+type Counted = Pick<StoreCounts, 'queues' | 'messages' | 'notifications'>
+
+function countsText({ queues, messages, notifications }: Counted): string {
+  return `${queues} queues, ${messages} messages and ${notifications} notifications`
 }
 
 /** A running relay sees it within a minute or so, and its messages expire again. */
@@ -109,5 +111,5 @@ async function confirmTime({ paths }: Context): Promise<void> {
   requireStore(paths.store)
   const now = new Date()
   await writeLastSeen(paths.store, now.getTime() / 1000)
-  print(`Confirmed: it is ${now.toISOString()}. Messages that are older than the settings allow will expire.`)
+  saySuccess(`Confirmed: it is ${now.toISOString()}. Messages that are older than the settings allow will expire.`)
 }

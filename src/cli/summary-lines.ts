@@ -1,6 +1,6 @@
 import type { Paths } from '../config/paths.ts'
 
-/** The reminder after certificates were made. */
+/** The reminder after certificates were created. */
 export function caKeyReminder(paths: Paths): string[] {
   const rule = '----------'
   return [

@@ -5,8 +5,8 @@ import { hostsOf, withHosts } from './ini-hosts.ts'
 import { isOnion } from '../protocol/host.ts'
 
 /*
- * Changes of the INI file that can be taken back: to the byte as long as the file is what the change left, and key by
- * key when somebody has edited it since.
+ * Changes of the INI file that can be rolled back: byte by byte while the file is as the change left it, and key by key
+ * if it was edited since.
  */
 
 const iniEdit = v.object({
@@ -23,7 +23,7 @@ const iniEdit = v.object({
 
 export const iniChange = v.object({
   type: v.literal('ini'),
-  /** Hashes of the text, to know what the file is now. */
+  /** Hashes of the text, to recognise what the file is now. */
   before: v.string(),
   after: v.string(),
   edits: v.array(iniEdit),
@@ -47,7 +47,7 @@ export class IniEditor {
     return this.#text
   }
 
-  /** What happened to the text; `undefined` when nothing did. */
+  /** What was changed, if anything. */
   get change(): IniChange | undefined {
     if (this.#text === this.#original) return undefined
     return { type: 'ini', before: hash(this.#original), after: hash(this.#text), edits: this.#edits }
@@ -58,7 +58,7 @@ export class IniEditor {
     this.take(section, key, setIniValue(this.#text, section, key, value))
   }
 
-  /** Takes over a text in which this one key was set. */
+  /** Accepts a text in which this one key was set. */
   take(section: string, key: string, text: string): void {
     if (text === this.#text) return
     const before = iniValue(this.#text, section, key) ?? null
@@ -70,14 +70,14 @@ export class IniEditor {
 
 export interface UndoneIni {
   readonly text: string
-  /** Keys such as `[TOR] mode` that the operator has set to something else since, and that stay. */
+  /** Keys such as `[TOR] mode` that the operator changed since, and that stay. */
   readonly left: readonly string[]
 }
 
-/** Takes one change back. */
+/** Rolls one change back. */
 export function undoIniChange(text: string, change: IniChange): UndoneIni {
   const now = hash(text)
-  // It was written down, and never made.
+  // It was recorded, but never made.
   if (now === change.before) return { text, left: [] }
   const edits = change.edits.toReversed()
   if (now === change.after) return { text: edits.reduce(undoExactly, text), left: [] }
@@ -94,7 +94,7 @@ function undoExactly(text: string, { at, removed, inserted }: IniEdit): string {
   return text.slice(0, at) + removed + text.slice(at + inserted.length)
 }
 
-/** Takes out the onion names that the edit put in; other hosts stay as they are now. */
+/** Removes the onion addresses that the edit added; other hosts stay. */
 function undoHosts(text: string, { before, after }: IniEdit): string {
   const were = hostsOf(before ?? '')
   const added = hostsOf(after).filter((host) => isOnion(host) && !were.includes(host))
@@ -107,7 +107,7 @@ function undoValue(text: string, edit: IniEdit): string | undefined {
   if (now === undefined) return text
   if (now !== after) return undefined
   if (before !== null) return setIniValue(text, section, key, before)
-  // Everything that came with it, such as the section's header, if it is still there in one piece.
+  // With everything that the edit added, such as a section header, if that is still in one piece.
   const at = text.indexOf(inserted)
   if (at >= 0 && !text.includes(inserted, at + 1)) {
     const rest = text.slice(0, at) + text.slice(at + inserted.length)
@@ -116,7 +116,7 @@ function undoValue(text: string, edit: IniEdit): string | undefined {
   return withoutKey(text, section, key)
 }
 
-/** Whether all other keys have the values they had. */
+/** Whether all other keys keep their values. */
 function sameOthers(text: string, rest: string, section: string, key: string): boolean {
   const values = (ini: string): string =>
     parseIni(ini)
@@ -136,7 +136,7 @@ function withoutKey(text: string, section: string, key: string): string {
   return text.slice(0, start) + text.slice(entry.endAt + eol)
 }
 
-/** The shortest replacement that makes `after` of `before`. */
+/** The shortest replacement that turns `before` into `after`. */
 function difference(before: string, after: string): { at: number; removed: string; inserted: string } {
   const limit = Math.min(before.length, after.length)
   let at = 0

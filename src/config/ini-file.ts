@@ -4,7 +4,7 @@ import { AppError } from '../errors/app-error.ts'
 import { writeDurably } from '../system/durable-file.ts'
 import { errorCode } from '../system/error-code.ts'
 
-/** Text from which the same bytes can be made again, whatever the operator's editor wrote. */
+/** Text that can be turned back into the same bytes, whatever the operator's editor wrote. */
 export interface IniFile {
   readonly text: string
   readonly encoding: 'utf8' | 'latin1'
@@ -39,5 +39,5 @@ export async function replaceIni(path: string, before: IniFile, text: string): P
 /** @throws AppError `INI_CHANGED` */
 export async function requireUnchanged(path: string, before: IniFile): Promise<void> {
   if ((await readIni(path)).text === before.text) return
-  throw new AppError('INI_CHANGED', `${path} was changed meanwhile.`, 'Run the command again.')
+  throw new AppError('INI_CHANGED', `${path} was changed by another program in the meantime.`, 'Run the command again.')
 }

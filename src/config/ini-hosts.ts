@@ -11,13 +11,13 @@ export interface IniHosts {
   readonly onion: string | undefined
 }
 
-/** The names in `[TRANSPORT] host`. */
+/** The hosts in `[TRANSPORT] host`. */
 export function iniHosts(ini: string): IniHosts {
   const hosts = hostsOf(iniValue(ini, 'TRANSPORT', 'host') ?? '')
   return { hosts, onion: hosts.find(isOnion) }
 }
 
-/** The hosts in a value of `host`, without the placeholder; what is no host stays as it is written. */
+/** The hosts in a value of `host`, without the placeholder; an invalid one stays as it is written. */
 export function hostsOf(value: string): string[] {
   return value
     .split(',')
@@ -30,9 +30,9 @@ export function hostsOf(value: string): string[] {
 }
 
 /**
- * The INI with the onion name behind the hosts that are there; the same text when it is there already.
+ * The INI with the onion address added to its hosts; the same text if it is there already.
  *
- * @throws AppError `HOST_OTHER_ONION` when another onion name is there
+ * @throws AppError `HOST_OTHER_ONION` when another onion address is there
  */
 export function withOnionHost(ini: string, onion: string): string {
   const { hosts, onion: present } = iniHosts(ini)
@@ -41,7 +41,7 @@ export function withOnionHost(ini: string, onion: string): string {
   return setIniValue(ini, 'TRANSPORT', 'host', [...hosts, onion].join(','))
 }
 
-/** The INI with other names in `host`; the same text when they are no others. Without any the placeholder comes back. */
+/** The INI with changed hosts; the same text if nothing changes. Without any host it has the placeholder again. */
 export function withHosts(ini: string, change: (hosts: readonly string[]) => readonly string[]): string {
   const { hosts } = iniHosts(ini)
   const wanted = change(hosts)
@@ -50,19 +50,19 @@ export function withHosts(ini: string, change: (hosts: readonly string[]) => rea
 }
 
 /**
- * Makes sure that the name in the INI is the one that the kept key gives.
+ * Checks that the onion address in the INI belongs to the relay's key.
  *
  * @throws AppError `HOST_OTHER_ONION`
  */
-export function requireSameOnion(ini: string, kept: OnionHostname | undefined): void {
+export function requireSameOnion(ini: string, ofKey: OnionHostname | undefined): void {
   const { onion } = iniHosts(ini)
-  if (onion !== undefined && onion.toLowerCase() !== kept) throw otherOnion(onion)
+  if (onion !== undefined && onion.toLowerCase() !== ofKey) throw otherOnion(onion)
 }
 
 function otherOnion(present: string): AppError {
   return new AppError(
     'HOST_OTHER_ONION',
-    `[TRANSPORT] host names ${present}, whose key is not in onion.key.`,
-    'Bring that key back with `smp-server tor key restore` or `tor key import`, or take the name out of host.',
+    `[TRANSPORT] host contains ${present}, but its key is not in onion.key.`,
+    'Restore that key with `smp-server tor key restore FILE` or `tor key import FILE`, or remove the address from host.',
   )
 }

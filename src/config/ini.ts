@@ -1,16 +1,16 @@
 import { AppError } from '../errors/app-error.ts'
 
 /*
- * The INI file belongs to the operator: it is read by the rules that SimpleX relays have always used, and written by
- * changing one line and keeping every other byte.
+ * The INI file belongs to the operator: it is read by the rules of upstream, and written by changing one line and
+ * keeping every other byte.
  *
  *   file    = *entry *section
  *   section = blank "[" name "]" *entry
  *   entry   = blank key ("=" / ":") value EOL       blank = white space and comment lines ("#" or ";")
  *
  * A key may contain anything but "=", ":", "[" and "]", line breaks included, so a line without a separator is glued
- * to the next one. Where neither an entry nor a section begins, reading stops and the rest of the file is not seen;
- * `IniDocument.problems` says so. In a section the first of two equal keys counts, of two equal sections the last.
+ * to the next one. Where neither an entry nor a section begins, reading stops and the rest of the file is ignored;
+ * `IniDocument.problems` says so. The first of two equal keys in a section counts, and the last of two equal sections.
  */
 
 export interface IniEntry {
@@ -26,7 +26,7 @@ export interface IniEntry {
 export interface IniSection {
   readonly name: string
   readonly line: number
-  /** Offset just behind the closing bracket. */
+  /** Offset after the closing bracket. */
   readonly headerEnd: number
   /** Offset of the next section's bracket, or of the end of what was read. */
   readonly bodyEnd: number
@@ -36,18 +36,18 @@ export interface IniSection {
 export interface IniProblem {
   readonly line: number
   readonly type: 'glued' | 'unread' | 'repeated key' | 'repeated section'
-  /** One sentence without a final stop. */
+  /** A sentence without its full stop. */
   readonly message: string
 }
 
 export interface IniDocument {
   readonly text: string
-  /** All sections in file order; of two with one name only the last one counts. */
+  /** All sections in file order; of two with the same name only the last one counts. */
   readonly sections: readonly IniSection[]
   readonly problems: readonly IniProblem[]
 }
 
-/** Reads a whole file. Never fails: what cannot be understood is in `problems`. */
+/** Reads a whole file. Never fails: what it cannot read is in `problems`. */
 export function parseIni(text: string): IniDocument {
   const lineOf = lineCounter(text)
   const sections: IniSection[] = []
@@ -57,14 +57,18 @@ export function parseIni(text: string): IniDocument {
     const header = /^\[([^[\]]*)\]/.exec(text.slice(at, lineEnd(text, at)))
     if (!header) {
       const line = lineOf(at)
-      problems.push({ line, type: 'unread', message: `nothing from line ${line} on is read, because it is no setting` })
+      problems.push({
+        line,
+        type: 'unread',
+        message: `line ${line} is not a setting, so the rest of the file is ignored`,
+      })
       break
     }
     const name = (header[1] ?? '').trim()
     const headerEnd = at + header[0].length
     const body = skipEntries(text, skipBlank(text, headerEnd), lineOf, problems)
     if (sections.some((section) => section.name === name)) {
-      const message = `[${name}] appears again in line ${lineOf(at)} and replaces the earlier one completely`
+      const message = `[${name}] appears again in line ${lineOf(at)} and replaces the earlier section completely`
       problems.push({ line: lineOf(at), type: 'repeated section', message })
     }
     sections.push({ name, line: lineOf(at), headerEnd, bodyEnd: body.end, entries: body.entries })
@@ -96,7 +100,7 @@ export function iniValue(text: string, section: string, key: string): string | u
  */
 export function setIniValue(text: string, section: string, key: string, value: string): string {
   if (value !== value.trim() || /[\r\n]/.test(value)) {
-    throw new AppError('INI_WRITE', `The value of ${key} in [${section}] must be one line without blanks around it.`)
+    throw new AppError('INI_WRITE', `The value of [${section}] ${key} must be one line without blanks around it.`)
   }
   const changed = withValue(parseIni(text), section, key, value)
   const written = parseIni(changed)
@@ -104,8 +108,8 @@ export function setIniValue(text: string, section: string, key: string, value: s
     const why = written.problems.find(({ type }) => type === 'unread')
     throw new AppError(
       'INI_WRITE',
-      `${key} in [${section}] cannot be set: ${why?.message ?? 'the file would not be read back alike'}.`,
-      'Correct that line of the INI file, or comment it out with #, and try again.',
+      `[${section}] ${key} cannot be set: ${why?.message ?? 'the file would not read back the same'}.`,
+      'Fix that line of the INI file, or put # in front of it, and run the command again.',
     )
   }
   return changed
@@ -154,10 +158,14 @@ function skipEntries(
     const line = lineOf(separatorAt)
     const gluedTo = /[\r\n]/.test(key) ? lineOf(at) : undefined
     if (gluedTo !== undefined) {
-      const message = `line ${gluedTo} has neither = nor :, so line ${line} is read as part of it and does not count`
+      const message = `line ${gluedTo} has neither = nor :, so line ${line} is read as a part of it and ignored`
       problems.push({ line: gluedTo, type: 'glued', message })
     } else if (entries.some((entry) => entry.key === key)) {
-      problems.push({ line, type: 'repeated key', message: `${key} in line ${line} does not count, it is set above` })
+      problems.push({
+        line,
+        type: 'repeated key',
+        message: `${key} in line ${line} is ignored, because it is set above`,
+      })
     }
     entries.push({ key, value: text.slice(separatorAt + 1, endAt).trim(), line, separatorAt, endAt })
     at = skipBlank(text, endAt)

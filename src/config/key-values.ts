@@ -18,7 +18,7 @@ export const text = v.pipe(
   v.minLength(1, 'must not be empty (to leave it unset, put # in front of the line)'),
 )
 
-/** Text that may be empty, which means unset. */
+/** Text; empty means unset. */
 export const optionalText = v.pipe(
   v.string(),
   v.transform((value) => value || undefined),
@@ -123,7 +123,7 @@ export const hostList = v.pipe(
   }),
 )
 
-/** Suffixes separated by blanks; commas are taken as well, because `init --own-domains` takes them. */
+/** Suffixes separated by blanks, or by commas as in `init --own-domains`. */
 export const domainList = v.pipe(
   v.string(),
   v.transform((list) => list.split(/[\s,]+/).filter((domain) => domain !== '')),
@@ -134,7 +134,7 @@ export type SocksLogin =
   | { readonly type: 'none' }
   | { readonly type: 'password'; readonly user: string; readonly password: string }
 
-/** `isolate` logs in with a fresh random name per destination, so that Tor uses a circuit of its own for each. */
+/** `isolate` logs in with a random name per destination, so that Tor gives each its own circuit. */
 export interface SocksProxy {
   readonly host: string
   readonly port: number

@@ -1,13 +1,13 @@
 import { pino } from 'pino'
 
-/** In ascending order; `note` is what an operator should see even when `info` is too much. */
+/** In ascending order; `note` is for what an operator should see even if `info` is too much. */
 export const logLevels = ['trace', 'debug', 'info', 'note', 'warn', 'error'] as const
 export type LogLevel = (typeof logLevels)[number]
 
 export type LogFields = Readonly<Record<string, unknown>>
 export type LogMethod = (message: string, fields?: LogFields) => void
 
-/** What every layer logs through. Nothing that identifies a client, a queue or a password may be handed to it. */
+/** Every layer logs through this. Never pass it anything that identifies a client or a queue, or a password. */
 export type Logger = Readonly<Record<LogLevel, LogMethod>>
 
 /** `plain` is for files and pipes, `colour` for terminals; journald stamps the time itself and reads `<priority>`. */
@@ -34,13 +34,14 @@ const colours: Record<LogLevel, string> = {
   error: '1;31',
 }
 
-/** The style that suits this process: journald when systemd gave us its socket, colours on a terminal. */
+/** journald when systemd gave us its socket, colours on a terminal (NO_COLOR, FORCE_COLOR). */
 export function detectLogStyle(env: NodeJS.ProcessEnv, isTerminal: boolean): LogStyle {
-  if (isTerminal) return env.NO_COLOR ? 'plain' : 'colour'
+  const forced = env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '0' && env.FORCE_COLOR !== 'false'
+  if (isTerminal || forced) return env.NO_COLOR && !forced ? 'plain' : 'colour'
   return env.JOURNAL_STREAM ? 'journal' : 'plain'
 }
 
-/** A logger that writes one readable line per event, to stderr unless told otherwise. */
+/** A logger that writes one readable line per event, by default to stderr. */
 export function createLogger(options: LoggerOptions): Logger {
   const style = options.style ?? detectLogStyle(process.env, process.stderr.isTTY)
   const destination = options.destination ?? pino.destination({ dest: 2, sync: true })
@@ -75,7 +76,7 @@ export function createLogger(options: LoggerOptions): Logger {
   }
 }
 
-/** A logger that says nothing, for tests and for tools that print by themselves. */
+/** A logger that writes nothing, for tests and for commands that print themselves. */
 export const silentLogger: Logger = {
   trace: ignore,
   debug: ignore,
@@ -86,7 +87,7 @@ export const silentLogger: Logger = {
 }
 
 function ignore(): void {
-  // on purpose
+  // Logs nothing.
 }
 
 function describeError(error: unknown): unknown {
@@ -108,9 +109,9 @@ function fieldText(value: unknown): string {
   return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text)
 }
 
-/** One event stays one line, whatever a peer or a system call put into the text. */
+/** Keeps one event on one line, whatever a peer or a system call put into the text. */
 function singleLine(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is being taken out
+  // eslint-disable-next-line no-control-regex -- it removes control characters
   return text.replace(/[\x00-\x1f\x7f]+/g, ' ')
 }
 

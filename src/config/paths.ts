@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path'
 
-/** Where everything lives. The names are those that SimpleX relays and their operators' scripts use. */
+/** Where everything is. The names are those of upstream, which scripts of operators use. */
 export interface Paths {
   readonly configDir: string
   readonly stateDir: string
@@ -17,14 +17,14 @@ export interface Paths {
   readonly opensslServerConf: string
   readonly webCertificate: string
   readonly webKey: string
-  /** The secret key of the onion service; its name follows from it. */
+  /** The secret key of the onion service, which determines its address. */
   readonly onionKey: string
 
-  /** The embedded storage of this relay. */
+  /** The embedded store. */
   readonly store: string
-  /** The way to the running relay from its own machine. */
+  /** Unix socket on which the running relay answers. */
   readonly controlSocket: string
-  /** Files of a relay that keeps everything in memory: its log of queues, and what it saves when it stops. */
+  /** Files of upstream with memory storage: its log of queues, and what it saves when it stops. */
   readonly storeLog: string
   readonly messagesLog: string
   readonly notificationsLog: string
@@ -36,22 +36,19 @@ export interface Paths {
   /** Written when a backup is completed; its time is that of the backup. */
   readonly backupMark: string
   readonly site: string
-  /** torrc and data of the relay's own tor process. */
+  /** torrc and data of the relay's own Tor. */
   readonly tor: string
-  /** What the running relay knows of its onion service, for `tor status`. */
+  /** State of the onion service, written by the running relay for `tor status`. */
   readonly torStatus: string
-  /** Data of the tor client that proves from time to time that the onion service can be reached. */
+  /** Data of the Tor client for reachability checks. */
   readonly torClient: string
-  /** Data of the tor by which the relay reaches others. */
+  /** Data of the Tor with which the relay reaches others. */
   readonly torSocks: string
-  /** With which ports the onion service was given to a tor last. */
+  /** The ports with which the onion service was published last. */
   readonly onionPorts: string
 }
 
-/**
- * The paths of this process: SMP_SERVER_CFG_PATH and SMP_SERVER_LOG_PATH, or the usual directories where these are
- * unset or empty.
- */
+/** The paths of this process: from SMP_SERVER_CFG_PATH and SMP_SERVER_LOG_PATH, or the default ones if unset or empty. */
 export function resolvePaths(env: Readonly<Record<string, string | undefined>>): Paths {
   const directory = (path: string | undefined, usual: string): string => (path ? resolve(path) : usual)
   const configDir = directory(env.SMP_SERVER_CFG_PATH, '/etc/opt/simplex')

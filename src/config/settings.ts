@@ -7,11 +7,11 @@ import { type IniKey, iniKeys, isSectionName, type KeyName, type KeyValue, keyRo
 export interface Contact {
   readonly simplex?: string | undefined
   readonly email?: string | undefined
-  /** A PGP key, known only together with its fingerprint. */
+  /** A PGP key; it counts only together with its fingerprint. */
   readonly pgp?: { readonly key: string; readonly fingerprint: string } | undefined
 }
 
-/** What the operator says about the relay; shown on its page, never sent over SMP. */
+/** What the operator says about the relay; shown on the web site, never sent over SMP. */
 export interface Information {
   readonly sourceCode: string
   readonly usageConditions?: string | undefined
@@ -25,12 +25,12 @@ export interface Information {
   readonly hostingType?: 'virtual' | 'dedicated' | 'colocation' | 'owned' | undefined
 }
 
-/** The INI file as the relay understands it. Times are in seconds unless their name says otherwise. */
+/** The content of the INI file. Times are in seconds unless their name says otherwise. */
 export interface Settings {
   /** `undefined` without `source_code`. */
   readonly information: Information | undefined
   readonly store: {
-    /** Queues and messages are on disk; otherwise everything ends with the process. */
+    /** Queues and messages are on disk; otherwise they are lost when the process ends. */
     readonly persistent: boolean
     readonly queues: 'memory' | 'database'
     readonly messages: 'memory' | 'journal' | 'database'
@@ -90,16 +90,16 @@ export interface Settings {
         readonly concurrency: number
       }
     | undefined
-  /** `undefined` while inactive clients may stay. */
+  /** `undefined`: inactive connections may stay. */
   readonly inactiveClients: { readonly ttl: number; readonly checkInterval: number } | undefined
   readonly web: {
     readonly staticPath: string | undefined
     readonly httpPort: number | undefined
-    /** All three or none. The files need not exist: then the site is not served. */
+    /** All three or none. The files need not exist; without them the site is not served. */
     readonly https: { readonly port: number; readonly certificate: string; readonly key: string } | undefined
   }
   readonly tor: {
-    /** `undefined`: its own, once there is an onion key. */
+    /** `undefined`: own, if there is an onion key. */
     readonly mode: 'own' | 'system' | 'torrc' | undefined
     readonly instance: string
     readonly control: string | undefined
@@ -117,7 +117,7 @@ export interface Settings {
 
 export interface SettingsResult {
   readonly settings: Settings
-  /** Sentences about what is ignored: repeated keys, keys in the wrong section, unknown ones. */
+  /** Sentences about what is ignored: repeated keys, keys in the wrong section, unknown keys. */
   readonly warnings: readonly string[]
 }
 
@@ -282,7 +282,7 @@ function web(reader: ValueReader): Settings['web'] {
   }
 }
 
-/** Reads values by the table of keys and gathers what is wrong with them. */
+/** Reads values by the table of keys and collects what is wrong with them. */
 class ValueReader {
   readonly errors: string[] = []
   readonly warnings: string[] = []
@@ -294,7 +294,7 @@ class ValueReader {
     this.#file = file
   }
 
-  /** The value; after a bad one what a missing key stands for, and a sentence in `errors`. */
+  /** The value. A bad one adds a sentence to `errors` and counts as missing. */
   read<S extends SectionName, K extends KeyName<S>>(section: S, key: K): KeyValue<S, K> {
     const definition: IniKey<KeyValue<S, K>> = definitionOf(section, key)
     const entry = iniEntry(this.#document, section, key)
@@ -305,11 +305,11 @@ class ValueReader {
       if (definition.lenient) this.warnings.push(`${sentence} It is ignored.`)
       else this.errors.push(sentence)
     }
-    const missing = definition.missing === undefined ? undefined : v.parse(definition.schema, definition.missing)
-    return valueOf(definition, missing)
+    const usual = definition.default === undefined ? undefined : v.parse(definition.schema, definition.default)
+    return valueOf(definition, usual)
   }
 
-  /** Like `read`, for keys without which the relay cannot do what it was told. */
+  /** Like `read`, for keys that must be there. */
   required<S extends SectionName, K extends KeyName<S>>(section: S, key: K): KeyValue<S, K> {
     if (!iniEntry(this.#document, section, key)) {
       const why = this.#document.problems.find(({ type }) => type === 'glued' || type === 'unread')
@@ -333,12 +333,12 @@ class ValueReader {
 }
 
 function definitionOf<S extends SectionName, K extends KeyName<S>>(section: S, key: K): IniKey<KeyValue<S, K>> {
-  // The table's own types say that this holds; a generic index loses it.
+  // True by the types of the table; a generic index loses it.
   return iniKeys[section][key] as unknown as IniKey<KeyValue<S, K>>
 }
 
 function valueOf<T>(_definition: IniKey<T>, output: unknown): T {
-  // The schema of the definition made it, and T is that schema's output.
+  // `output` comes from the schema of the definition, and T is the output of that schema.
   return output as T
 }
 
@@ -352,7 +352,7 @@ function documentWarnings(document: IniDocument, file: string): string[] {
         const homes = rows.filter((row) => row.name === key).map((row) => `[${row.section}]`)
         const unknown = isSectionName(name) ? `[${name}] has no key ${key}` : `there is no section [${name}]`
         const where = homes.length > 0 ? `${key} belongs to ${homes.join(' or ')}` : unknown
-        return `${file}: ${key} in line ${line} under [${name}] is ignored: ${where}.`
+        return `${file}:${line}: ${key} in [${name}] is ignored: ${where}.`
       }),
   )
   return [...structure, ...strangers]

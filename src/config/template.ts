@@ -2,7 +2,7 @@ import { type IniKey, iniKeys, type KeyName, type SectionName, sectionNames } fr
 import type { Paths } from './paths.ts'
 import { HOST_PLACEHOLDER } from './key-values.ts'
 
-/** What `init` was told; everything else is written as the table of keys says. */
+/** The options of `init`; everything else is written as the table of keys says. */
 export interface TemplateOptions {
   readonly paths: Paths
   readonly storeLog: boolean
@@ -27,7 +27,7 @@ export interface TemplateOptions {
   readonly web: boolean
 }
 
-/** A value writes an active line, `{ sample }` a commented one; keys that are not here follow the table. */
+/** A value becomes an active line, `{ sample }` a commented one; other keys follow the table. */
 type Line = string | { readonly sample: string } | undefined
 type Lines = { readonly [S in SectionName]?: Readonly<Partial<Record<KeyName<S>, Line>>> }
 
@@ -60,9 +60,9 @@ function chosenLines(options: TemplateOptions): Lines {
     STORE_LOG: {
       enable: onOff(options.storeLog),
       restore_messages: onOff(options.storeLog),
-      db_connection: changed(database?.connection, iniKeys.STORE_LOG.db_connection.missing),
-      db_schema: changed(database?.schema, iniKeys.STORE_LOG.db_schema.missing),
-      db_pool_size: changed(database && String(database.poolSize), iniKeys.STORE_LOG.db_pool_size.missing),
+      db_connection: changed(database?.connection, iniKeys.STORE_LOG.db_connection.default),
+      db_schema: changed(database?.schema, iniKeys.STORE_LOG.db_schema.default),
+      db_pool_size: changed(database && String(database.poolSize), iniKeys.STORE_LOG.db_pool_size.default),
       log_stats: onOff(options.dailyStats),
     },
     AUTH: {

@@ -1,4 +1,4 @@
-/** A refusal whose lines are printed as they are, because scripts and people know them by their wording. */
+/** A refusal whose lines are printed as they are, because scripts look for their wording. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
   readonly lines: readonly string[]

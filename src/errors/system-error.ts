@@ -1,6 +1,6 @@
 import { AppError } from './app-error.ts'
 
-/** What the system refused, put as a sentence with its remedy; `undefined` for anything else. */
+/** An error of the system as a sentence with its remedy; `undefined` for other errors. */
 export function systemError(error: unknown): AppError | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('path' in error) || typeof error.path !== 'string') {
     return undefined
@@ -13,12 +13,16 @@ export function systemError(error: unknown): AppError | undefined {
       return new AppError(
         'FILE_PERMISSION',
         `${path}: ${user} may not open or change it.`,
-        'Run smp-server as the user that owns its directories, or give them to that user with chown -R.',
+        'Run smp-server as the user that owns the relay, or give the directories to that user with `chown -R`.',
       )
     case 'EROFS':
       return new AppError('FILE_READ_ONLY', `${path} is on a file system that is mounted read-only.`)
     case 'ENOSPC':
-      return new AppError('DISK_FULL', `${path}: no space left on the disk.`, 'Free some space and try again.')
+      return new AppError(
+        'DISK_FULL',
+        `${path}: no space left on the disk.`,
+        'Free some space and run the command again.',
+      )
     case 'ENOENT':
       return new AppError('FILE_MISSING', `${path} does not exist.`)
     case 'ENOTDIR':

@@ -12,16 +12,16 @@ export type CommandRunner = (program: string, args: readonly string[]) => Promis
 
 const maxOutput = 256 * 1024
 
-/** Ends what takes longer. */
+/** Ends the program after two minutes. */
 export const runCommand: CommandRunner = (program, args) => run(program, args, 120_000)
 
-/** For what must not be ended half-way, such as the installation of a package. */
+/** Without a limit, for what must not be ended half-way, such as installing a package. */
 export const runLongCommand: CommandRunner = (program, args) => run(program, args, 0)
 
 function run(program: string, args: readonly string[], timeout: number): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    // Not spawn's own: that one goes on, and keeps this process alive, when the program cannot be started.
+    // Not the timeout of spawn: that keeps this process alive when the program cannot be started.
     const timer = timeout === 0 ? undefined : setTimeout(() => child.kill(), timeout)
     const output = { stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr'] as const) {

@@ -22,7 +22,7 @@ export function unifiedDiff(path: string, before: string | undefined, after: str
   return [...head, ...hunks(edits)].map((line) => `${line}\n`).join('')
 }
 
-/** Lines as they are shown: other line ends than a line feed, and a missing one, must be seen. */
+/** Lines as they are shown, with every line end other than a line feed visible. */
 function splitLines(text: string): string[] {
   if (text === '') return []
   const lines = text.split('\n').map((line) => line.replace(/\r$/, '^M'))
@@ -53,7 +53,7 @@ function isChange({ kind }: Edit): boolean {
   return kind !== ' '
 }
 
-/** Lines of a hunk on one side: those that are not only on the other. */
+/** The number of lines on one side of a hunk. */
 function count(hunk: readonly Edit[], other: '-' | '+'): number {
   return hunk.filter(({ kind }) => kind !== other).length
 }
@@ -62,7 +62,7 @@ function range(line: number, length: number): string {
   return length === 0 ? `${line - 1},0` : length === 1 ? String(line) : `${line},${length}`
 }
 
-/** The longest common subsequence decides what stays; equal lines at both ends are passed over first. */
+/** By the longest common subsequence, after skipping equal lines at both ends. */
 function lineEdits(before: readonly string[], after: readonly string[]): Edit[] {
   let start = 0
   while (start < Math.min(before.length, after.length) && before[start] === after[start]) start += 1

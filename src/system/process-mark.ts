@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { errorCode } from './error-code.ts'
 
-/** A process, told apart from a later one that was given the same number. */
+/** A process, distinguished from a later one with the same number. */
 export interface ProcessMark {
   readonly pid: number
-  /** When the kernel started it, in its ticks; `undefined` where there is no /proc. */
+  /** Start time in ticks of the kernel; `undefined` without /proc. */
   readonly processStart?: string
 }
 
@@ -13,7 +13,7 @@ export function thisProcess(): ProcessMark {
   return { pid: process.pid, ...(processStart !== undefined && { processStart }) }
 }
 
-/** Whether it runs still. */
+/** Whether it still runs. */
 export function isRunning({ pid, processStart }: ProcessMark): boolean {
   if (processStart !== undefined) return processStartOf(pid) === processStart
   try {
@@ -23,7 +23,7 @@ export function isRunning({ pid, processStart }: ProcessMark): boolean {
   }
 }
 
-/** proc(5), field 22 of stat: the program's name in front of it may hold anything, but no later `)`. */
+/** proc(5), field 22 of stat. The program name before it may contain anything, but the last `)` ends it. */
 function processStartOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

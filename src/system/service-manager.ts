@@ -2,19 +2,19 @@ import { existsSync } from 'node:fs'
 import { AppError } from '../errors/app-error.ts'
 import type { CommandRunner } from './command.ts'
 
-/** Everything that this program asks of the system's service manager; units are named without `.service`. */
+/** The service manager of the system; units are named without `.service`. */
 export interface ServiceManager {
   readonly type: 'systemd' | 'none'
   isActive(unit: string): Promise<boolean>
-  /** Starts it now and at every boot. */
+  /** Starts the unit now and at every boot. */
   enable(unit: string): Promise<void>
-  /** Stops and starts it; changes that a running tor cannot take need this. */
+  /** Stops and starts the unit, for changes that a running Tor cannot apply. */
   restart(unit: string): Promise<void>
-  /** Stops it now, and starts it no more at boot. */
+  /** Stops the unit now, and no longer starts it at boot. */
   disable?(unit: string): Promise<void>
 }
 
-/** systemd, if it is what this machine was booted with. */
+/** systemd, if this machine was booted with it. */
 export function detectServiceManager(run: CommandRunner): ServiceManager {
   return existsSync('/run/systemd/system') ? systemd(run) : noServiceManager
 }
@@ -25,12 +25,8 @@ export function systemd(run: CommandRunner): ServiceManager {
     if (status === 0) return
     const command = `systemctl ${args.join(' ')}`
     const why = stderr.trim().split('\n')[0] ?? ''
-    const remedy = `See: journalctl -u ${args.at(-1) ?? ''} -n 20`
-    throw new AppError(
-      'SYSTEMCTL',
-      `\`${command}\` failed: ${why.replace(/[. ]+$/, '') || 'it gave no reason'}.`,
-      remedy,
-    )
+    const remedy = `Run: \`journalctl -u ${args.at(-1) ?? ''} -n 20\``
+    throw new AppError('SYSTEMCTL', `\`${command}\` failed: ${why.replace(/[. ]+$/, '') || 'no reason given'}.`, remedy)
   }
   return {
     type: 'systemd',
@@ -41,13 +37,13 @@ export function systemd(run: CommandRunner): ServiceManager {
   }
 }
 
-/** In a container, say: there is nothing that would start a tor instance or keep it running. */
+/** As in a container: nothing could start a Tor instance or keep it running. */
 export const noServiceManager: ServiceManager = {
   type: 'none',
   isActive: () => Promise.resolve(false),
   enable: (unit) => Promise.reject(withoutManager(unit)),
   restart: (unit) => Promise.reject(withoutManager(unit)),
-  // It has started none.
+  // There is nothing to stop.
   disable: () => Promise.resolve(),
 }
 
@@ -55,6 +51,6 @@ function withoutManager(unit: string): AppError {
   return new AppError(
     'NO_SERVICE_MANAGER',
     `${unit} cannot be started: this machine was not booted with systemd.`,
-    'Use the form in which the relay runs its own tor: `smp-server tor setup --own`.',
+    'Let the relay run its own Tor: `smp-server tor setup --own`.',
   )
 }

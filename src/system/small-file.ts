@@ -4,29 +4,28 @@ import { AppError } from '../errors/app-error.ts'
 import type { ErrorCode } from '../errors/codes.ts'
 import { errorCode } from './error-code.ts'
 
-/** Larger than every file with one key, encrypted or not. */
-const limit = 16 * 1024
+/** Bytes; no file with one key is larger, encrypted or not. */
+const LIMIT = 16 * 1024
 
 /**
- * Reads a file that the operator named, and that must be a small regular one.
+ * Reads a small regular file that the operator named.
  *
- * @param hint how to name the right file; the remedy of every fault but permissions
- * @throws AppError `FILE_TOO_LONG`, and as of `withRegularFile`
+ * @param hint how to pass the right file; the remedy of every fault but permissions
+ * @throws AppError `FILE_TOO_LONG`, and whatever `withRegularFile` throws
  */
 export async function readSmallFile(path: string, hint: string): Promise<Buffer> {
   return await withRegularFile(path, hint, async (file, size) => {
-    if (size > limit) {
-      throw new AppError('FILE_TOO_LONG', `${path} has ${size} bytes, which is too much for one key.`, hint)
+    if (size > LIMIT) {
+      throw new AppError('FILE_TOO_LONG', `${path} has ${size} bytes, which is too large for a key.`, hint)
     }
     return await file.readFile()
   })
 }
 
 /**
- * Opens a file that the operator named for reading, as long as `use` takes: no directory, no device, no pipe that
- * nobody writes to.
+ * Opens a file that the operator named for reading, until `use` has finished: no directory, device or pipe.
  *
- * @param hint how to name the right file; the remedy of every fault but permissions
+ * @param hint how to pass the right file; the remedy of every fault but permissions
  * @throws AppError `FILE_MISSING`, `FILE_UNREADABLE`, `FILE_KIND`, `FILE_EMPTY`; and what `use` throws
  */
 export async function withRegularFile<T>(
@@ -43,7 +42,7 @@ export async function withRegularFile<T>(
         throw fault('FILE_MISSING', 'does not exist')
       case 'EACCES':
       case 'EPERM':
-        throw fault('FILE_UNREADABLE', 'may not be read by this user', 'Run the command as the user that owns it.')
+        throw fault('FILE_UNREADABLE', 'cannot be read by this user', 'Run the command as the user that owns it.')
       default:
         throw fault('FILE_UNREADABLE', `cannot be read (${errorCode(error) ?? String(error)})`)
     }

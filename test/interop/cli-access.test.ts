@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, rmdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { buildProgram, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
 
@@ -25,8 +25,8 @@ beforeEach(() => {
 })
 afterEach(() => relay.remove())
 
-describe.skipIf(process.getuid?.() !== 0)('a user of its own (needs root)', () => {
-  test('initialises and starts a relay, and everything in it is the own', () => {
+describe.skipIf(process.getuid?.() !== 0)('the user of a relay (needs root)', () => {
+  it('initialises and starts a relay, and owns everything in it', () => {
     expect(relay.run(['init', '-y'], '', nobody)).toMatchObject({ status: 0, stderr: '' })
     expect(relay.run(['start', '-m'], '', nobody).status).toBe(0)
     const everything = spawnSync('find', [relay.config, relay.state, '!', '-uid', String(nobody)], { encoding: 'utf8' })
@@ -34,12 +34,12 @@ describe.skipIf(process.getuid?.() !== 0)('a user of its own (needs root)', () =
     expect(statSync(relay.ini).mode & 0o777).toBe(0o600)
   })
 
-  test('can start what root initialised in its directories', () => {
+  it('can start a relay that root initialised in its directories', () => {
     relay.run(['init', '-y'])
     expect(relay.run(['start', '-m'], '', nobody).status).toBe(0)
   })
 
-  test('has its own tor set up by nobody else: root is refused before anything is planned or installed', async () => {
+  it('has its own tor set up by nobody else: root is refused before anything is planned or installed', async () => {
     const programs = join(relay.root, 'programs')
     mkdirSync(programs)
     // No tor, and an installer that leaves a trace.
@@ -66,53 +66,53 @@ describe.skipIf(process.getuid?.() !== 0)('a user of its own (needs root)', () =
     }
   })
 
-  test('cannot initialise a relay in directories of root, and leaves no half of one', () => {
+  it('cannot initialise a relay in a directory of root, and nothing is written', () => {
     chownSync(relay.state, 0, 0)
     const { status, stdout } = relay.run(['init', '-y'], '', nobody)
     expect([status, stdout]).toEqual([
       1,
       `Error: User nobody may not write to ${relay.state}, which belongs to root.\n` +
-        `Give the files back to nobody, as root: chown -R nobody ${relay.config} ${relay.state}\n`,
+        `Run as root: \`chown -R nobody ${relay.config} ${relay.state}\`\nMore: \`smp-server help FILE_OWNER\`\n`,
     ])
     expect(readdirSync(relay.config)).toEqual([])
   })
 
-  test('is told how to get directories that it cannot make', () => {
+  it('learns the command that creates a directory which it may not create itself', () => {
     rmdirSync(relay.state)
     const { status, stdout } = relay.run(['init', '-y'], '', nobody)
     expect([status, stdout]).toEqual([
       1,
-      `Error: There is no ${relay.state}, and user nobody may not make it.\n` +
-        `Make it as root: install -d -o nobody -m 700 ${relay.state}\n`,
+      `Error: ${relay.state} does not exist, and user nobody may not create it.\n` +
+        `Run as root: \`install -d -o nobody -m 700 ${relay.state}\`\nMore: \`smp-server help DIRECTORY_MISSING\`\n`,
     ])
     expect(readdirSync(relay.config)).toEqual([])
     spawnSync('install', ['-d', '-o', 'nobody', '-m', '700', relay.state])
     expect(relay.run(['init', '-y'], '', nobody).status).toBe(0)
   })
 
-  test('is told what root made, and the command that gives it back', () => {
+  it('learns which files root left behind, and the command that gives them back', () => {
     relay.run(['init', '-y'], '', nobody)
     expect(relay.run(['start', '-m']).stderr).toMatch(
-      /WARN .*runs as root, and .*\/var belongs to user 65534, .*sudo -u '#65534' smp-server start/,
+      /WARN .*runs as root, but .*\/var belongs to user 65534, .*`sudo -u '#65534' smp-server start`/,
     )
     const { status, stdout, stderr } = relay.run(['start', '-m'], '', nobody)
     const store = join(relay.state, 'smp-server-store')
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
     expect(stdout).toBe(
-      `Error: User nobody may not read ${join(relay.state, 'smp-server-store.log')}, which belongs to root, nor ${store}.\n` +
-        `Give the files back to nobody, as root: chown -R nobody ${relay.config} ${relay.state}\n`,
+      `Error: User nobody may not write to ${store}, which belongs to root.\n` +
+        `Run as root: \`chown -R nobody ${relay.config} ${relay.state}\`\nMore: \`smp-server help FILE_OWNER\`\n`,
     )
     spawnSync('chown', ['-R', 'nobody', relay.config, relay.state])
     expect(relay.run(['start', '-m'], '', nobody).status).toBe(0)
   })
 
-  test('is root itself where the directories are its own, without a warning', () => {
+  it('can be root, without a warning, if the directories belong to root', () => {
     for (const directory of [relay.config, relay.state]) chownSync(directory, 0, 0)
     relay.run(['init', '-y'])
     expect(relay.run(['start', '-m']).stderr).not.toContain('root')
   })
 
-  test('may not read the relay of another one', () => {
+  it('may not read the relay of another user', () => {
     for (const directory of [relay.config, relay.state]) chownSync(directory, 0, 0)
     chmodSync(relay.config, 0o700)
     relay.run(['init', '-y'])
@@ -120,7 +120,8 @@ describe.skipIf(process.getuid?.() !== 0)('a user of its own (needs root)', () =
     expect(status).toBe(1)
     expect(stdout).toBe(
       `Error: User nobody may not read ${relay.config}, which belongs to root.\n` +
-        `Run smp-server as the user that the relay belongs to, or give it to nobody, as root: chown -R nobody ${relay.config} ${relay.state}\n`,
+        `Run smp-server as the user that owns the relay, or give it to nobody as root: \`chown -R nobody ${relay.config} ${relay.state}\`\n` +
+        'More: `smp-server help FILE_OWNER`\n',
     )
   })
 })

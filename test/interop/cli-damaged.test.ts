@@ -56,7 +56,7 @@ describe('a damaged message store', () => {
 
   it('is repaired on request, and then served', () => {
     expect(start().status).toBe(0)
-    expect(relay.run(['store', 'check']).stdout).toMatch(/is sound: 7 queues, \d+ messages, 1 notifications\.\n$/)
+    expect(relay.run(['store', 'check']).stdout).toMatch(/is sound: 7 queues, \d+ messages and 1 notifications\.\n$/)
     const bytes = readFileSync(data)
     const leaf = [...Array(bytes.length / 4096).keys()].findLast(
       (page) => page > 1 && bytes.readUInt32LE(page * 4096) === page && bytes[page * 4096 + 18] === 2,
@@ -65,7 +65,7 @@ describe('a damaged message store', () => {
     writeFileSync(data, bytes)
     const checked = relay.run(['store', 'check'])
     if (checked.status === 0) return
-    expect(checked.stdout).toMatch(/ - page \d+ of data\.mdb holds zeros only\n[^]*is damaged\.\n[^]*--repair/)
+    expect(checked.stdout).toMatch(/- page \d+ of data\.mdb holds zeros only\n[^]*is damaged\.\n[^]*--repair/)
     const repaired = relay.run(['store', 'check', '--repair'])
     expect([repaired.status, repaired.stdout]).toEqual([0, expect.stringMatching(/Saved: \d queues, /)])
     expect(readdirSync(relay.state).some((name) => name.startsWith('smp-server-store.damaged.'))).toBe(true)

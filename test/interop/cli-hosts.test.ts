@@ -23,7 +23,7 @@ describe('init refuses a host that apps cannot use, and makes nothing:', () => {
     ['-y -n smp.example.org;other.example', 'contains ";"; separate hosts with commas'],
     ['-y -n smp.example.org:7000', 'contains a port; write smp.example.org here, and 7000 in port'],
     ['-y -n smp.example.org,', 'one of the hosts is empty'],
-    ['-y -n <hostnames>', '"<hostnames>" stands for hosts that are not known yet'],
+    ['-y -n <hostnames>', '"<hostnames>" is a placeholder that nothing was put in place of'],
     ['-y --ip 192.168.1.5/24', 'option --ip: "192.168.1.5/24" has a network mask; write the address only'],
     ['-y --ip 999.1.1.1', 'option --ip: "999.1.1.1" is not an IPv4 address'],
     ['-y --ip 0.0.0.0', 'option --ip: "0.0.0.0" stands for all addresses of this machine'],

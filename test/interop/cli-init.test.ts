@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
 import { readSettings } from '../../src/config/settings.ts'
 import { buildProgram, Installation } from './cli-process.ts'
@@ -25,7 +25,7 @@ function openssl(...args: string[]): string {
 }
 
 describe('init -y', () => {
-  test('does what the hosting guide says of its example', () => {
+  it('does what the hosting guide says about its example', () => {
     const { status, stdout, stderr } = relay.run(['init', '-y', '-l', '--ip', '192.168.1.5', '--password', 'test'])
     const fingerprint = readFileSync(join(relay.config, 'fingerprint'), 'utf8').trim()
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -52,7 +52,7 @@ describe('init -y', () => {
     ])
   })
 
-  test('prints the lines that another SMP server prints', () => {
+  it('prints the lines that upstream prints', () => {
     const recorded = readFileSync(new URL('../samples/printed/default-init.stdout', import.meta.url), 'utf8')
     const neutral = (text: string, config: string): string =>
       text
@@ -62,7 +62,7 @@ describe('init -y', () => {
     expect(neutral(relay.run(['init', '-y']).stdout, relay.config)).toBe(neutral(recorded, '/etc/opt/simplex'))
   })
 
-  test('leaves the files with their modes; what holds secrets is for the owner only', () => {
+  it('leaves the files with their modes; what holds secrets is for the owner only', () => {
     relay.run(['init', '-y'])
     expect(listing(relay.root)).toEqual(['700 etc', '700 var'])
     expect(listing(relay.config)).toEqual([
@@ -79,7 +79,7 @@ describe('init -y', () => {
     ])
   })
 
-  test('takes the command of the Docker image, and its sed patterns find their lines', () => {
+  it('takes the command of the Docker image, and its sed patterns find their lines', () => {
     const docker =
       'init --yes --store-log --daily-stats --source-code --fqdn smp.example.com --own-domains=example.com --no-password'
     expect(relay.run(docker.split(' ')).status).toBe(0)
@@ -91,7 +91,7 @@ describe('init -y', () => {
     expect(value('AUTH', 'create_password')).toBeUndefined()
   })
 
-  test.each([
+  it.each([
     {
       form: 'without the pages',
       edits: ['s/^[^#]*https = /#&/', 's/^[^#]*cert = /#&/', 's/^[^#]*key = /#&/', 's/^port = .*/port = 5223/'],
@@ -115,14 +115,14 @@ describe('init -y', () => {
     expect([settings.transport.ports, settings.web.https, warnings]).toEqual([ports, https, []])
   })
 
-  test('names no source code that is not its own: a bare --source-code leaves it to the operator', () => {
+  it('writes no source_code for a bare --source-code while the source code of this program is unknown', () => {
     const { status, stdout } = relay.run(['init', '-y', '--source-code', '--operator', 'X'])
     expect(status).toBe(0)
     expect(stdout).toContain('\nWarning: server source code is not specified.\n')
     expect([value('INFORMATION', 'source_code'), value('INFORMATION', 'operator')]).toEqual([undefined, 'X'])
   })
 
-  test('makes a password of 32 random bytes when none is given', () => {
+  it('creates a password of 32 random bytes when none is given', () => {
     relay.run(['init', '-y'])
     expect(value('AUTH', 'create_password')).toMatch(/^[A-Za-z0-9_-]{43}=$/)
   })
@@ -131,7 +131,7 @@ describe('init -y', () => {
     let file: string
     beforeEach(() => (file = join(relay.root, 'password')))
 
-    test('takes its first line, which no list of processes shows', () => {
+    it('takes its first line, which no list of processes shows', () => {
       writeFileSync(file, 'in.a-file\r\na second line\n', { mode: 0o600 })
       const { status, stdout, stderr } = relay.run(['init', '-y', '-n', 'a.example', '--password-file', file])
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -139,7 +139,7 @@ describe('init -y', () => {
       expect(value('AUTH', 'create_password')).toBe('in.a-file')
     })
 
-    test('does not ask for it then', () => {
+    it('does not ask for it then', () => {
       writeFileSync(file, 'in.a-file', { mode: 0o600 })
       const { status, stdout } = relay.run(['init', '--password-file', file], '\n\n\n\n\n\n')
       expect(status).toBe(0)
@@ -147,16 +147,16 @@ describe('init -y', () => {
       expect(value('AUTH', 'create_password')).toBe('in.a-file')
     })
 
-    test('warns when every user can read it, and goes on', () => {
+    it('warns when every user can read it, and goes on', () => {
       writeFileSync(file, 'in.a-file\n', { mode: 0o644 })
       const { status, stderr } = relay.run(['init', '-y', '--password-file', file])
       expect([status, stderr]).toEqual([
         0,
-        `Warning: every user of this machine can read the password in ${file}. Keep it to yourself: chmod 600 ${file}\n`,
+        `Warning: Every user of this machine can read the password in ${file}. Run: \`chmod 600 ${file}\`\n`,
       ])
     })
 
-    test.each([
+    it.each([
       ['\nsecond', 'The first line of FILE is empty.'],
       ['a@b\n', 'The password in FILE must not contain @, : or /.'],
       ['a b\n', 'The password in FILE must not contain blanks.'],
@@ -172,7 +172,7 @@ describe('init -y', () => {
     })
   })
 
-  test('makes two passwords for the control port', () => {
+  it('creates two passwords for the control port', () => {
     relay.run(['init', '-y', '--control-port=7000'])
     const passwords = [value('AUTH', 'control_port_admin_password'), value('AUTH', 'control_port_user_password')]
     expect(value('TRANSPORT', 'control_port')).toBe('7000')
@@ -180,20 +180,20 @@ describe('init -y', () => {
     for (const password of passwords) expect(password).toMatch(/^[\w-]{24}$/)
   })
 
-  test('can be bundled, and writes no host for an address of this machine only', () => {
+  it('can be bundled, and writes no host for an address of this machine only', () => {
     expect(relay.run(['init', '-ysl', '--disable-web']).stdout).toContain('@<hostnames>\n')
     expect(value('TRANSPORT', 'host')).toBe('<hostnames>')
     expect(value('WEB', 'https')).toBeUndefined()
   })
 
-  test.each(['ED25519', 'ED448'])('makes %s certificates that openssl accepts', (alg) => {
+  it.each(['ED25519', 'ED448'])('makes %s certificates that openssl accepts', (alg) => {
     relay.run(['init', '-y', '-a', alg, '-n', 'smp.example.com'])
     expect(openssl('verify', '-CAfile', 'ca.crt', 'server.crt')).toBe('server.crt: OK\n')
     expect(openssl('x509', '-in', 'server.crt', '-noout', '-subject')).toContain('CN = smp.example.com')
     expect(openssl('x509', '-in', 'ca.crt', '-noout', '-text')).toContain(`Public Key Algorithm: ${alg}`)
   })
 
-  test('keeps files that it did not make', () => {
+  it('keeps files that it did not create', () => {
     mkdirSync(relay.config)
     chmodSync(relay.config, 0o750)
     writeFileSync(join(relay.config, 'web.crt'), 'mine')
@@ -202,7 +202,7 @@ describe('init -y', () => {
     expect(statSync(relay.config).mode & 0o777).toBe(0o750)
   })
 
-  test('refuses a relay that is there, and changes nothing', () => {
+  it('refuses where a relay exists, and changes nothing', () => {
     relay.run(['init', '-y'])
     const before = readFileSync(relay.ini, 'utf8')
     expect(relay.run(['init', '-y'])).toEqual({
@@ -213,7 +213,7 @@ describe('init -y', () => {
     expect(readFileSync(relay.ini, 'utf8')).toBe(before)
   })
 
-  test('refuses when an identity is there without its INI file', () => {
+  it('refuses where an identity exists without its INI file', () => {
     mkdirSync(relay.config)
     writeFileSync(join(relay.config, 'ca.key'), 'an identity')
     const { status, stdout } = relay.run(['init', '-y'])
@@ -222,7 +222,7 @@ describe('init -y', () => {
     expect(readdirSync(relay.config)).toEqual(['ca.key'])
   })
 
-  test.each([
+  it.each([
     [['--operator', 'X'], 'Error: passing any server information requires passing --source-code\n'],
     [['--operator-country', 'GB'], 'Error: passing --operator-country requires passing --operator\n'],
     [['--hosting-country', 'GB'], 'Error: passing --hosting-country requires passing --hosting\n'],
@@ -231,7 +231,7 @@ describe('init -y', () => {
     expect(existsSync(relay.config)).toBe(false)
   })
 
-  test('says what is wrong with a name that does not fit into a certificate', () => {
+  it('says what is wrong with a name that does not fit into a certificate', () => {
     const { status, stdout } = relay.run(['init', '-y', '-n', `${'x'.repeat(40)}.${'x'.repeat(40)}`])
     expect(status).toBe(1)
     expect(stdout).toMatch(/^Error: "x+\.x+" cannot be the name in a certificate/)
@@ -239,7 +239,7 @@ describe('init -y', () => {
 })
 
 describe('init with questions', () => {
-  test('asks what other SMP servers ask, and takes the defaults', () => {
+  it('asks what upstream asks, and uses the defaults', () => {
     const { status, stdout } = relay.run(['init'], '\n\n\nn\n\n\n\n')
     expect(status).toBe(0)
     const dialogue = stdout.slice(0, stdout.indexOf('Server initialized'))
@@ -262,7 +262,7 @@ describe('init with questions', () => {
     expect(value('INFORMATION', 'source_code')).toBeUndefined()
   })
 
-  test('asks again until it understands', () => {
+  it('asks again until it understands', () => {
     const answers = [
       '',
       'maybe',
@@ -295,14 +295,14 @@ describe('init with questions', () => {
     expect(openssl('x509', '-in', 'server.crt', '-noout', '-subject')).toContain('CN = smp.example.com')
   })
 
-  test('takes its answers from a file too', () => {
+  it('reads its answers from a file too', () => {
     const answers = join(relay.root, 'answers')
     writeFileSync(answers, '\n\n\ngood\nsmp.example.com\n\n\n')
     expect(relay.runWithFile(['init'], answers)).toMatchObject({ status: 0, stderr: '' })
     expect([value('AUTH', 'create_password'), value('TRANSPORT', 'host')]).toEqual(['good', 'smp.example.com'])
   })
 
-  test('ends without a trace when the input ends, from a pipe and from /dev/null', () => {
+  it('ends without a trace when the input ends, from a pipe and from /dev/null', () => {
     const args = ['init', '-l', '--disable-web', '--ip', '1.2.3.4']
     for (const { status, stdout, stderr } of [relay.run(args), relay.runWithFile(args, '/dev/null')]) {
       expect([status, stderr]).toEqual([1, ''])
@@ -313,7 +313,7 @@ describe('init with questions', () => {
 })
 
 describe('cert', () => {
-  test('makes a new certificate under the same identity', () => {
+  it('creates a new certificate under the same identity', () => {
     relay.run(['init', '-y', '-n', 'smp.example.com'])
     const facts = (): string[] =>
       ['-fingerprint', '-subject', '-serial'].map((what) => openssl('x509', '-in', 'server.crt', '-noout', what))
@@ -332,7 +332,7 @@ describe('cert', () => {
     )
   })
 
-  test('takes another name and kind of key', () => {
+  it('changes the name and the key type', () => {
     relay.run(['init', '-y'])
     relay.run(['cert', '-a', 'ED448', '--cn', 'new.example.com'])
     const text = openssl('x509', '-in', 'server.crt', '-noout', '-text')
@@ -341,19 +341,19 @@ describe('cert', () => {
     expect(text).toContain('Signature Algorithm: ED25519')
   })
 
-  test('changes nothing when the key of the certificate authority is elsewhere', () => {
+  it('changes nothing without the key of the certificate authority', () => {
     relay.run(['init', '-y'])
     spawnSync('mv', [join(relay.config, 'ca.key'), relay.root])
     const before = readFileSync(join(relay.config, 'server.key'), 'utf8')
     const { status, stdout } = relay.run(['cert'])
     expect(status).toBe(1)
-    expect(stdout).toMatch(/^Error: .*ca\.key is not here/)
+    expect(stdout).toMatch(/^Error: .*ca\.key is missing/)
     expect(readFileSync(join(relay.config, 'server.key'), 'utf8')).toBe(before)
   })
 })
 
 describe('delete', () => {
-  test('needs a capital Y', () => {
+  it('needs a capital Y', () => {
     relay.run(['init', '-y'])
     for (const answer of ['n', 'y', '']) {
       const { status, stdout } = relay.run(['delete'], `${answer}\n`)
@@ -362,7 +362,7 @@ describe('delete', () => {
     expect(existsSync(relay.ini)).toBe(true)
   })
 
-  test('removes configuration and state', () => {
+  it('removes configuration and state', () => {
     relay.run(['init', '-y'])
     const { status, stdout } = relay.run(['delete'], 'Y\n')
     expect([status, stdout.split('\n').slice(0, 3)]).toEqual([
@@ -378,7 +378,7 @@ describe('delete', () => {
 })
 
 describe('address', () => {
-  test('is the one of the banner, and its parts as JSON', () => {
+  it('is the one of the banner, and its parts as JSON', () => {
     relay.run(['init', '-y', '-n', 'a.example', '--password', 'x'])
     const fingerprint = readFileSync(join(relay.config, 'fingerprint'), 'utf8').trim()
     const address = `smp://${fingerprint}:x@a.example`
@@ -395,7 +395,7 @@ describe('address', () => {
     expect(qr[1]).toMatch(/^█{30,}$/)
   })
 
-  test('needs a relay', () => {
+  it('fails without a relay', () => {
     expect(relay.run(['address'])).toMatchObject({
       status: 1,
       stdout: expect.stringContaining('not initialized') as unknown,
@@ -404,30 +404,26 @@ describe('address', () => {
 })
 
 describe('the command line', () => {
-  test('shows its help on stderr when there is no command, and fails', () => {
+  it('shows its help on stderr when there is no command, and fails', () => {
     const { status, stdout, stderr } = relay.run([])
     expect([status, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^ {2}init /m)
     expect(relay.run(['-h'])).toEqual({ status: 0, stdout: stderr, stderr: '' })
   })
 
-  test('shows its version in the known form', () => {
+  it('shows its version in the known form', () => {
     const { stdout } = relay.run(['-v'])
     expect(stdout).toMatch(/^SMP server v\d+\.\d+\.\d+ \/ [0-9a-f]{0,7}\n$/)
     expect(relay.run(['--version', '+RTS', '-N', '-RTS']).stdout).toBe(stdout)
   })
 
-  test.each([
+  it.each([
     [['--foo'], "Invalid option `--foo'", 'Usage: smp-server [-v|--version] COMMAND'],
-    [['init', '--foo'], "Invalid option `--foo'", 'Usage: smp-server [-v|--version] COMMAND'],
+    [['init', '--foo'], "Invalid option `--foo'", 'Usage: smp-server init '],
     [['foo'], "Invalid argument `foo'", 'Usage: smp-server [-v|--version] COMMAND'],
-    [['init', '-y', 'foo'], "Invalid argument `foo'", 'Usage: smp-server [-v|--version] COMMAND'],
-    [['init', '--yes', '--yes'], "Invalid option `--yes'", 'Usage: smp-server [-v|--version] COMMAND'],
-    [
-      ['init', '--no-password', '--password', 'x'],
-      "Invalid option `--password'",
-      'Usage: smp-server [-v|--version] COMMAND',
-    ],
+    [['init', '-y', 'foo'], "Invalid argument `foo'", 'Usage: smp-server init '],
+    [['init', '--yes', '--yes'], "Invalid option `--yes'", 'Usage: smp-server init '],
+    [['init', '--no-password', '--password', 'x'], "Invalid option `--password'", 'Usage: smp-server init '],
     [
       ['init', '--password', 'x', '--password-file', 'x'],
       "option '--password-file <FILE>' cannot be used with option '--password <PASSWORD>'",
@@ -438,7 +434,9 @@ describe('the command line', () => {
       "option '--password-file <FILE>' cannot be used with option '--no-password'",
       'Usage: smp-server init ',
     ],
-    [['init', '--control-port', '1234'], "Invalid argument `1234'", 'Usage: smp-server [-v|--version] COMMAND'],
+    [['init', '--disable-web', '1234'], "Invalid argument `1234'", 'Usage: smp-server init '],
+    [['backup'], 'The argument FILE is missing.', 'Usage: smp-server backup FILE '],
+    [['tor', 'key', 'backwards'], "Invalid argument `backwards'", 'Usage: smp-server tor key COMMAND'],
     [['init', '--password'], 'The option `--password` expects an argument.', 'Usage: smp-server init '],
     [['init', '-a', 'RSA'], "option -a: cannot parse value `RSA'", 'Usage: smp-server init '],
     [
@@ -453,18 +451,18 @@ describe('the command line', () => {
     expect(stderr.startsWith(`${sentence}\n\n${usage}`)).toBe(true)
   })
 
-  test('names what was meant', () => {
+  it('suggests the option that was meant', () => {
     expect(relay.run(['init', '--yess']).stderr).toContain(
       "Invalid option `--yess'\n\nDid you mean this?\n    --yes\n\nUsage: ",
     )
   })
 
-  test('does not guess at abbreviations', () => {
+  it('does not guess at abbreviations', () => {
     expect(relay.run(['start', '--maint']).stderr).toMatch(/^Invalid option `--maint'/)
   })
 
-  test.each([
-    [['journal', 'import'], 'Error: this server has no journal storage.'],
+  it.each([
+    [['journal', 'import'], 'Error: this relay has no journal storage.'],
     [
       ['database', 'export', '--table', 'queues'],
       'Error: server binary is compiled without support for PostgreSQL database.',

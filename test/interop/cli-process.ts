@@ -83,8 +83,10 @@ export class Installation {
     this.#nodeOptions = nodeOptions
   }
 
+  /** Wide enough that no sentence is wrapped. */
   get environment(): NodeJS.ProcessEnv {
-    return { PATH: this.#path, TZ: 'UTC', SMP_SERVER_CFG_PATH: this.config, SMP_SERVER_LOG_PATH: this.state }
+    const directories = { SMP_SERVER_CFG_PATH: this.config, SMP_SERVER_LOG_PATH: this.state }
+    return { PATH: this.#path, TZ: 'UTC', COLUMNS: '10000', ...directories }
   }
 
   /**

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { setIniValue } from '../../src/config/ini.ts'
 import { parseServerAddress } from '../../src/protocol/server-address.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
@@ -49,7 +49,7 @@ function negotiated(): Promise<string | false | null> {
 }
 
 describe('start', () => {
-  test('runs a fresh relay, tells its address, and ends with 0 at SIGINT although another signal comes', async () => {
+  it('runs a fresh relay, tells its address, and ends with 0 at SIGINT although another signal comes', async () => {
     initialize()
     const running = relay.start(['start', '+RTS', '-N', '-RTS'])
     await running.shows(/Listening on port/)
@@ -69,7 +69,7 @@ describe('start', () => {
       `Store log: ${join(relay.state, 'smp-server-store')}`,
     ])
     expect(lines).toContain(`Serving SMP protocol on port ${port} (TLS)...`)
-    expect(stdout).toContain(`Browsers are not served until ${join(relay.config, 'web.crt')}`)
+    expect(stdout).toContain(`Not serving the web site over HTTPS: waiting for ${join(relay.config, 'web.crt')}`)
     expect(stderr).not.toMatch(/WARN.*web certificate/)
     expect(lines.at(-2)).toBe('creating new queues requires password')
     expect(stderr).toMatch(
@@ -77,7 +77,7 @@ describe('start', () => {
     )
   })
 
-  test('ends with 0 at SIGTERM too', async () => {
+  it('ends with 0 at SIGTERM too', async () => {
     initialize()
     const running = relay.start(['start'])
     await running.shows(/Listening on port/)
@@ -85,7 +85,7 @@ describe('start', () => {
     expect((await running.ended()).status).toBe(0)
   })
 
-  test('opens no port for maintenance', () => {
+  it('opens no port for maintenance', () => {
     initialize()
     const { status, stdout } = relay.run(['start', '-m'])
     expect(status).toBe(0)
@@ -93,7 +93,7 @@ describe('start', () => {
     expect(stdout).not.toContain('Serving SMP')
   })
 
-  test.each([
+  it.each([
     ['5223,443', ''],
     ['443,5223', ''],
     ['7000,443', ':7000'],
@@ -112,7 +112,7 @@ describe('start', () => {
     },
   )
 
-  test('says of an INI file of the first days what it always said', () => {
+  it('prints the lines of the first versions for an INI file of those versions', () => {
     initialize()
     const text = (...auth: string[]): string =>
       [
@@ -151,7 +151,7 @@ describe('start', () => {
     }
   })
 
-  test('names the process that has its port', async () => {
+  it('names the process that listens on its port', async () => {
     initialize()
     const other = createServer()
     await new Promise<void>((done) => other.listen(port, done))
@@ -167,18 +167,18 @@ describe('start', () => {
     )
   })
 
-  test('says where the names belong that are still missing', () => {
+  it('says where to set the host that is still missing', () => {
     initialize()
     expect(relay.run(['start', '-m']).stderr).not.toContain('host')
     setIni('TRANSPORT', 'host', '<hostnames>')
-    const hint = new RegExp(`The address has no host yet: write .* into host under \\[TRANSPORT\\] of ${relay.ini}`)
+    const hint = new RegExp(`The address has no host yet\\. Set .* in \\[TRANSPORT\\] of ${relay.ini}`)
     expect(relay.run(['start', '-m']).stderr).toMatch(hint)
     const { stdout, stderr } = relay.run(['address'])
     expect(stdout).toMatch(/^smp:\/\/\S+:x@<hostnames>:\d+\n$/)
     expect(stderr).toMatch(hint)
   })
 
-  test('warns about keys that are ignored, and starts', async () => {
+  it('warns about keys that are ignored, and starts', async () => {
     initialize()
     setIni('TRANSPORT', 'socks_proxy', '127.0.0.1:9050')
     const running = relay.start(['start'])
@@ -188,7 +188,7 @@ describe('start', () => {
 })
 
 describe('start refuses', () => {
-  test('without a relay', () => {
+  it('without a relay', () => {
     expect(relay.run(['start'])).toEqual({
       status: 1,
       stdout: `Error: server is not initialized (${relay.ini} does not exist).\nRun \`smp-server init\`.\n`,
@@ -196,7 +196,7 @@ describe('start refuses', () => {
     })
   })
 
-  test('a bad value, naming its line', () => {
+  it('a bad value, naming its line', () => {
     initialize()
     setIni('AUTH', 'new_queues', 'yes')
     const { status, stdout } = relay.run(['start'])
@@ -204,7 +204,7 @@ describe('start refuses', () => {
     expect(stdout).toMatch(/^Error: .*smp-server\.ini:\d+: \[AUTH\] new_queues = yes: must be on or off\.\n/)
   })
 
-  test('a fingerprint that is not the one of the certificate authority', () => {
+  it('a fingerprint that is not that of the certificate authority', () => {
     initialize()
     const file = join(relay.config, 'fingerprint')
     writeFileSync(
@@ -216,14 +216,14 @@ describe('start refuses', () => {
     expect(stdout).toMatch(/^Stored fingerprint is invalid\.\n.*bring both back from a backup/)
   })
 
-  test('missing certificates, naming them', () => {
+  it('missing certificates, naming them', () => {
     initialize()
     const key = join(relay.config, 'server.key')
     rmSync(key)
     expect(relay.run(['start']).stdout).toBe(`----------\nError: no SMP credentials: ${key}\n----------\n`)
   })
 
-  test('PostgreSQL', () => {
+  it('PostgreSQL', () => {
     initialize()
     setIni('STORE_LOG', 'store_queues', 'database')
     setIni('STORE_LOG', 'store_messages', 'database')
@@ -231,7 +231,7 @@ describe('start refuses', () => {
     expect([status, stdout.includes('compiled without support for PostgreSQL')]).toEqual([1, true])
   })
 
-  test('a journal beside a file of messages: one of the two is old', () => {
+  it('a journal beside a file of messages, because one of the two is outdated', () => {
     initialize()
     mkdirSync(join(relay.state, 'messages'))
     writeFileSync(join(relay.state, 'smp-server-messages.log'), '')

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { setIniValue } from '../../src/config/ini.ts'
 import { buildProgram, Installation } from './cli-process.ts'
 
@@ -30,7 +30,7 @@ const lines = (path: string): string[] => readFileSync(path, 'utf8').trim().spli
 describe('a state directory of this relay', () => {
   const seedUnit = (log: string): string => `[ -e "${log}" ] && cp "${log}" "${log}.bak"`
 
-  test('has a file for the ExecStopPost of the hosting guide, which holds nothing and is never imported', () => {
+  it('has a store log for the ExecStopPost of the hosting guide, which is empty and never imported', () => {
     for (const name of queueFiles) rmSync(join(relay.state, name))
     relay.run(['start', '--maintenance'])
     const log = join(relay.state, 'smp-server-store.log')
@@ -48,8 +48,8 @@ describe('a state directory of this relay', () => {
   })
 })
 
-describe('a state directory of another SMP server', () => {
-  test('is imported from a server that was killed while it ran: its queues, but no messages that it had read', () => {
+describe('a state directory of upstream', () => {
+  it('is imported from a server that was killed: its queues, but not the messages that it had loaded', () => {
     const log = join(relay.state, 'smp-server-store.log')
     renameSync(log, `${log}.2026-11-22T22:27:32.622879601Z`)
     cpSync(join(sample, 'compacted/smp-server-store.log'), log)
@@ -58,7 +58,7 @@ describe('a state directory of another SMP server', () => {
     expect([status, stderr]).toEqual([0, expect.stringContaining('messages stored: 0, expired: 0, queues: 7')])
   })
 
-  test('is imported at start, and its files are renamed', () => {
+  it('is imported at start, and its files are kept under other names', () => {
     const { status, stderr } = relay.run(['start', '--maintenance'])
     expect(status).toBe(0)
     expect(stderr).toMatch(/messages stored: \d+, expired: \d+, queues: 7\n/)
@@ -69,11 +69,11 @@ describe('a state directory of another SMP server', () => {
     expect(names.some((name) => /^smp-server-store\.log\.\d{4}-.*Z$/.test(name))).toBe(true)
   })
 
-  test('comes back with every message when it is exported, and is imported again after that', () => {
+  it('is exported with every message, and imported again after that', () => {
     relay.run(['start', '--maintenance'])
     const { status, stdout } = relay.run(['store', 'export'])
     expect(status).toBe(0)
-    expect(stdout).toMatch(/^Exported: 7 queues, \d+ messages, \d+ notifications/)
+    expect(stdout).toMatch(/^Exported 7 queues, \d+ messages and \d+ notifications/)
     const messages = lines(join(relay.state, 'smp-server-messages.log'))
     expect(messages.toSorted()).toEqual(lines(join(sample, 'smp-server-messages.log')).toSorted())
     const queues = lines(join(relay.state, 'smp-server-store.log'))
@@ -87,7 +87,7 @@ describe('a state directory of another SMP server', () => {
     expect(again.stderr).toMatch(new RegExp(`messages stored: ${messages.length}, expired: 0, queues: 7\\n`))
   })
 
-  test('with a journal is imported with every undelivered message, and goes back as files', () => {
+  it('with a journal is imported with every undelivered message, and exported as files', () => {
     for (const name of queueFiles) rmSync(join(relay.state, name))
     cpSync(join(sample, 'journal'), relay.state, { recursive: true })
     const ini = setIniValue(readFileSync(relay.ini, 'utf8'), 'STORE_LOG', 'store_messages', 'journal')
@@ -107,7 +107,7 @@ describe('a state directory of another SMP server', () => {
     expect(lines(join(relay.state, 'smp-server-messages.log')).toSorted()).toEqual(written.toSorted())
   })
 
-  test('is not written over: an export beside such files is refused, and the store stays', () => {
+  it('is never overwritten: an export beside such files is refused, and the store stays', () => {
     relay.run(['start', '--maintenance'])
     cpSync(join(sample, 'smp-server-store.log'), join(relay.state, 'smp-server-store.log'))
     const { status, stdout } = relay.run(['store', 'export'])

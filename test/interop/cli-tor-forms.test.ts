@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { whoListens } from '../../src/tor/process/socks-probe.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
@@ -31,7 +31,7 @@ const value = (section: string, key: string): string | undefined => relay.value(
 const set = (section: string, key: string, text: string): void => relay.set(section, key, text)
 
 describe('a dry run', () => {
-  test.each([
+  it.each([
     ['--own'],
     ['--own', '--with-socks', '--pow', '--max-streams', '64'],
     ['--system'],
@@ -49,7 +49,7 @@ describe('a dry run', () => {
     expect([existsSync('/etc/tor/torrc.d'), existsSync('/etc/apt/sources.list.d/tor.list')]).toEqual([false, false])
   })
 
-  test('shows the lines that the setup then writes', () => {
+  it('shows the lines that the setup then writes', () => {
     const added = relay
       .run(['tor', 'setup', '--own', '--dry-run', '--max-streams', '7', '--torrc-extra', extra])
       .stdout.split('\n')
@@ -81,7 +81,7 @@ describe('a second run', () => {
     expect(stdout).toContain('Everything is set up already.')
   }
 
-  test('keeps what the first was told, a key from elsewhere too', async () => {
+  it('keeps what the first was told, a key from elsewhere too', async () => {
     const other = new Installation()
     try {
       await other.initialize('-n', 'b.example', '--no-password')
@@ -97,12 +97,12 @@ describe('a second run', () => {
     }
   })
 
-  test('asks for no agreement again that was given', () => {
+  it('asks for no agreement again that was given', () => {
     staysAsItIs('--onion-only', '--yes-i-know', '--pow')
     expect([value('TOR', 'single_hop'), value('TOR', 'pow')]).toEqual(['off', 'on'])
   })
 
-  test('has the defence of the introduction points in the torrc still', () => {
+  it('has the defence of the introduction points in the torrc still', () => {
     const plan = (...options: string[]): string =>
       relay.run(['tor', 'setup', '--dry-run', '--torrc-managed', ...options]).stdout
     expect(plan('--intro-defence')).toMatch(/^\+intro_defence = on$/m)
@@ -116,7 +116,7 @@ describe('a second run', () => {
 })
 
 describe('who listens where the onion name will lead', () => {
-  test('nobody: the setup goes on, and says so', () => {
+  it('nobody: the setup goes on, and says so', () => {
     set('TRANSPORT', 'port', '1')
     const { status, stdout } = setup()
     expect([status, stdout]).toEqual([
@@ -125,7 +125,7 @@ describe('who listens where the onion name will lead', () => {
     ])
   })
 
-  test('another program: the setup stops, names it, and changes nothing', async () => {
+  it('another program: the setup stops, names it, and changes nothing', async () => {
     const page = createServer((_, response) => response.end('a page'))
     await new Promise<void>((done) => page.listen(0, '127.0.0.1', done))
     const { port } = page.address() as AddressInfo
@@ -145,7 +145,7 @@ describe('who listens where the onion name will lead', () => {
   })
 })
 
-test('a relay without its identity is not set up', () => {
+it('a relay without its identity is not set up', () => {
   writeFileSync(join(relay.config, 'fingerprint'), 'another\n')
   const before = tree(relay.root)
   const { status, stdout } = setup()
@@ -154,7 +154,7 @@ test('a relay without its identity is not set up', () => {
 })
 
 describe('an anonymous service', () => {
-  test('is refused beside a clearnet host, and nothing is changed', () => {
+  it('is refused beside a clearnet host, and nothing is changed', () => {
     const before = tree(relay.root)
     const { status, stdout } = setup('--onion-only')
     expect(status).toBe(1)
@@ -162,7 +162,7 @@ describe('an anonymous service', () => {
     expect(tree(relay.root)).toEqual(before)
   })
 
-  test('has no single-hop line, goes out through its own tor, and stays as it is the second time', () => {
+  it('has no single-hop line, goes out through its own tor, and stays as it is the second time', () => {
     set('TRANSPORT', 'host', '<hostnames>')
     const { status, stdout } = setup('--onion-only')
     expect([status, stdout]).toEqual([0, expect.stringContaining('an ordinary one, which does not show')])
@@ -184,7 +184,7 @@ describe('an anonymous service', () => {
     expect(tree(relay.config)).toEqual(before)
   })
 
-  test('has a key that is refused in single-hop mode', () => {
+  it('has a key that is refused in single-hop mode', () => {
     set('TRANSPORT', 'host', '<hostnames>')
     setup('--onion-only')
     set('TOR', 'single_hop', 'on')
@@ -197,7 +197,7 @@ describe('an anonymous service', () => {
 })
 
 describe('options that do not fit', () => {
-  test.each([
+  it.each([
     [['--also-web'], 'There are no pages that the onion name could lead to.'],
     [['--intro-defence'], 'tor limits requests at the introduction points for services of a torrc only.'],
     [['--adopt', '/nowhere'], 'No torrc of this machine has an onion service in /nowhere.'],
@@ -220,7 +220,7 @@ describe('options that do not fit', () => {
 })
 
 describe('a relay that runs already', () => {
-  test('takes the service over by itself, and its tor for outgoing connections too', async () => {
+  it('takes the service over by itself, and its tor for outgoing connections too', async () => {
     const socksPort = await freePort()
     const running = relay.start(['start', '--log-level', 'debug'])
     await running.shows(/Listening on port/)

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import { buildProgram, Installation } from './cli-process.ts'
 
 /*
@@ -19,7 +19,7 @@ beforeEach(async () => {
 })
 afterEach(() => relay.remove())
 
-test('tor setup adds an onion name to the address, and a second run changes nothing', () => {
+it('tor setup adds an onion name to the address, and a second run changes nothing', () => {
   const { status, stdout } = relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   expect(status).toBe(0)
   const [, onion] = relay.value('TRANSPORT', 'host')?.split(',') ?? []
@@ -35,7 +35,7 @@ test('tor setup adds an onion name to the address, and a second run changes noth
   expect(readFileSync(relay.ini, 'utf8')).toBe(before)
 })
 
-test('start runs the tor that was set up, and ends it with itself', async () => {
+it('start runs the tor that was set up, and ends it with itself', async () => {
   relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   const running = relay.start(['start', '--log-level', 'debug'])
   await running.shows(/tor: Opened Control listener/)
@@ -45,7 +45,7 @@ test('start runs the tor that was set up, and ends it with itself', async () => 
   expect(stderr).toMatch(/Server stopped\n$/)
 })
 
-test('a torrc line that tor refuses is named, and the relay stays as it is', () => {
+it('a torrc line that tor refuses is named, and the relay stays as it is', () => {
   writeFileSync(extra, 'DisableNetwork 1\nNoSuchOption 1\n')
   const before = readFileSync(relay.ini, 'utf8')
   const { status, stdout } = relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])

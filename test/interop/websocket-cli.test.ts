@@ -57,7 +57,7 @@ it('a relay starts without its web certificate, says so in one line, and speaks 
   expect((await pingOver(port)).raw).toEqual(ownCertificate().raw)
   const { stdout, stderr } = running.output
   const said = stdout.split('\n').filter((line) => line.includes(join(relay.config, 'web.crt')))
-  expect(said).toEqual([expect.stringMatching(/^Browsers are not served until .* exist\.$/)])
+  expect(said).toEqual([expect.stringMatching(/^Not serving the web site over HTTPS: waiting for /)])
   expect(stderr).not.toMatch(/WARN.*web certificate/)
 })
 

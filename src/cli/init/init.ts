@@ -14,7 +14,7 @@ import { defaultIp, initOptions, type InitOptions, knownSourceCode } from './opt
 import { askQuestions } from './questions.ts'
 import { addOptions } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
-import { print } from '../output.ts'
+import { print, printKnown, warn } from '../output.ts'
 import { readPasswordFile } from './password-file.ts'
 import { withPrompt } from '../prompt.ts'
 import { caKeyReminder, identityLines, sourceCodeLines } from '../summary-lines.ts'
@@ -23,10 +23,10 @@ export function addInit(program: Command, context: Context): void {
   const { paths } = context
   const command = program
     .command('init')
-    .description(`Create the directories ${paths.configDir} and ${paths.stateDir}, an identity and the configuration`)
+    .description(`Create a relay: its identity, and its configuration in ${paths.configDir} and ${paths.stateDir}`)
     .action((options: InitOptions) => init(options, context))
   addOptions(command, initOptions(context.sourceCode))
-  // Commander takes --no-password, which comes first in the help, for the opposite of a flag that is on.
+  // Commander takes --no-password for the opposite of a flag that is on by default.
   command.setOptionValue('password', undefined)
 }
 
@@ -46,10 +46,10 @@ async function init(given: InitOptions, context: Context): Promise<void> {
   const alg = options.signAlgorithm === 'ED448' ? 'ed448' : 'ed25519'
   const commonName = (options.fqdn ?? options.ip).split(',')[0] ?? ''
   const fingerprint = await createIdentity(paths, alg, commonName)
-  // The INI comes last: a relay counts as initialized when it is there.
+  // The INI comes last: a relay is initialized once it is there.
   await writeDurably(paths.ini, iniText(options, paths, host, createPassword), { mode: 0o600, ifExists: 'fail' })
 
-  print(
+  printKnown(
     `Server initialized, please provide additional server information in ${paths.ini}.`,
     'Run `smp-server start` to start server.',
     ...caKeyReminder(paths),
@@ -65,7 +65,7 @@ async function init(given: InitOptions, context: Context): Promise<void> {
 async function withPasswordOfFile(flags: InitOptions): Promise<InitOptions> {
   if (flags.passwordFile === undefined) return flags
   const { password, warning } = await readPasswordFile(flags.passwordFile)
-  if (warning !== undefined) process.stderr.write(`${warning}\n`)
+  if (warning !== undefined) warn(warning)
   return { ...flags, password }
 }
 
@@ -102,7 +102,7 @@ function iniText(
   })
 }
 
-/** 32 random bytes: 44 characters, as the padding is a part of it. */
+/** 32 random bytes: 44 characters with the padding. */
 function randomPassword(): string {
   return `${randomBytes(32).toString('base64url')}=`
 }
@@ -115,8 +115,8 @@ function refuseInitialized(paths: Paths): void {
   if (present.length > 0) {
     throw new AppError(
       'INIT_FILES',
-      `There is no ${paths.ini}, but ${present.join(', ')} ${present.length > 1 ? 'exist' : 'exists'}; they may be the identity of a relay, so nothing was changed.`,
-      'Put the INI file back, or move these files away and run `smp-server init` again.',
+      `${paths.ini} is missing, but ${present.join(', ')} ${present.length > 1 ? 'exist' : 'exists'}: this may be the identity of a relay. Nothing was changed.`,
+      'Restore the INI file, or move these files away and run `smp-server init` again.',
     )
   }
 }

@@ -23,7 +23,7 @@ export interface InitOptions {
   readonly controlPort?: number
   readonly socksProxy?: string
   readonly ownDomains?: string
-  /** `false` for a bare --source-code while nobody knows where the source code of this program is. */
+  /** `false` for a bare --source-code while the source code of this program is unknown. */
   readonly sourceCode?: string | false
   readonly operator?: string
   readonly operatorCountry?: string
@@ -52,15 +52,15 @@ function ipOption(value: string): string {
 /**
  * In the order of the help.
  *
- * @param sourceCode where the source code of this very program is, if that is known: what the AGPL asks for
+ * @param sourceCode where the source code of this program is, if known (the AGPL asks for it)
  */
 export function initOptions(sourceCode: string | undefined): Option[] {
   const anyText = v.pipe(v.string(), v.regex(/^[^\r\n]*$/, 'one line'))
   const countryOf = (what: string): ((value: string) => string) =>
     checked(country, `Use ISO3166 2-letter code for ${what}`)
   return [
-    new Option('--disable-store-log', 'Keep queues and messages in memory only, they are lost when the server stops'),
-    new Option('-l, --store-log', 'Keep queues and messages on disk (DEPRECATED, this is the default)'),
+    new Option('--disable-store-log', 'Keep queues and messages in memory only: lost when the relay stops'),
+    new Option('-l, --store-log', 'Keep queues and messages on disk (DEPRECATED: this is the default)'),
     valueOption('-d, --database <DB_CONN>', 'PostgreSQL connection string', checked(anyText), {
       value: 'postgresql://smp@/smp_server_store',
     }),
@@ -71,54 +71,51 @@ export function initOptions(sourceCode: string | undefined): Option[] {
     new Option('-s, --daily-stats', 'Write one line of statistics per day'),
     valueOption(
       '-a, --sign-algorithm <ALG>',
-      'Kind of the keys of both certificates: ED25519, ED448',
+      'Key type of both certificates: ED25519, ED448',
       parsedBy(choice(['ED25519', 'ED448'])),
       { value: 'ED25519', shown: 'ED25519' },
     ),
+    valueOption('--ip <IP>', 'IP address of this relay, for its address and certificate; --fqdn wins', ipOption, {
+      value: defaultIp,
+    }),
+    valueOption('-n, --fqdn <FQDN>', 'Domain name of this relay, for its address and certificate', hostOption),
+    new Option('--no-password', 'Let everyone create queues'),
     valueOption(
-      '--ip <IP>',
-      'IP address of this server, for its certificate and address when there is no FQDN',
-      ipOption,
-      {
-        value: defaultIp,
-      },
+      '--password <PASSWORD>',
+      'Password for creating queues; default is a random one',
+      checked(addressPassword),
     ),
-    valueOption('-n, --fqdn <FQDN>', 'Domain name of this server, for its certificate and address', hostOption),
-    new Option('--no-password', 'Let everybody create queues'),
-    valueOption('--password <PASSWORD>', 'Password that is needed to create queues', checked(addressPassword)),
-    valueOption('--control-port [PORT]', 'Open the control port 5224\nOpen a control port', parsedBy(port)).preset(
-      '5224',
-    ),
+    valueOption('--control-port [PORT]', 'Open control port 5224\nOpen a control port', parsedBy(port)).preset('5224'),
     valueOption(
       '--socks-proxy [PROXY]',
-      'Reach onion-only servers through SOCKS port 9050\nReach onion-only servers through this SOCKS proxy',
+      'Reach onion-only relays through SOCKS port 9050\nReach onion-only relays through this SOCKS proxy',
       (value) => {
         checked(socksProxy)(value)
         return value
       },
     ).preset('127.0.0.1:9050'),
-    valueOption('--own-domains <DOMAINS>', 'Domains of your other servers (comma-separated)', checked(anyText)),
+    valueOption('--own-domains <DOMAINS>', 'Domains of your other relays (comma-separated)', checked(anyText)),
     valueOption(
       '--source-code [URI]',
-      `Where the source code is: ${sourceCode ?? 'unknown to this build, give a URI'}\nWhere the source code is`,
+      `URI of the source code: ${sourceCode ?? 'unknown to this build, pass one'}\nURI of the source code`,
       (value) => (value === '' ? false : checked(anyText)(value)),
     ).preset(sourceCode ?? ''),
-    valueOption('--operator <OPERATOR_NAME>', 'Who runs this server', checked(anyText)),
+    valueOption('--operator <OPERATOR_NAME>', 'Who runs this relay', checked(anyText)),
     valueOption('--operator-country <OPERATOR_COUNTRY>', 'Country of the operator', countryOf('operator')),
-    valueOption('--hosting <HOSTING_NAME>', 'Who hosts this server', checked(anyText)),
+    valueOption('--hosting <HOSTING_NAME>', 'Who hosts this relay', checked(anyText)),
     valueOption('--hosting-country <HOSTING_COUNTRY>', 'Country of the hosting provider', countryOf('hosting')),
     valueOption(
       '--hosting-type <HOSTING_TYPE>',
-      'Kind of hosting: virtual, dedicated, colocation, owned',
+      'Type of hosting: virtual, dedicated, colocation, owned',
       parsedBy(choice(['virtual', 'dedicated', 'colocation', 'owned'])),
     ),
-    valueOption('--server-country <SERVER_COUNTRY>', 'Country where the machine is', countryOf('server')),
-    valueOption('--operator-website <WEBSITE>', 'Web site of the operator', checked(anyText)),
-    valueOption('--web-path <PATH>', 'Directory for the pages about this server', checked(anyText)),
-    new Option('--disable-web', 'Do not serve the pages about this server'),
-    new Option('-y, --yes', 'Ask nothing, take the options as they are'),
-    // What other SMP servers do not have comes after what they have.
-    valueOption('--password-file <FILE>', 'A file whose first line is the password', (file) => resolve(file)).conflicts(
+    valueOption('--server-country <SERVER_COUNTRY>', 'Country of the machine', countryOf('server')),
+    valueOption('--operator-website <WEBSITE>', 'Website of the operator', checked(anyText)),
+    valueOption('--web-path <PATH>', 'Directory for the web site of this relay', checked(anyText)),
+    new Option('--disable-web', 'Do not serve a web site'),
+    new Option('-y, --yes', 'Ask nothing'),
+    // What upstream does not have comes last.
+    valueOption('--password-file <FILE>', 'File whose first line is the password', (file) => resolve(file)).conflicts(
       'password',
     ),
   ]

@@ -10,28 +10,28 @@ export interface FilePassword {
   readonly warning: string | undefined
 }
 
-/** Where container engines put what they hand to one container alone, readable by whoever runs there. */
-const engineSecrets = '/run/secrets/'
+/** Where container engines mount secrets of one container, readable by every user in it. */
+const CONTAINER_SECRETS = '/run/secrets/'
 
 /**
- * The first line of a file is the password; what the line ends with does not count.
+ * The first line of a file, without its line break.
  *
- * @throws AppError `PASSWORD_FILE`, and as of `readSmallFile`
+ * @throws AppError `PASSWORD_FILE`, and whatever `readSmallFile` throws
  */
 export async function readPasswordFile(path: string): Promise<FilePassword> {
-  const remedy = 'Name a file whose first line is the password.'
+  const remedy = 'Pass a file whose first line is the password.'
   const [line = ''] = (await readSmallFile(path, remedy)).toString('utf8').split(/\r?\n/, 1)
   if (line === '') throw new AppError('PASSWORD_FILE', `The first line of ${path} is empty.`, remedy)
   const result = v.safeParse(addressPassword, line)
   if (!result.success) {
     const message = `The password in ${path} ${result.issues[0].message}.`
-    throw new AppError('PASSWORD_FILE', message, 'Its first line is the password, as it is going to be in the address.')
+    throw new AppError('PASSWORD_FILE', message, remedy)
   }
   return { password: result.output, warning: await readableByOthers(path) }
 }
 
-/** A file that its group may read was shared on purpose; all others of the machine hardly ever are. */
+/** A file that its group may read was shared on purpose; one that everybody may read hardly ever. */
 async function readableByOthers(path: string): Promise<string | undefined> {
-  if (path.startsWith(engineSecrets) || ((await stat(path)).mode & 0o004) === 0) return undefined
-  return `Warning: every user of this machine can read the password in ${path}. Keep it to yourself: chmod 600 ${path}`
+  if (path.startsWith(CONTAINER_SECRETS) || ((await stat(path)).mode & 0o004) === 0) return undefined
+  return `Every user of this machine can read the password in ${path}. Run: \`chmod 600 ${path}\``
 }

@@ -5,7 +5,7 @@ import { type InitOptions, knownSourceCode } from './options.ts'
 import { print } from '../output.ts'
 import type { Prompt } from '../prompt.ts'
 
-/** The dialogue of `init` without `-y`. Its answers replace the options that they are about. */
+/** The questions of `init` without `-y`, as upstream asks them. Answers replace the options that they are about. */
 export async function askQuestions(prompt: Prompt, flags: InitOptions, context: Context): Promise<InitOptions> {
   await prompt.ask('SMP server will be initialized (press Enter)')
   const storeLog = await prompt.yesOrNo(
@@ -52,7 +52,9 @@ async function askHost(prompt: Prompt, flags: InitOptions): Promise<string | und
     if (answer === '') return flags.fqdn
     const hosts = v.safeParse(hostList, answer)
     if (hosts.success && hosts.output.length > 0) return hosts.output.join(',')
-    print(`Invalid host: "${answer}" ${hosts.issues?.[0].message ?? 'stands for hosts that are not known yet'}.`)
+    print(
+      `Invalid host: "${answer}" ${hosts.issues?.[0].message ?? 'is a placeholder that nothing was put in place of'}.`,
+    )
     question = ''
   }
 }

@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { addressPort, addressText } from '../../../src/app/address.ts'
 import { parseServerAddress } from '../../../src/protocol/server-address.ts'
 
 const fingerprint = 'rPRNZiDxnsr5kPDUO3_NNKAjpWUJcrZ7G49zV2CSX5k='
 
-test.each([
+it.each([
   [[5223], undefined],
   [[5223, 443], undefined],
   [[443, 5223], undefined],
@@ -14,7 +14,7 @@ test.each([
   expect(addressPort(ports)).toBe(named)
 })
 
-test.each([
+it.each([
   [{ password: 'p#w=', hosts: ['a.example', 'b.onion'], port: undefined }, ':p#w=@a.example,b.onion'],
   [{ password: undefined, hosts: ['a.example', 'b.onion'], port: 15223 }, '@a.example,b.onion:15223'],
   [{ password: undefined, hosts: ['2001:db8::1'], port: 15223 }, '@[2001:db8::1]:15223'],
@@ -25,7 +25,7 @@ test.each([
   expect(parseServerAddress(text)).toMatchObject({ hosts, port: port === undefined ? '' : String(port) })
 })
 
-test('without hosts a placeholder shows what is to be replaced', () => {
+it('an address without hosts has a placeholder that the operator has to replace', () => {
   expect(addressText({ fingerprint, password: undefined, hosts: [], port: undefined })).toBe(
     `smp://${fingerprint}@<hostnames>`,
   )

@@ -1,5 +1,5 @@
 import { createServer } from 'node:net'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { checkOptionalPorts, checkPorts } from '../../../src/app/port-check.ts'
 
 const server = createServer()
@@ -13,7 +13,7 @@ beforeEach(async () => {
 
 afterEach(() => new Promise((done) => server.close(done)))
 
-test('a port in use is refused with the name of the process that has it', async () => {
+it('a port in use is refused, naming the process that listens on it', async () => {
   await expect(checkPorts([port])).rejects.toMatchObject({
     code: 'PORT_IN_USE',
     message: expect.stringMatching(
@@ -22,13 +22,13 @@ test('a port in use is refused with the name of the process that has it', async 
   })
 })
 
-test('a free port passes, and is free again afterwards', async () => {
+it('a free port passes, and is free again afterwards', async () => {
   await new Promise((done) => server.close(done))
   await expect(checkPorts([port])).resolves.toEqual({ usable: [port], faults: [] })
   await new Promise<void>((done) => server.listen(port, '127.0.0.1', done))
 })
 
-test('a port in use is left out when another one is free', async () => {
+it('a port in use is left out when another one is free', async () => {
   const other = createServer()
   await new Promise<void>((done) => other.listen(0, '127.0.0.1', done))
   const address = other.address()
@@ -39,7 +39,7 @@ test('a port in use is left out when another one is free', async () => {
   expect(faults.map(({ code }) => code)).toEqual(['PORT_IN_USE'])
 })
 
-test('a port that the relay can do without is left out when it is in use', async () => {
+it('a port that the relay can do without is left out when it is in use', async () => {
   const { usable, faults } = await checkOptionalPorts([port], '127.0.0.1')
   expect(usable).toEqual([])
   expect(faults.map(({ code }) => code)).toEqual(['PORT_IN_USE'])

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { initOptions } from '../../../src/cli/init/options.ts'
 import { browsableUri } from '../../../src/app/version.ts'
 
@@ -9,14 +9,14 @@ function sourceCode(own: string | undefined, ...args: string[]): unknown {
   return command.parse(args, { from: 'user' }).opts().sourceCode
 }
 
-test('a bare --source-code is the repository of this program where its package names one', () => {
+it('a bare --source-code is the repository of this program where its package names one', () => {
   expect(sourceCode('https://code.example/relay', '--source-code')).toBe('https://code.example/relay')
   expect(sourceCode(undefined, '--source-code')).toBe(false)
   expect(sourceCode('https://code.example/relay', '--source-code=https://fork.example')).toBe('https://fork.example')
   expect(sourceCode('https://code.example/relay')).toBeUndefined()
 })
 
-test.each([
+it.each([
   ['https://code.example/relay', 'https://code.example/relay'],
   ['git+https://code.example/relay.git', 'https://code.example/relay'],
   ['git@code.example:relay.git', undefined],

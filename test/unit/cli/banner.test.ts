@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { bannerLines, type BannerFacts } from '../../../src/cli/banner.ts'
 import { setIniValue } from '../../../src/config/ini.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
@@ -15,7 +15,7 @@ function banner(changes: readonly [string, string, string][], facts: Partial<Ban
   return bannerLines({ settings, paths, ports, webSocketPorts, site: 'off', ...facts })
 }
 
-test('says what a generated file makes of the relay, in the known order', () => {
+it('the banner shows the settings of a generated file, in the known order', () => {
   expect(banner([])).toEqual([
     `Store log: ${paths.store}`,
     'Serving SMP protocol on port 5223 (TLS)...',
@@ -26,11 +26,11 @@ test('says what a generated file makes of the relay, in the known order', () => 
   ])
 })
 
-test('names the ports that are really opened', () => {
+it('the banner lists the ports that are really open', () => {
   expect(banner([], { ports: [5223] })).not.toContain('Serving SMP protocol on port 443 (TLS)...')
 })
 
-test('names the ports of WebSockets behind those of SMP', () => {
+it('the banner lists WebSocket ports after those of SMP', () => {
   expect(banner([['TRANSPORT', 'websockets', '8080,8081']]).slice(1, 5)).toEqual([
     'Serving SMP protocol on port 5223 (TLS)...',
     'Serving SMP protocol on port 443 (TLS)...',
@@ -39,17 +39,17 @@ test('names the ports of WebSockets behind those of SMP', () => {
   ])
 })
 
-test('says whether the site is served', () => {
+it('the banner says whether the web site is served', () => {
   expect(banner([], { site: 'served' }).slice(2, 4)).toEqual([
     'Serving SMP protocol on port 443 (TLS)...',
     'Serving static site on port 443 (TLS)...',
   ])
   expect(banner([], { site: 'no certificate' })).toContain(
-    `Browsers are not served until ${paths.webCertificate} and ${paths.webKey} exist.`,
+    `Not serving the web site over HTTPS: waiting for ${paths.webCertificate} and ${paths.webKey}.`,
   )
 })
 
-test('warns when 443 is not among the ports', () => {
+it('the banner warns when 443 is not among the ports', () => {
   const lines = banner([['TRANSPORT', 'port', '5223']])
   expect(lines.slice(2, 6)).toEqual([
     '',
@@ -59,7 +59,7 @@ test('warns when 443 is not among the ports', () => {
   ])
 })
 
-test.each([
+it.each([
   ['AUTH', 'create_password', 'x', 'creating new queues requires password'],
   ['AUTH', 'new_queues', 'off', 'creating new queues NOT allowed'],
   ['STORE_LOG', 'enable', 'off', 'Store log disabled.'],
@@ -68,7 +68,7 @@ test.each([
   expect(banner([[section, key, value]])).toContain(line)
 })
 
-test('names the files of the statistics, when they are asked for', () => {
+it('the banner names the files of the statistics if they are written', () => {
   const lines = banner([
     ['STORE_LOG', 'log_stats', 'on'],
     ['STORE_LOG', 'prometheus_interval', '60'],

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { helpText, usageText } from '../../../src/cli/help-layout.ts'
 import { createProgram } from '../../../src/cli/program.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
@@ -38,29 +38,40 @@ describe.each([
   const own = helpText(command(name), context)
   const other = recorded(`smp-server-${name}-help.txt`)
 
-  test('has the usage of other SMP servers, to the byte, and then its own', () => {
+  it('has the usage of upstream byte for byte, and then its own options', () => {
     expect(usage(own)).toBe([usage(other), ...ownOptions.map((option) => `[${option}]`)].join(' '))
   })
 
-  test('lists the same options, in the same order, and then its own', () => {
+  it('lists the options of upstream in the same order, and then its own', () => {
     const options = (text: string): string[] => names(text).filter((entry) => entry.startsWith('-'))
     expect(options(own)).toEqual([...options(other).slice(0, -1), ...ownOptions, '-h,--help'])
     expect(options(own).length).toBeGreaterThan(0)
   })
 })
 
-test('the top level lists the commands of other SMP servers and its own', () => {
+it('the top level lists the commands of upstream, and then its own', () => {
   const text = helpText(program, context)
   const commands = (help: string): string[] => names(help.slice(help.indexOf('Available commands:')))
   const others = commands(recorded('smp-server-help.txt'))
-  expect(commands(text)).toEqual([...others, 'address', 'store', 'backup', 'restore', 'health', 'update', 'tor'])
+  expect(commands(text)).toEqual([
+    ...others,
+    'address',
+    'store',
+    'backup',
+    'restore',
+    'health',
+    'update',
+    'tor',
+    'help',
+    'version',
+  ])
   expect(text.split('\n').slice(0, 7)).toEqual([
     context.version,
     ...recorded('smp-server-help.txt').split('\n').slice(1, 7),
   ])
 })
 
-test('every line fits into 80 columns, and descriptions start in column 27', () => {
+it('help fits into 80 columns, and descriptions start in column 27', () => {
   const all = [program, ...program.commands, ...program.commands.flatMap((sub) => sub.commands)]
   for (const line of all.flatMap((sub) => helpText(sub, context).split('\n'))) {
     expect(line.trimEnd().length).toBeLessThanOrEqual(80)
@@ -69,7 +80,7 @@ test('every line fits into 80 columns, and descriptions start in column 27', () 
   expect(helpText(command('init'), context)).toMatch(/\n {2}--operator-country OPERATOR_COUNTRY\n {27}\S/)
 })
 
-test('a command without options keeps the blank behind its name', () => {
+it('the usage of a command without options keeps the blank after its name', () => {
   expect(usageText(command('delete'))).toBe('Usage: smp-server delete ')
   expect(usageText(command('journal', 'import'))).toBe('Usage: smp-server journal import ')
 })

@@ -47,7 +47,7 @@ describe('a passphrase', () => {
     }
   })
 
-  it('for something new is not too short', async () => {
+  it('to encrypt with must not be too short', async () => {
     const source = { ...nowhere, environment: { SMP_ONION_PASSPHRASE: '1234567' } }
     await expect(newPassphrase(source)).rejects.toMatchObject({ code: 'PASSPHRASE_SHORT' })
     expect(await presentPassphrase(source)).toBe('1234567')

@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { withoutRtsOptions } from '../../../src/cli/rts-options.ts'
 
-test.each([
+it.each([
   [['start', '+RTS', '-N', '-RTS'], ['start']],
   [
     ['+RTS', '-N', '-RTS', 'start', '--log-level', 'debug'],

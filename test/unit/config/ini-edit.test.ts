@@ -33,7 +33,7 @@ describe('a change of the INI file', () => {
     expect(undoIniChange(text, change)).toEqual({ text: before, left: [] })
   })
 
-  it('is taken back with those that came after it', () => {
+  it('is rolled back with those that came after it', () => {
     const before = texts['the placeholder']
     const first = setUp(before)
     const editor = new IniEditor(first.text)
@@ -49,13 +49,13 @@ describe('a change of the INI file', () => {
     expect(undoIniChange(back ?? '', first.change).text).toBe(before)
   })
 
-  it('that was never made is nothing to take back', () => {
+  it('that was never made needs no rollback', () => {
     for (const text of Object.values(texts)) {
       expect(undoIniChange(text, setUp(text).change)).toEqual({ text, left: [] })
     }
   })
 
-  it('is taken back key by key when the file was edited since', () => {
+  it('is rolled back key by key if the file was edited since', () => {
     const { text, change } = setUp(texts['a plain one'])
     const edited = text.replace('a.example', 'new.example').replace('port = 5223', 'port = 443\nlog_tls_errors = on')
     expect(undoIniChange(edited, change)).toEqual({
@@ -82,13 +82,13 @@ describe('a change of the INI file', () => {
     expect(iniValue(undone, 'TOR', 'mode')).toBeUndefined()
   })
 
-  it('brings the placeholder back when the onion name is the last one', () => {
+  it('restores the placeholder when the onion address was the only host', () => {
     const { text, change } = setUp(texts['the placeholder'])
     const { text: undone } = undoIniChange(`; edited\n${text}`, change)
     expect(undone).toBe(`; edited\n${texts['the placeholder']}`)
   })
 
-  it('brings a value back that it replaced', () => {
+  it('restores a value that it replaced', () => {
     const { text, change } = setUp(texts['a mode that was there'])
     const { text: undone } = undoIniChange(`; edited\n${text}`, change)
     expect(iniValue(undone, 'TOR', 'mode')).toBe('own')

@@ -23,18 +23,18 @@ describe('[TRANSPORT] host', () => {
     expect(withOnionHost(ini(before), onion)).toBe(ini(after))
   })
 
-  it('stays as it is when the name is there', () => {
+  it('stays as it is if it has the onion address already', () => {
     for (const host of [` = relay.example,${onion}`, ` = ${onion.toUpperCase()} , relay.example`]) {
       expect(withOnionHost(ini(host), onion)).toBe(ini(host))
     }
   })
 
-  it('gets a line of its own when there is none', () => {
+  it('gets a line of its own if there is none', () => {
     expect(iniHosts(withOnionHost('[TRANSPORT]\nport = 5223\n', onion))).toEqual({ hosts: [onion], onion })
     expect(iniHosts(withOnionHost('', onion)).onion).toBe(onion)
   })
 
-  it('with the name of another onion service is not touched', () => {
+  it('with the address of another onion service is not changed', () => {
     const text = ini(` = relay.example,${other}`)
     expect(() => withOnionHost(text, onion)).toThrow(expect.objectContaining({ code: 'HOST_OTHER_ONION' }) as Error)
     expect(() => requireSameOnion(text, onion)).toThrow(other)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createLogger, detectLogStyle, type LogLevel, type LogStyle } from '../../../src/config/log.ts'
 
 function recorded(style: LogStyle, level: LogLevel = 'info') {
@@ -13,7 +13,7 @@ function recorded(style: LogStyle, level: LogLevel = 'info') {
 }
 
 describe('a log line', () => {
-  test('has level, local time and its fields', () => {
+  it('has level, local time and its fields', () => {
     const { log, lines } = recorded('plain')
     log.note('listening', { port: 5223, host: 'a b' })
     expect(lines).toEqual([
@@ -21,20 +21,20 @@ describe('a log line', () => {
     ])
   })
 
-  test('has a priority instead of a time for journald', () => {
+  it('has a priority instead of a time for journald', () => {
     const { log, lines } = recorded('journal')
     log.warn('late')
     log.error('broken', { error: new Error('disk full') })
     expect(lines).toEqual(['<4>late\n', '<3>broken error="disk full"\n'])
   })
 
-  test('stays one line whatever is in it', () => {
+  it('stays one line whatever is in it', () => {
     const { log, lines } = recorded('plain')
     log.info('first\nsecond\u001b[2J', { reason: 'x\ny' })
     expect(lines.join('')).toMatch(/^\[INFO [^\n]*\] first second \[2J reason="x\\ny"\n$/)
   })
 
-  test('below the level is not written', () => {
+  it('below the level is not written', () => {
     const { log, lines } = recorded('plain', 'warn')
     log.note('no')
     log.warn('yes')
@@ -42,7 +42,7 @@ describe('a log line', () => {
   })
 })
 
-test('the style follows where stderr goes', () => {
+it('the style follows where stderr goes', () => {
   expect(detectLogStyle({}, true)).toBe('colour')
   expect(detectLogStyle({ NO_COLOR: '1' }, true)).toBe('plain')
   expect(detectLogStyle({ JOURNAL_STREAM: '8:1' }, false)).toBe('journal')

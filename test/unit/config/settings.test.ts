@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors/app-error.ts'
 import { setIniValue } from '../../../src/config/ini.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
@@ -28,7 +28,7 @@ function withKey(section: string, key: string, value: string): string {
 }
 
 describe('a generated file', () => {
-  test('is understood without a warning', () => {
+  it('is understood without a warning', () => {
     const { settings, warnings } = readSettings(generated, file)
     expect(warnings).toEqual([])
     expect(settings).toMatchObject({
@@ -45,7 +45,7 @@ describe('a generated file', () => {
   })
 })
 
-test('a file of the first days is understood', () => {
+it('an INI file of the first versions is understood', () => {
   const { settings, warnings } = readSettings(
     `[STORE_LOG]
 enable: on
@@ -79,7 +79,7 @@ disconnect: off
 })
 
 describe('a bad value', () => {
-  test.each([
+  it.each([
     ['AUTH', 'new_queues', 'yes', 'must be on or off.'],
     ['AUTH', 'daily_block_queue_quota', '-2', 'must be a whole number from -1 to'],
     ['STORE_LOG', 'expire_messages_days', '21 days', 'must be a whole number from 1 to 36500.'],
@@ -100,46 +100,44 @@ describe('a bad value', () => {
     expect(sentence.split('\n')).toHaveLength(1)
   })
 
-  test.each(['a b', 'a@b', 'a:b', 'a/b', ''])('a password like "%s" is refused without showing it', (password) => {
+  it.each(['a b', 'a@b', 'a:b', 'a/b', ''])('a password like "%s" is refused without showing it', (password) => {
     const sentence = refusal(withKey('AUTH', 'create_password', password))
     expect(sentence).toContain('[AUTH] create_password = ')
     if (password !== '') expect(sentence).not.toContain(password)
   })
 
-  test('is reported together with all others', () => {
+  it('is reported together with all others', () => {
     const text = setIniValue(withKey('AUTH', 'new_queues', 'yes'), 'TRANSPORT', 'log_tls_errors', 'no')
     expect(refusal(text).split('\n')).toHaveLength(2)
   })
 
-  test('of a key that may fail is a warning and the key is taken for missing', () => {
+  it('of a lenient key is a warning, and the key counts as missing', () => {
     const { settings, warnings } = readSettings(withKey('WEB', 'https', 'x'), file)
     expect(settings.web.https).toBeUndefined()
     expect(warnings).toEqual([expect.stringMatching(/\[WEB\] https = x: .* It is ignored\.$/)])
   })
 
-  test('under [INFORMATION] matters only once there is a source_code', () => {
+  it('under [INFORMATION] matters only once there is a source_code', () => {
     const text = withKey('INFORMATION', 'server_country', 'USA')
     expect(settingsOf(text).information).toBeUndefined()
     expect(refusal(setIniValue(text, 'INFORMATION', 'source_code', 'https://a.example'))).toContain('two-letter')
   })
 })
 
-test('a missing port is refused, with the line that swallowed it', () => {
+it('a missing port is refused, naming the line that swallowed it', () => {
   expect(refusal('[TRANSPORT]\nhost = a\n')).toBe(`${file}: [TRANSPORT] port is missing.`)
   expect(refusal('[TRANSPORT]\nstray\nport = 5223\n')).toContain('line 2 has neither = nor :')
 })
 
 describe('warnings', () => {
-  test('name the section that a key belongs to', () => {
+  it('name the section that a key belongs to', () => {
     const { warnings } = readSettings(withKey('TRANSPORT', 'socks_proxy', '127.0.0.1:9050'), file)
     expect(warnings).toEqual([
-      expect.stringMatching(
-        /socks_proxy in line \d+ under \[TRANSPORT\] is ignored: socks_proxy belongs to \[PROXY\]\.$/,
-      ),
+      expect.stringMatching(/:\d+: socks_proxy in \[TRANSPORT\] is ignored: socks_proxy belongs to \[PROXY\]\.$/),
     ])
   })
 
-  test('name unknown keys and sections', () => {
+  it('name unknown keys and sections', () => {
     const { warnings } = readSettings(`${generated}[SPEED]\nfast = yes\n[PROXY]\nsock = 1\n`, file)
     expect(warnings).toEqual([
       expect.stringContaining('[PROXY] appears again'),
@@ -150,7 +148,7 @@ describe('warnings', () => {
 })
 
 describe('values', () => {
-  test.each([
+  it.each([
     ['127.0.0.1:9050', { host: '127.0.0.1', port: 9050, login: { type: 'isolate' } }],
     ['localhost:9050', { host: '127.0.0.1', port: 9050, login: { type: 'isolate' } }],
     [':9150', { host: '127.0.0.1', port: 9150, login: { type: 'isolate' } }],
@@ -161,19 +159,19 @@ describe('values', () => {
     expect(settingsOf(withKey('PROXY', 'socks_proxy', value)).proxy.socksProxy).toEqual(expected)
   })
 
-  test('own_server_domains takes blanks and commas', () => {
+  it('own_server_domains takes blanks and commas', () => {
     expect(settingsOf(withKey('PROXY', 'own_server_domains', 'a.example, b.example')).proxy.ownServerDomains).toEqual([
       'a.example',
       'b.example',
     ])
   })
 
-  test('WebSocket ports do not repeat those of the relay', () => {
+  it('WebSocket ports do not repeat those of the relay', () => {
     expect(settingsOf(withKey('TRANSPORT', 'websockets', '443,8443')).transport.webSocketPorts).toEqual([8443])
     expect(settingsOf(withKey('TRANSPORT', 'websockets', 'on')).transport.webSocketPorts).toEqual([80])
   })
 
-  test('credentials for the resolver go in the clear to this machine only', () => {
+  it('credentials for the resolver go in the clear to this machine only', () => {
     const on = withKey('NAMES', 'enable', 'on')
     const auth = setIniValue(on, 'NAMES', 'resolver_auth', 'basic u:p')
     expect(settingsOf(setIniValue(auth, 'NAMES', 'resolver_endpoint', 'http://127.0.0.1:8000/')).names).toMatchObject({
@@ -187,7 +185,7 @@ describe('values', () => {
     expect(refusal(on)).toContain('resolver_endpoint is missing')
   })
 
-  test('a contact needs an address, an e-mail or a complete PGP key', () => {
+  it('a contact needs an address, an e-mail or a complete PGP key', () => {
     const source = withKey('INFORMATION', 'source_code', 'https://a.example')
     const key = setIniValue(source, 'INFORMATION', 'admin_pgp', 'https://a.example/key')
     expect(settingsOf(key).information?.admin).toBeUndefined()

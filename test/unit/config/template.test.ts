@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { iniValue, setIniValue } from '../../../src/config/ini.ts'
 import { keyRows } from '../../../src/config/keys.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
@@ -21,18 +21,18 @@ function comparableLines(text: string): string[] {
   return withoutTor.split('\n').filter((line) => /^(\[|[a-z_]+ ?[=:]|# [a-z_]+ =$)/.test(line))
 }
 
-describe('the generated file has the key lines of other SMP servers, in their order', () => {
-  test('with nothing but a password', () => {
+describe('the generated file has the key lines of upstream, in the same order', () => {
+  it('with nothing but a password', () => {
     const recorded = recordedLines('default-ini-keys.txt')
     const createPassword = iniValue(recorded.join('\n'), 'AUTH', 'create_password')
     expect(comparableLines(generateIni({ ...plain, createPassword }))).toEqual(recorded)
   })
 
-  test('without web and password', () => {
+  it('without web and password', () => {
     expect(comparableLines(generateIni({ ...plain, web: false }))).toEqual(recordedLines('noweb-ini-keys.txt'))
   })
 
-  test('with all that can be given', () => {
+  it('with all that can be given', () => {
     const recorded = recordedLines('full-ini-keys.txt')
     const value = (section: string, key: string): string => iniValue(recorded.join('\n'), section, key) ?? ''
     const text = generateIni({
@@ -64,7 +64,7 @@ describe('the generated file has the key lines of other SMP servers, in their or
   })
 })
 
-test('every key is there, active or commented', () => {
+it('every key is there, active or commented', () => {
   const text = generateIni(plain)
   for (const { section, name } of keyRows()) {
     const start = text.indexOf(`[${section}]`)
@@ -73,13 +73,13 @@ test('every key is there, active or commented', () => {
   }
 })
 
-test('commented samples of resolver endpoints keep their colon', () => {
+it('commented samples of resolver endpoints keep their colon', () => {
   expect(generateIni(plain)).toContain(
     '# resolver_endpoint: http://127.0.0.1:8000\n# resolver_endpoint: https://names.simplex.chat:443\n',
   )
 })
 
-test('every key can be set, and then stands below its sample', () => {
+it('every key can be set, and then stands below its sample', () => {
   const text = generateIni(plain)
   for (const { section, name } of keyRows()) {
     const changed = setIniValue(text, section, name, 'x')
@@ -90,7 +90,7 @@ test('every key can be set, and then stands below its sample', () => {
   }
 })
 
-test('the generated file is read alike by the package ini', () => {
+it('the generated file is read the same by the package ini', () => {
   const text = generateIni({ ...plain, createPassword: 'p-_=', host: 'a.example' })
   expect(readByPeer(text)).toEqual(readHere(text))
   expect(readByPeer(text)).toMatchObject({ 'AUTH.create_password': 'p-_=', 'TRANSPORT.host': 'a.example' })

@@ -91,7 +91,7 @@ describe('the service manager', () => {
     const { run } = runner(() => ({ status: 1, stderr: 'Job for tor@smp.service failed.\nSee "systemctl status".\n' }))
     await expect(systemd(run).restart('tor@smp')).rejects.toMatchObject({
       message: '`systemctl restart tor@smp` failed: Job for tor@smp.service failed.',
-      remedy: 'See: journalctl -u tor@smp -n 20',
+      remedy: 'Run: `journalctl -u tor@smp -n 20`',
     })
   })
 
