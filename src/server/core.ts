@@ -1,5 +1,6 @@
 import type { Logger } from '../config/log.ts'
 import type { Backlog } from './backlog.ts'
+import type { CreationPassword } from './creation-password.ts'
 import type { QueueRec, Store } from '../store/store.ts'
 import type { RelayPool } from './relay-pool.ts'
 import type { NameResolver } from './name-resolver.ts'
@@ -35,12 +36,15 @@ export interface Core {
   readonly subscriptions: Subscriptions
   readonly stats: Stats
   readonly policy: Policy
+  readonly creationPassword: CreationPassword
   readonly proxying: ProxyPolicy
   /** Connections to other relays, for clients that send through this one. */
   readonly relays: RelayPool
   /** Looks public names up; undefined when the operator has set none. */
   readonly resolver: NameResolver | undefined
   readonly random: RandomBytes
+  /** Secret that ids of new services are derived with, 32 bytes. */
+  readonly serviceIdKey: Buffer
   /** Received blocks whose effects are not durable yet. */
   readonly backlog: Backlog
   /** Milliseconds since the epoch. */

@@ -28,11 +28,20 @@ export function maintain(
   if (policy.expireOnStart === true) {
     expireMessages().catch((error: unknown) => log.error('old messages could not be removed at start', { error }))
   }
+  const { creationPassword } = core
+  let reported = 0
+  const reportGuesses = (): void => {
+    const guesses = creationPassword.wrong - reported
+    reported = creationPassword.wrong
+    if (guesses > 0) log.warn(`wrong creation password: ${guesses} times in the last minute`)
+  }
+  store.removeUnusedServices().catch((error: unknown) => log.error('unused services could not be removed', { error }))
   const timers = [
     every(timeouts.expireMessages, log, expireMessages),
     every(timeouts.expireNotifications, log, expireNotifications),
     every(Math.max(1000, timeouts.stall / 4), log, closeStalled),
     every(60_000, log, () => core.relays.expire()),
+    every(timeouts.report, log, reportGuesses),
   ]
   if (inactiveClients !== undefined) {
     const closeInactive = (): Promise<void> => {

@@ -53,4 +53,6 @@ export interface Timeouts {
   readonly stall: number
   readonly expireMessages: number
   readonly expireNotifications: number
+  /** How often wrong passwords are logged. */
+  readonly report: number
 }

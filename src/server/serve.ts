@@ -4,6 +4,7 @@ import type { Listener } from '../transport/listener.ts'
 import { Background } from './background.ts'
 import { Backlog } from './backlog.ts'
 import type { Core } from './core.ts'
+import { CreationPassword } from './creation-password.ts'
 import { Redelivery } from './delivery.ts'
 import { listenOnAll } from './listening.ts'
 import { maintain } from './maintenance.ts'
@@ -12,6 +13,7 @@ import { readLive } from './observe.ts'
 import { RelayPool } from './relay-pool.ts'
 import { Scheduler } from './scheduler.ts'
 import type { ServeOptions, Timeouts } from './serve-options.ts'
+import { serviceIdKey } from './service-session.ts'
 import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import { activeQueuesKey } from './statistics/active-queues.ts'
@@ -25,6 +27,7 @@ const TIMEOUTS: Timeouts = {
   stall: 120_000,
   expireMessages: 7_200_000,
   expireNotifications: 3_600_000,
+  report: 60_000,
 }
 
 /** A relay that serves. */
@@ -57,6 +60,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
       stats: core.stats,
       counts: () => core.store.counts(),
       live: () => readLive({ core, sessions: sessions.all, listeners }),
+      wrongPasswords: () => core.creationPassword.wrong,
       now: core.now,
       log,
     },
@@ -94,10 +98,12 @@ async function openCore(options: ServeOptions, background: Background): Promise<
     subscriptions: new Subscriptions(),
     stats: newStats(now(), activeQueuesKey(credentials.keyPem)),
     policy,
+    creationPassword: new CreationPassword(policy.createPassword),
     proxying: { ownServerDomains: [], clientConcurrency: 32, ...proxying },
     relays: new RelayPool({ routing: () => ({}), now, ...proxying }),
     resolver: names && new NameResolver(names),
     random: pooledRandom(),
+    serviceIdKey: serviceIdKey(credentials.keyPem),
     backlog: new Backlog(MAX_UNFLUSHED_BYTES),
     now,
     log,

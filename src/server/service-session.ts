@@ -1,10 +1,10 @@
+import { createHmac, hkdfSync } from 'node:crypto'
 import { verifySignature } from '../crypto/verify.ts'
 import { commandTable, type CommandType } from '../protocol/command-table.ts'
 import type { SmpError } from '../protocol/errors.ts'
 import { idFromBytes, type ServiceId } from '../protocol/ids.ts'
 import { ID_SIZE } from '../protocol/limits.ts'
 import type { Transmission } from '../protocol/transmission.ts'
-import type { ServiceRec } from '../store/store.ts'
 import type { ServiceHello } from '../transport/server-handshake.ts'
 import type { ClientService } from '../transport/smp-link.ts'
 import { today, type Core } from './core.ts'
@@ -43,23 +43,34 @@ function isServiceSigned(
 }
 
 /**
- * The service behind a certificate: known by its identity certificate, or created now and durable before the answer.
- * Undefined when it is known with another role, or cannot be stored.
+ * The id of the service behind a certificate; undefined when it is known with another role. A new service is not stored
+ * before it has an association (see {@link storeService}), and has the same id all the same whenever it comes:
+ * handshakes alone leave nothing behind.
  */
-export async function lookupService(core: Core, request: ServiceHello): Promise<ServiceId | undefined> {
-  const { store } = core
-  const known = store.serviceByCertHash(request.certHash)
-  if (known !== undefined) return known.role === request.role ? known.serviceId : undefined
-  const service: ServiceRec = {
-    serviceId: idFromBytes<ServiceId>(core.random(ID_SIZE)),
-    role: request.role,
-    certificates: request.certificates,
-    certHash: request.certHash,
-    createdAt: today(core),
-  }
-  if (store.addService(service) === 'taken') return undefined
-  return store.flushed().then(
-    () => service.serviceId,
-    () => undefined,
-  )
+export function lookupService(core: Core, { certHash, role }: ServiceHello): ServiceId | undefined {
+  const known = core.store.serviceByCertHash(certHash)
+  if (known !== undefined) return known.role === role ? known.serviceId : undefined
+  const mac = createHmac('sha256', core.serviceIdKey).update(certHash).digest()
+  return idFromBytes<ServiceId>(mac.subarray(0, ID_SIZE))
+}
+
+/** Whether the service of a session, if it has one, may get associations: not when it is known with another role by now. */
+export function mayAssociate({ core, session }: Context): boolean {
+  const { service } = session.link
+  if (service === undefined) return true
+  const known = core.store.serviceByCertHash(service.certHash)
+  return known === undefined || (known.role === service.role && known.serviceId === service.serviceId)
+}
+
+/** Stores the service of a session with its first association, in the same turn. */
+export function storeService({ core, session }: Context): void {
+  const { service } = session.link
+  if (service === undefined || core.store.service(service.serviceId) !== undefined) return
+  const { serviceId, role, certificates, certHash } = service
+  core.store.addService({ serviceId, role, certificates, certHash, createdAt: today(core) })
+}
+
+/** The secret that ids of new services are derived with, from the relay's private key. */
+export function serviceIdKey(keyPem: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', keyPem, '', 'smp-onion service ids', 32))
 }

@@ -4,6 +4,7 @@ import type { Core } from './core.ts'
 import { endSubscription, pushFirst, serviceSubscription } from './delivery.ts'
 import { deliverNotifications, endNotifierSubscription, notifierSession } from './notifications.ts'
 import { blockedError, type Context } from './outcome.ts'
+import { storeService } from './service-session.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /**
@@ -41,6 +42,7 @@ export function associateQueue(context: Context, queue: QueueRec): boolean {
   if (serviceId === undefined) stats.assocRemoved++
   else if (queue.rcvServiceId === undefined) stats.assocNew++
   else stats.assocUpdated++
+  storeService(context)
   core.store.setQueueService(queue.rcvId, 'R', serviceId)
   const previous =
     queue.rcvServiceId === undefined
@@ -73,6 +75,7 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
   if (serviceId === undefined) stats.assocRemoved++
   else if (notifier.serviceId === undefined) stats.assocNew++
   else stats.assocUpdated++
+  storeService(context)
   core.store.setQueueService(queue.rcvId, 'N', serviceId)
   const previous = notifierSession(core, notifier)
   if (previous !== undefined && previous !== session) {

@@ -39,11 +39,19 @@ export async function openStore(options: OpenStoreOptions, onRollback: () => voi
   try {
     await importLeftFiles(store, options, clock)
     await leaveNotice(paths.stateDir)
+    if (!settings.restoreMessages) await dropMessages(store, log)
     return await clock.follow(store)
   } catch (error) {
     await store.close()
     throw error
   }
+}
+
+/** What `restore_messages = off` means: messages do not survive a restart. */
+async function dropMessages(store: Store, log: Logger): Promise<void> {
+  const dropped = await store.dropMessages()
+  await store.flushed()
+  if (dropped > 0) log.note(`restore_messages is off: ${dropped} undelivered messages of the last run were dropped`)
 }
 
 const LOG_EVERY_MS = 60_000

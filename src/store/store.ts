@@ -62,6 +62,8 @@ export interface Store {
   expireMessages(rcvId: RcvId, before: number): number
   /** {@link expireMessages} for every queue, in slices of a few milliseconds. */
   expireQueues(before: number): Promise<ExpiryResult>
+  /** Removes all messages, quota markers and pending notifications, in slices; the number of messages removed. */
+  dropMessages(): Promise<number>
 
   /** Appends a pending notification; ignored when the notifier does not exist. */
   addNotification(notifierId: NotifierId, notification: Notification): void
@@ -76,8 +78,13 @@ export interface Store {
   /** @param certHash SHA-256 of the identity certificate, 32 bytes */
   serviceByCertHash(certHash: Buffer): ServiceRec | undefined
   services(): Iterable<ServiceRec>
-  /** 'taken' when the id or the certificate hash is known already. */
+  /**
+   * 'taken' when the id or the certificate hash is known already. To be followed by an association in the same turn: a
+   * service is removed with its last association.
+   */
   addService(service: ServiceRec): 'ok' | 'taken'
+  /** Removes services that never had an association, in slices. */
+  removeUnusedServices(): Promise<void>
   /** Associates the queue ('R') or its notifier ('N') with a service, or removes the association. No notifier: nothing happens. */
   setQueueService(rcvId: RcvId, party: ServiceParty, serviceId: ServiceId | undefined): void
   /** Number and hash (XOR of MD5, 16 bytes) of the ids associated with a service: recipient ids for 'R', notifier ids for 'N'. */

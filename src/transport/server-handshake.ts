@@ -152,7 +152,7 @@ async function acceptService(
     return undefined
   }
   respond({ type: 'R', serviceId })
-  return { serviceId, role, certHash, sessionKey }
+  return { serviceId, role, certificates: chain, certHash, sessionKey }
 }
 
 /** The service's identity and session key, if its chain is that of TLS and valid, and the leaf signed the key. */

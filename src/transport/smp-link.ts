@@ -15,6 +15,8 @@ const LENGTH_SIZE = 2
 export interface ClientService {
   readonly serviceId: ServiceId
   readonly role: ServiceRole
+  /** DER, leaf first. */
+  readonly certificates: readonly Buffer[]
   /** SHA-256 of the service's identity certificate, 32 bytes. */
   readonly certHash: Buffer
   /** Signs the commands of this connection for the service. */

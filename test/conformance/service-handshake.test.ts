@@ -1,12 +1,11 @@
-import { describe, expect, test, vi } from 'vitest'
-import { StoreError } from '../../src/store/store.ts'
+import { describe, expect, test } from 'vitest'
 import { createServiceCertificate, signKey, type ServiceCertificate } from '../client/certificates.ts'
 import { BlockStream, blockSize, openTls, receiveHello } from '../client/connection.ts'
 import { pad, unpad } from '../client/encoding.ts'
 import { encodeClientHello, parseServiceResponse, type ServiceRole } from '../client/hello.ts'
 import { generateKey } from '../client/keys.ts'
 import { createAuthorities, createAuthority, createServiceChain } from '../client/service-chain.ts'
-import { pong } from './setting.ts'
+import { err, pong } from './setting.ts'
 import { withTunedRelay } from './tuned.ts'
 
 const setting = withTunedRelay()
@@ -48,6 +47,12 @@ const claim = async (certificate: ServiceCertificate, wrong: Claim = {}) => {
 const badAuth = { error: 'HANDSHAKE BAD_AUTH' }
 const badService = { error: 'HANDSHAKE BAD_SERVICE' }
 
+/** The notifier of a new queue of somebody else. */
+const aNotifier = async () => {
+  const owner = await setting.connect()
+  return owner.nkey(await owner.createQueue({ subscribe: false }))
+}
+
 describe.each(versions)('a service in version %i', (version) => {
   test.each([0, 1, 2, 3])('with %i certificates above its own is accepted and can work', async (count) => {
     const certificate = count === 0 ? createServiceCertificate() : createServiceChain(createAuthorities(count))
@@ -56,10 +61,12 @@ describe.each(versions)('a service in version %i', (version) => {
     expect((await client.createQueue()).ids.serviceId).toEqual(client.session.serviceId)
   })
 
-  test.each<ServiceRole>(['messaging', 'notifier', 'proxy'])('with the role %s keeps it for good', async (role) => {
+  test.each<ServiceRole>(['messaging', 'notifier'])('with the role %s keeps it once it has a queue', async (role) => {
     const certificate = createServiceCertificate()
-    const first = await claim(certificate, { version, role })
-    expect(first).toEqual({ serviceId: expect.any(Buffer) as Buffer })
+    const client = await setting.connect({ version, service: { certificate, role } })
+    if (role === 'messaging') await client.createQueue()
+    else await client.nsub(await aNotifier())
+    const first = { serviceId: client.session.serviceId }
     for (const other of ['messaging', 'notifier', 'proxy'] as const)
       expect(await claim(certificate, { version, role: other })).toEqual(other === role ? first : badService)
   })
@@ -149,19 +156,64 @@ describe('a service', () => {
     expect(await claim(...wrong())).toEqual(badAuth)
   })
 
-  test('that the relay cannot keep is BAD_SERVICE', async () => {
-    const flushed = vi.spyOn(setting.core.store, 'flushed').mockRejectedValue(new StoreError('the disk is full'))
-    const refused = await claim(createServiceCertificate())
-    flushed.mockRestore()
-    expect(refused).toEqual(badService)
+  test('leaves nothing in the store by its handshake alone', async () => {
+    const before = [...setting.core.store.services()].length
+    for (let count = 0; count < 20; count++) await claim(createServiceCertificate())
+    expect([...setting.core.store.services()]).toHaveLength(before)
   })
 
-  test('keeps its id when the relay starts again', async () => {
-    const certificate = createServiceChain(createAuthorities(1))
-    const before = await claim(certificate, { role: 'notifier' })
-    await setting.restart()
-    expect(await claim(certificate, { role: 'notifier' })).toEqual(before)
-    expect(await claim(certificate, { role: 'messaging' })).toEqual(badService)
+  test('is stored with its first association, and leaves the store with its last one', async () => {
+    const { store } = setting.core
+    const before = [...store.services()].length
+    const stored = (): number => [...store.services()].length - before
+    const [certificate, other] = [createServiceCertificate(), createServiceCertificate()]
+    const client = await setting.connect({ service: { certificate, role: 'messaging' } })
+    expect(stored()).toBe(0)
+    const queue = await client.createQueue()
+    expect(stored()).toBe(1)
+    await client.createQueue()
+    expect(stored()).toBe(1)
+    // However often a queue moves, the records of the services that it left do not stay.
+    const next = await setting.connect({ service: { certificate: other, role: 'messaging' } })
+    await next.sub(queue)
+    expect(stored()).toBe(2)
+    await (await setting.connect()).sub(queue)
+    expect(stored()).toBe(1)
+    await next.sub(queue)
+    expect(stored()).toBe(2)
+    await next.del(queue)
+    expect(stored()).toBe(1)
+    expect(await claim(other)).toEqual({ serviceId: next.session.serviceId })
+  })
+
+  test('is not stored by a NEW that fails', async () => {
+    const before = [...setting.core.store.services()].length
+    const client = await setting.connect({ service: { certificate: createServiceCertificate(), role: 'messaging' } })
+    await expect(client.createQueue({ subscribe: false })).rejects.toThrow('PROHIBITED')
+    expect([...setting.core.store.services()]).toHaveLength(before)
+  })
+
+  test.each<ServiceRole>(['messaging', 'notifier', 'proxy'])(
+    'keeps its id when the relay starts again, stored or not, with the role %s',
+    async (role) => {
+      const certificate = createServiceChain(createAuthorities(1))
+      const client = await setting.connect({ service: { certificate, role } })
+      const first = { serviceId: client.session.serviceId }
+      await setting.restart()
+      expect(await claim(certificate, { role })).toEqual(first)
+      if (role !== 'messaging') return
+      await (await setting.connect({ service: { certificate, role } })).createQueue()
+      await setting.restart()
+      expect(await claim(certificate, { role })).toEqual(first)
+    },
+  )
+
+  test('with another role than the one that it is stored with by now is refused as SERVICE', async () => {
+    const certificate = createServiceCertificate()
+    const ntf = await setting.connect({ service: { certificate, role: 'notifier' } })
+    const rcv = await setting.connect({ service: { certificate, role: 'messaging' } })
+    await rcv.createQueue()
+    expect(await ntf.nsub(await aNotifier())).toEqual(err('SERVICE'))
   })
 
   test('may show its certificate without claiming anything: it is a client like others', async () => {

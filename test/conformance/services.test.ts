@@ -51,9 +51,9 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(ids.size).toBe(2)
   })
 
-  test('keeps its role', async () => {
+  test('keeps its role once it has a queue', async () => {
     const certificate = createServiceCertificate()
-    await setting.connect(as(certificate, version, 'messaging'))
+    await (await setting.connect(as(certificate, version, 'messaging'))).createQueue()
     await expect(setting.connect(as(certificate, version, 'notifier'))).rejects.toThrow('HANDSHAKE BAD_SERVICE')
     await setting.connect(as(certificate, version, 'messaging'))
   })

@@ -5,6 +5,7 @@ import { pad } from '../../src/crypto/pad.ts'
 import { BLOCK_SIZE } from '../../src/protocol/limits.ts'
 import type { Core } from '../../src/server/core.ts'
 import { RelayPool } from '../../src/server/relay-pool.ts'
+import { CreationPassword } from '../../src/server/creation-password.ts'
 import { Backlog } from '../../src/server/backlog.ts'
 import { Scheduler } from '../../src/server/scheduler.ts'
 import { Session } from '../../src/server/session.ts'
@@ -62,11 +63,13 @@ export const openMemoryRelay = (random: (size: number) => Buffer, now = Date.now
       expireOnSend: true,
       notificationTtl: 86_400,
     },
+    creationPassword: new CreationPassword(undefined),
     proxying: { ownServerDomains: ['example.com'], clientConcurrency: 4 },
     // Every way out goes through a proxy that is not there: no name is looked up, no socket opened.
     relays: new RelayPool({ routing: () => ({ socks: { path: '/nonexistent' }, socksMode: 'always' }), now }),
     resolver: undefined,
     random,
+    serviceIdKey: Buffer.alloc(32),
     backlog: new Backlog(2 ** 26),
     now,
     log: { ...silentLogger, error: (_: string, fields?: object) => faults.push(fields) },

@@ -318,10 +318,6 @@ export class SessionFuzzer {
     const certHash = random.bytes(32)
     const serviceId = random.bytes(24)
     const { role, encrypted, proxy = role === 'P' } = kind
-    if (role) {
-      const service = { serviceId: idFromBytes<ServiceId>(serviceId), role, certificates: [], certHash, createdAt: 0 }
-      this.#relay.store.addService(service)
-    }
     const memory = this.#relay.connect({
       version,
       sessionId,
@@ -333,6 +329,7 @@ export class SessionFuzzer {
         service: {
           serviceId: idFromBytes<ServiceId>(serviceId),
           role,
+          certificates: [],
           certHash,
           sessionKey: signatureKeyOf(serviceKey.spki),
         },

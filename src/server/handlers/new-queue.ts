@@ -7,8 +7,8 @@ import { ID_SIZE } from '../../protocol/limits.ts'
 import type { LinkData, NotifierRec, QueueRec } from '../../store/store.ts'
 import type { RequiredKeys } from '../authorization.ts'
 import { today } from '../core.ts'
-import { samePassword } from '../password.ts'
 import { fail, durable, type Context, type Outcome } from '../outcome.ts'
+import { mayAssociate, storeService } from '../service-session.ts'
 import { takeService } from '../services.ts'
 import { subscribeSession } from './subscribe.ts'
 
@@ -23,8 +23,7 @@ export function creatorKey({ rcvAuthKey }: Command<'NEW'>): RequiredKeys {
 /** NEW: creates a queue and, unless told otherwise, subscribes this connection to it. */
 export function newQueue(context: Context, command: Command<'NEW'>): Outcome {
   const { core, session, corrId } = context
-  if (!core.policy.newQueues || !samePassword(core.policy.createPassword, command.password))
-    return fail({ type: 'AUTH' })
+  if (!core.policy.newQueues || !core.creationPassword.allows(session, command.password)) return fail({ type: 'AUTH' })
   const service = session.link.service
   if (service !== undefined && !command.subscribe) return fail({ type: 'CMD', error: 'PROHIBITED' })
   const link = command.queueRequest?.link
@@ -35,6 +34,7 @@ export function newQueue(context: Context, command: Command<'NEW'>): Outcome {
   const rcv = agree(command.rcvDhKey)
   const ntf = command.notifierKeys && agree(command.notifierKeys.dhKey)
   if (rcv === undefined || (command.notifierKeys && ntf === undefined)) return fail({ type: 'CRYPTO' })
+  if (!mayAssociate(context)) return fail({ type: 'SERVICE' })
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const notifier: NotifierRec | undefined = command.notifierKeys &&
       ntf && {
@@ -58,6 +58,7 @@ export function newQueue(context: Context, command: Command<'NEW'>): Outcome {
     const linkData: LinkData | undefined = link && { fixedData: link.fixedData, userData: link.userData }
     const taken = core.store.addQueue(queue, linkData)
     if (taken === undefined) {
+      storeService(context)
       core.stats.qCreated++
       if (notifier !== undefined) core.stats.ntfNewCreated++
       if (command.subscribe) {

@@ -5,6 +5,7 @@ import type { QueueRec } from '../../store/store.ts'
 import type { RequiredKeys } from '../authorization.ts'
 import { deliverNotifications, endNotifier, endNotifierSubscription } from '../notifications.ts'
 import { fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
+import { mayAssociate } from '../service-session.ts'
 import { associateNotifier } from '../services.ts'
 import { agree } from './new-queue.ts'
 
@@ -44,6 +45,7 @@ export function subscribeNotifier(context: Context, _: Command<'NSUB'>, queue: Q
   const { core, session } = context
   const { notifier } = queue
   if (notifier === undefined) return fail({ type: 'AUTH' })
+  if (!mayAssociate(context)) return fail({ type: 'SERVICE' })
   const associated = associateNotifier(context, queue)
   const service = session.link.service
   if (service === undefined) {

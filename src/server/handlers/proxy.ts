@@ -12,7 +12,6 @@ import type { ConnectFailure } from '../../transport/failure.ts'
 import type { RequestFailure } from '../../transport/relay-client.ts'
 import type { Core } from '../core.ts'
 import { fail, type Context, type Outcome } from '../outcome.ts'
-import { samePassword } from '../password.ts'
 import type { PooledRelay, PoolResult } from '../relay-pool.ts'
 import type { ProxyCounters } from '../statistics/counters.ts'
 
@@ -22,7 +21,7 @@ const FORWARDING = { min: commandTable.RFWD.since, max: FULL_RANGE.max }
 /** PRXY: connects to another relay for a client, and passes on what the client needs to encrypt for that relay. */
 export function openRelaySession(context: Context, command: Command<'PRXY'>): Outcome {
   const { core, session } = context
-  if (!samePassword(core.policy.createPassword, command.password)) return proxyFailure({ type: 'BASIC_AUTH' })
+  if (!core.creationPassword.allows(session, command.password)) return proxyFailure({ type: 'BASIC_AUTH' })
   const counters = relayCounters(core, command.server.hosts[0], 'pRelays')
   for (const counter of counters) counter.requests++
   const known = core.relays.known(command.server)

@@ -10,7 +10,7 @@ import { deliverServiceMessages, deliverServiceNotifications, takeService } from
 export function subscribeService(context: Context, command: Command<'SUBS' | 'NSUBS'>): Outcome {
   const { core, session } = context
   const service = session.link.service
-  if (service === undefined || core.store.service(service.serviceId) === undefined) return fail({ type: 'AUTH' })
+  if (service === undefined) return fail({ type: 'AUTH' })
   const party = command.type === 'SUBS' ? 'R' : 'N'
   const own = core.store.serviceSubscriptions(service.serviceId, party)
   const stats = party === 'R' ? core.stats.rcvServices : core.stats.ntfServices

@@ -2,6 +2,7 @@ import type { Command } from '../../protocol/command.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { endSubscription, pushFirst } from '../delivery.ts'
 import { fail, durable, type Context, type Outcome } from '../outcome.ts'
+import { mayAssociate } from '../service-session.ts'
 import { associateQueue } from '../services.ts'
 import type { Subscription } from '../subscriber.ts'
 
@@ -16,6 +17,7 @@ export function subscribe(context: Context, _: Command<'SUB'>, queue: QueueRec):
     core.stats.qSubProhibited++
     return fail({ type: 'CMD', error: 'PROHIBITED' })
   }
+  if (!mayAssociate(context)) return fail({ type: 'SERVICE' })
   const associated = associateQueue(context, queue)
   const subscription = known ?? subscribeSession(context, queue)
   if (known !== undefined) {

@@ -4,6 +4,19 @@ import { messageMetrics, notificationMetrics } from './metrics-messages.ts'
 import { queueMetrics, subscriptionMetrics } from './metrics-queues.ts'
 import { nameMetrics, relayMetrics, serviceMetrics } from './metrics-relays.ts'
 
+/** What other SMP relays do not have; not in their file. */
+const ownMetrics: MetricGroup = {
+  title: 'This relay',
+  metrics: [
+    {
+      name: 'smp_wrong_passwords_total',
+      type: 'counter',
+      help: 'Wrong passwords for creating queues or proxying, since the start.',
+      samples: ({ wrongPasswords }) => [{ value: wrongPasswords }],
+    },
+  ],
+}
+
 const groups: readonly MetricGroup[] = [
   queueMetrics,
   subscriptionMetrics,
@@ -27,7 +40,8 @@ export function exposition(facts: Facts, recordedAt?: number): string {
     recordedAt === undefined
       ? []
       : [`# Recorded at: ${time(recordedAt)}`, `# Stats from: ${time(facts.stats.fromTime)}`, '']
-  const body = groups.flatMap(({ title, metrics }) => [
+  const shown = recordedAt === undefined ? [...groups, ownMetrics] : groups
+  const body = shown.flatMap(({ title, metrics }) => [
     `# ${title}`,
     `# ${'-'.repeat(title.length)}`,
     '',

@@ -9,6 +9,8 @@ export interface Facts {
   readonly stats: Stats
   readonly counts: StoreCounts
   readonly live: Live
+  /** Wrong creation passwords since the start. */
+  readonly wrongPasswords: number
   /** Of this program. */
   readonly version: string
 }

@@ -36,6 +36,8 @@ export interface StatisticsSource {
   readonly counts: () => StoreCounts
   /** Who is connected and subscribed. */
   readonly live: () => Promise<Live>
+  /** Wrong creation passwords since the start. */
+  readonly wrongPasswords: () => number
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly log: Logger
@@ -161,8 +163,14 @@ export class Statistics {
   }
 
   async #facts(): Promise<Facts> {
-    const { stats, counts, live } = this.#source
-    return { stats, counts: counts(), live: await live(), version: this.#options.version ?? '' }
+    const { stats, counts, live, wrongPasswords } = this.#source
+    return {
+      stats,
+      counts: counts(),
+      live: await live(),
+      wrongPasswords: wrongPasswords(),
+      version: this.#options.version ?? '',
+    }
   }
 
   async #save(): Promise<void> {

@@ -44,6 +44,12 @@ export class Notifications {
     void this.#purge()
   }
 
+  async dropAll(): Promise<void> {
+    await inSlices(this.#lists.ids(), (id) => {
+      this.deleteAll(id as NotifierId)
+    })
+  }
+
   async expire(before: number): Promise<number> {
     let expired = 0
     await inSlices(this.#oldPortions(before), ({ id, old }) => {

@@ -3,6 +3,7 @@ import { idToBytes, type NotifierId, type RcvId, type ServiceId } from '../../pr
 import type { ServiceParty, ServiceSubscriptions } from '../store.ts'
 import { associationKey } from './association-key.ts'
 import type { Counts } from './counts.ts'
+import type { Services } from './services.ts'
 import type { Table } from './table.ts'
 import type { Tables } from './tables.ts'
 
@@ -12,11 +13,13 @@ const NO_SUBSCRIPTIONS: ServiceSubscriptions = { count: 0, idsHash: Buffer.alloc
 export class ServiceQueues {
   readonly #subscriptions: Table<ServiceSubscriptions>
   readonly #associations: Table<true>
+  readonly #services: Services
   readonly #counts: Counts
 
-  constructor({ subscriptions, associations }: Tables, counts: Counts) {
+  constructor({ subscriptions, associations }: Tables, services: Services, counts: Counts) {
     this.#subscriptions = subscriptions
     this.#associations = associations
+    this.#services = services
     this.#counts = counts
   }
 
@@ -37,10 +40,21 @@ export class ServiceQueues {
     this.#changeSubscriptions(party, serviceId, id, 1)
   }
 
+  /** Removes an association, and the service with its last one: it left nothing that would need it. */
   dissociate(party: ServiceParty, serviceId: ServiceId | undefined, id: RcvId | NotifierId): void {
     if (serviceId === undefined) return
     this.#associations.remove(associationKey(party, serviceId) + id)
     this.#changeSubscriptions(party, serviceId, id, -1)
+    this.removeUnused(serviceId)
+  }
+
+  /** Removes a service that has no associations. */
+  removeUnused(serviceId: ServiceId): void {
+    const parties = ['R', 'N'] as const
+    if (parties.some((party) => this.subscriptions(serviceId, party).count > 0)) return
+    for (const party of parties)
+      if (this.#subscriptions.has(party + serviceId)) this.#subscriptions.remove(party + serviceId)
+    this.#services.remove(serviceId)
   }
 
   #changeSubscriptions(party: ServiceParty, serviceId: ServiceId, id: RcvId | NotifierId, change: 1 | -1): void {

@@ -4,7 +4,7 @@ import type { Counts } from './counts.ts'
 import type { Table } from './table.ts'
 import type { Tables } from './tables.ts'
 
-/** The services that have presented themselves, by id and by certificate. */
+/** The services that queues or notifiers are associated with, by id and by certificate. */
 export class Services {
   readonly #services: Table<ServiceRec>
   readonly #byCertHash: Table<ServiceId>
@@ -32,13 +32,25 @@ export class Services {
     }
   }
 
+  remove(serviceId: ServiceId): void {
+    const service = this.#services.get(serviceId)
+    if (service === undefined) return
+    this.#services.remove(serviceId)
+    this.#byCertHash.remove(service.certHash.toString('latin1'))
+    this.#count(service, -1)
+  }
+
   add(service: ServiceRec): 'ok' | 'taken' {
     const certHash = service.certHash.toString('latin1')
     if (this.#services.has(service.serviceId) || this.#byCertHash.has(certHash)) return 'taken'
     this.#services.insert(service.serviceId, service)
     this.#byCertHash.insert(certHash, service.serviceId)
-    if (service.role === 'M') this.#counts.add('rcvServices', 1)
-    else if (service.role === 'N') this.#counts.add('ntfServices', 1)
+    this.#count(service, 1)
     return 'ok'
+  }
+
+  #count({ role }: ServiceRec, change: 1 | -1): void {
+    if (role === 'M') this.#counts.add('rcvServices', change)
+    else if (role === 'N') this.#counts.add('ntfServices', change)
   }
 }

@@ -27,6 +27,7 @@ import { Notifiers } from './notifiers.ts'
 import { Queues } from './queues.ts'
 import { ServiceQueues } from './service-queues.ts'
 import { Services } from './services.ts'
+import { inSlices } from './slices.ts'
 import type { Tables } from './tables.ts'
 
 /** What makes the effects of a store durable. */
@@ -55,8 +56,8 @@ export class TableStore implements Store {
     this.#adjustExpiry = adjustExpiry
     const counts = (this.#counts = new Counts(tables.counts))
     const links = (this.#links = new Links(tables.links, tables.linkData))
-    const serviceQueues = (this.#serviceQueues = new ServiceQueues(tables, counts))
     this.#services = new Services(tables, counts)
+    const serviceQueues = (this.#serviceQueues = new ServiceQueues(tables, this.#services, counts))
     this.#messages = new Messages(tables.messages, counts, quota)
     this.#notifications = new Notifications(tables.notifications, counts, () => commit.flushed())
     const notifiers = (this.#notifiers = new Notifiers(tables.notifiers, this.#notifications, serviceQueues, counts))
@@ -197,6 +198,19 @@ export class TableStore implements Store {
 
   addService(service: ServiceRec): 'ok' | 'taken' {
     return this.#services.add(service)
+  }
+
+  async removeUnusedServices(): Promise<void> {
+    await inSlices(this.#services.all(), ({ serviceId }) => this.#serviceQueues.removeUnused(serviceId))
+  }
+
+  async dropMessages(): Promise<number> {
+    let dropped = 0
+    await inSlices(this.#messages.lists.ids(), (rcvId) => {
+      dropped += this.#messages.deleteAll(rcvId as RcvId)
+    })
+    await this.#notifications.dropAll()
+    return dropped
   }
 
   setQueueService(rcvId: RcvId, party: ServiceParty, serviceId: ServiceId | undefined): void {

@@ -29,6 +29,39 @@ contract('services', (open) => {
   })
 })
 
+contract('services', (open) => {
+  it('are removed with their last association, of queues and of notifiers, and can be added again', async () => {
+    const store = open()
+    store.addService(aService(1))
+    store.addQueue(aQueue(1, { notifier: aNotifier(1) }))
+    store.addQueue(aQueue(2, { notifier: aNotifier(2) }))
+    store.setQueueService(rcvId(1), 'R', serviceId(1))
+    store.setQueueService(rcvId(2), 'N', serviceId(1))
+    await store.flushed()
+    store.setQueueService(rcvId(1), 'R', undefined)
+    expect(store.service(serviceId(1))).toEqual(aService(1))
+    store.deleteNotifier(rcvId(2))
+    expect(store.service(serviceId(1))).toBeUndefined()
+    expect(store.serviceByCertHash(Buffer.alloc(32, 1))).toBeUndefined()
+    expect(store.counts()).toMatchObject({ rcvServices: 0, rcvServiceQueues: 0, ntfServiceQueues: 0 })
+    await store.flushed()
+    expect(store.addService(aService(1))).toBe('ok')
+    store.setQueueService(rcvId(1), 'R', serviceId(1))
+    store.deleteQueue(rcvId(1))
+    expect(store.service(serviceId(1))).toBeUndefined()
+  })
+
+  it('without an association are removed when it is asked for, and the others stay', async () => {
+    const store = open()
+    store.addService(aService(1))
+    store.addService(aService(2))
+    store.addQueue(aQueue(1, { rcvServiceId: serviceId(2) }))
+    await store.removeUnusedServices()
+    expect([...store.services()]).toEqual([aService(2)])
+    expect(store.counts().rcvServices).toBe(1)
+  })
+})
+
 contract('queues of a service', (open) => {
   it('are counted and hashed: recipient ids apart from notifier ids', async () => {
     const store = open()

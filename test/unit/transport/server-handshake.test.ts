@@ -219,7 +219,13 @@ describe('server-handshake', () => {
     const response = await bytesOf(attempt.next())
     expect(response).toEqual(Buffer.concat([Buffer.from('R\x18'), Buffer.from(serviceId, 'latin1')]))
     const certHash = certificateFingerprint(service.chain[1] ?? Buffer.alloc(0))
-    expect((await attempt.link)?.service).toEqual({ serviceId, role: 'N', certHash, sessionKey })
+    expect((await attempt.link)?.service).toEqual({
+      serviceId,
+      role: 'N',
+      certificates: service.chain,
+      certHash,
+      sessionKey,
+    })
     expect(asked).toEqual([{ role: 'N', certificates: service.chain, certHash }])
   })
 

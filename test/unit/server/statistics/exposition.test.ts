@@ -33,6 +33,7 @@ const facts = (): Facts => {
       services: { R: { connected: 205, queues: 206 }, N: { connected: 207, queues: 208 } },
       deliveries: { count: 3, clients: 1, waiting: { ...noAcks(), '60-300': 3 }, longest: 70 },
     },
+    wrongPasswords: 17,
     version: '1.2.3',
   }
 }
@@ -92,7 +93,8 @@ describe('the metrics of a file', () => {
 describe('the metrics of now', () => {
   test('are the same without times', () => {
     const text = exposition(facts())
-    expect(seriesOf(text)).toEqual(seriesOf(exposition(facts(), recordedAt)))
+    expect(seriesOf(text)).toEqual([...seriesOf(exposition(facts(), recordedAt)), 'smp_wrong_passwords_total'])
+    expect(text).toContain('\nsmp_wrong_passwords_total 17\n')
     expect(text).not.toContain(String(recordedAt))
     expect(text).toContain('\nsimplex_smp_queues_total1 101\n')
     expect(text).toContain('\nsimplex_smp_sockets_active{port="15223"} 2\n')
