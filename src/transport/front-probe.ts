@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { connect as connectTcp, isIP } from 'node:net'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { certificateFingerprint } from '../crypto/fingerprint.ts'
@@ -77,7 +78,7 @@ function certificateNames(options: FrontProbeOptions, named: boolean): Promise<s
     const chain = peerChain(socket)
     const identity = identityCertificate(chain)
     if (identity !== undefined && certificateFingerprint(identity).equals(keyHash)) return undefined
-    const leaf = socket.getPeerX509Certificate()
+    const leaf = chain[0] && new X509Certificate(chain[0])
     // That of another relay is not for browsers.
     if (leaf?.publicKey.asymmetricKeyType?.startsWith('ed') === true) return undefined
     return leaf && (leaf.subjectAltName?.replaceAll('DNS:', '') ?? leaf.subject.replaceAll('\n', ', '))
