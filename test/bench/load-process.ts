@@ -1,4 +1,5 @@
 import { serveCalls } from './calls.ts'
+import { attackCalls, pingCalls } from './load/attacks.ts'
 import { creatorCalls } from './load/creators.ts'
 import { guessCalls } from './load/guesses.ts'
 import { hostileCalls } from './load/hostile.ts'
@@ -8,7 +9,15 @@ import { useSodium } from './load/sodium.ts'
 
 // Clients of the relay under test, in a process of their own.
 
-const calls = { ...pairCalls, ...idleCalls, ...creatorCalls, ...hostileCalls, ...guessCalls }
+const calls = {
+  ...pairCalls,
+  ...idleCalls,
+  ...creatorCalls,
+  ...hostileCalls,
+  ...guessCalls,
+  ...attackCalls,
+  ...pingCalls,
+}
 
 export type LoadCalls = typeof calls
 

@@ -3,6 +3,7 @@ import { cpus, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { endAll } from './at-end.ts'
 import { endChildren } from './child.ts'
+import { attackMeasurement } from './measurements/attacks.ts'
 import { idle } from './measurements/idle.ts'
 import { latency } from './measurements/latency.ts'
 import type { Measurement } from './measurements/measurement.ts'
@@ -15,7 +16,7 @@ import { tor } from './measurements/tor.ts'
 import { reachesAim, Reporter } from './report.ts'
 import { relayOptions, removeDirectories, useRelayOptions } from './stage.ts'
 
-const all: readonly Measurement[] = [messages, latency, idle, queues, start, neighbours, timing, tor]
+const all: readonly Measurement[] = [messages, latency, idle, queues, start, neighbours, attackMeasurement, timing, tor]
 
 const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile DIRECTORY] [--node=OPTIONS]
 

@@ -1,19 +1,25 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { Session } from 'node:inspector/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeHeapSnapshot } from 'node:v8'
+import type { AuthKey } from '../../src/crypto/keys.ts'
+import { idFromBytes, type MsgId, type NotifierId, type RcvId, type SndId } from '../../src/protocol/ids.ts'
 import { silentLogger } from '../../src/config/log.ts'
 import { serveRelay, type ServingRelay } from '../../src/server/serve.ts'
 import { openLmdbStore } from '../../src/store/lmdb.ts'
 import { DEFAULT_QUOTA } from '../../src/store/store.ts'
 import { loadCredentials } from '../../src/transport/credentials.ts'
 import { serveCalls } from './calls.ts'
+import type { SeededQueues } from './load/attacks.ts'
 
 // The relay under test: alone in its process, so that all that the process uses is the relay's.
 
 let relay: ServingRelay | undefined
+let longestUs = 0
+let rollBack: () => void = () => undefined
 let profiler: Session | undefined
 
 /** Processor time of one thread, ns, of /proc/PID/task/TID/schedstat. */
@@ -27,7 +33,10 @@ const calls = {
   async serve({ directory }: { directory: string }): Promise<{ port: number; readyMs: number; queues: number }> {
     relay = await serveRelay({
       credentials: await loadCredentials(directory),
-      openStore: (onRollback) => openLmdbStore(join(directory, 'store'), { quota: DEFAULT_QUOTA, onRollback }),
+      openStore: (onRollback) => {
+        rollBack = onRollback
+        return openLmdbStore(join(directory, 'store'), { quota: DEFAULT_QUOTA, onRollback })
+      },
       policy: {
         newQueues: true,
         createPassword: undefined,
@@ -99,6 +108,61 @@ const calls = {
     writeFileSync(path, JSON.stringify(profile))
   },
 
+  /** Makes queues with notifiers, all with one key, and pending notifications. */
+  async seed({ queues, notifications }: { queues: number; notifications: number }): Promise<Seeded> {
+    if (!relay) throw new Error('there is no relay')
+    const { store } = relay.core
+    const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+    const key: AuthKey = { alg: 'ed25519', raw: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32) }
+    const ids: Buffer[] = []
+    const notifierIds: Buffer[] = []
+    const secret = randomBytes(32)
+    for (let made = 0; made < queues; made++) {
+      const [rcvId, sndId, notifierId] = [randomBytes(24), randomBytes(24), randomBytes(24)]
+      store.addQueue({
+        rcvId: idFromBytes<RcvId>(rcvId),
+        sndId: idFromBytes<SndId>(sndId),
+        recipientKeys: [key],
+        rcvDhSecret: secret,
+        status: { type: 'active' },
+        notifier: { notifierId: idFromBytes<NotifierId>(notifierId), key, dhSecret: secret },
+      })
+      ids.push(rcvId)
+      notifierIds.push(notifierId)
+      for (let count = 0; count < notifications; count++) {
+        const msgId = idFromBytes<MsgId>(randomBytes(24))
+        const timestamp = Math.floor(Date.now() / 1000)
+        const notification = { msgId, timestamp, nonce: randomBytes(24), encMeta: Buffer.alloc(144) }
+        store.addNotification(idFromBytes<NotifierId>(notifierId), notification)
+        if (count % 1000 === 0) await store.flushed()
+      }
+    }
+    await store.flushed()
+    const pkcs8 = privateKey.export({ format: 'der', type: 'pkcs8' })
+    return { queues: { ids, key: pkcs8 }, notifiers: { ids: notifierIds, key: pkcs8 } }
+  },
+
+  /** Says again and again that the store has gone back to its last durable state. */
+  rollBackEvery({ ms }: { ms: number }): void {
+    setInterval(() => rollBack(), ms).unref()
+  },
+
+  /** Begins to measure the turns of the event loop. */
+  watchTurns(): void {
+    let before = process.threadCpuUsage()
+    longestUs = 0
+    setInterval(() => {
+      const now = process.threadCpuUsage()
+      longestUs = Math.max(longestUs, now.user + now.system - before.user - before.system)
+      before = now
+    }, 1).unref()
+  },
+
+  /** The most processor time of the main thread between two ticks of a millisecond, ms: no turn took longer. */
+  turns(): { longestMs: number } {
+    return { longestMs: longestUs / 1000 }
+  },
+
   heapSnapshot({ path }: { path: string }): void {
     writeHeapSnapshot(path)
   },
@@ -107,6 +171,11 @@ const calls = {
     await relay?.stop()
     relay = undefined
   },
+}
+
+interface Seeded {
+  readonly queues: SeededQueues
+  readonly notifiers: SeededQueues
 }
 
 export interface Usage {
