@@ -24,7 +24,7 @@ export function readBlockingInfo(r: Reader): BlockingInfo {
   return parseBlockingInfo(r.tailText()) ?? refuse()
 }
 
-/** Versions below 18 are not told the notice. */
+/** Versions below 18 do not get the notice. */
 export function writeBlockingInfo(w: Writer, info: BlockingInfo, version: number): void {
   const notice = version >= since.blockedNotice ? info.notice : undefined
   w.ascii(formatBlockingInfo({ reason: info.reason, ...(notice && { notice }) }))

@@ -2,7 +2,7 @@ import { commandError, type CommandError } from './errors.ts'
 
 type Fault = 'no entity' | 'entity' | 'no authorization' | 'authorization'
 
-/** What may be wrong with the credentials of a command, in the order in which it is looked for. */
+/** What may be wrong with the credentials of a command, in the order in which it is checked. */
 export type CredentialRule = readonly (readonly [fault: Fault, error: CommandError])[]
 
 const NO_AUTH = commandError('NO_AUTH')
@@ -14,14 +14,14 @@ export const creator: CredentialRule = [
   ['no authorization', NO_AUTH],
   ['entity', HAS_AUTH],
 ]
-/** An id, and the authorization of whoever holds it. */
+/** An id, and the authorization of its owner. */
 export const owner: CredentialRule = [
   ['no authorization', NO_AUTH],
   ['no entity', NO_AUTH],
 ]
 /** An id; authorised once the queue has a sender key. */
 export const sender: CredentialRule = [['no entity', NO_ENTITY]]
-/** An id that is open to everybody who knows it. */
+/** An id that anyone who knows it may use. */
 export const bearer: CredentialRule = [
   ['no entity', NO_ENTITY],
   ['authorization', HAS_AUTH],

@@ -30,7 +30,7 @@ export interface CommandError {
 export type NameError =
   { readonly type: 'NO_RESOLVER' | 'NOT_FOUND' } | { readonly type: 'RESOLVER'; readonly message: string }
 
-/** What a proxy says when a forwarded command came to nothing (SMP commands §7.2). */
+/** What a proxy answers when a forwarded command failed (SMP commands §7.2). */
 export type ProxyError =
   | { readonly type: 'BASIC_AUTH' | 'NO_SESSION' }
   | { readonly type: 'PROTOCOL'; readonly error: SmpError }
@@ -87,7 +87,7 @@ export function readSmpError(r: Reader): SmpError {
   }
 }
 
-/** Versions below 12 do not know BLOCKED and are told AUTH. */
+/** Versions below 12 do not know BLOCKED and get AUTH. */
 export function writeSmpError(w: Writer, error: SmpError, version: number): void {
   if (error.type === 'BLOCKED' && version < since.blockedError) {
     w.ascii('AUTH')

@@ -13,7 +13,7 @@ export interface ReceivedMessage {
   readonly body: Buffer
 }
 
-/** Stands in the queue where messages were refused because it was full. */
+/** Marks where messages were refused because the queue was full. */
 export interface QuotaMarker {
   readonly type: 'quota'
   readonly timestamp: number

@@ -25,32 +25,32 @@ export function refuse(): never {
  * the input unless a method says otherwise.
  */
 export class Reader {
-  private readonly bytes: Buffer
-  private offset: number
+  readonly #bytes: Buffer
+  #offset: number
 
   constructor(bytes: Buffer, offset = 0) {
-    this.bytes = bytes
-    this.offset = offset
+    this.#bytes = bytes
+    this.#offset = offset
   }
 
   get remaining(): number {
-    return this.bytes.length - this.offset
+    return this.#bytes.length - this.#offset
   }
 
   byte(): number {
-    return this.bytes[this.advance(1)] ?? refuse()
+    return this.#bytes[this.#advance(1)] ?? refuse()
   }
 
   word16(): number {
-    return this.bytes.readUInt16BE(this.advance(2))
+    return this.#bytes.readUInt16BE(this.#advance(2))
   }
 
   word32(): number {
-    return this.bytes.readUInt32BE(this.advance(4))
+    return this.#bytes.readUInt32BE(this.#advance(4))
   }
 
   int64(): bigint {
-    return this.bytes.readBigInt64BE(this.advance(8))
+    return this.#bytes.readBigInt64BE(this.#advance(8))
   }
 
   /** Int64 as a safe integer, the nearest one when it is beyond. For times and counts. */
@@ -81,8 +81,8 @@ export class Reader {
   }
 
   take(length: number): Buffer {
-    const start = this.advance(length)
-    return this.bytes.subarray(start, this.offset)
+    const start = this.#advance(length)
+    return this.#bytes.subarray(start, this.#offset)
   }
 
   short(): Buffer {
@@ -160,36 +160,36 @@ export class Reader {
 
   /** What `parse` reads, or undefined with the position restored when it refuses. */
   attempt<T>(parse: (reader: this) => T): T | undefined {
-    const start = this.offset
+    const start = this.#offset
     try {
       return parse(this)
     } catch (error) {
       if (!(error instanceof ParseFailure)) throw error
-      this.offset = start
+      this.#offset = start
       return undefined
     }
   }
 
   /** The ASCII word up to the next space, or to the end. The space is not taken. */
   word(): string {
-    const space = this.bytes.indexOf(SPACE, this.offset)
-    return this.take((space < 0 ? this.bytes.length : space) - this.offset).toString('latin1')
+    const space = this.#bytes.indexOf(SPACE, this.#offset)
+    return this.take((space < 0 ? this.#bytes.length : space) - this.#offset).toString('latin1')
   }
 
   /** Skips everything before the next space. */
   skipToSpace(): void {
-    const space = this.bytes.indexOf(SPACE, this.offset)
-    this.offset = space < 0 ? this.bytes.length : space
+    const space = this.#bytes.indexOf(SPACE, this.#offset)
+    this.#offset = space < 0 ? this.#bytes.length : space
   }
 
   end(): void {
-    if (this.offset !== this.bytes.length) refuse()
+    if (this.#offset !== this.#bytes.length) refuse()
   }
 
-  private advance(length: number): number {
-    const start = this.offset
-    if (length > this.bytes.length - start) refuse()
-    this.offset = start + length
+  #advance(length: number): number {
+    const start = this.#offset
+    if (length > this.#bytes.length - start) refuse()
+    this.#offset = start + length
     return start
   }
 }

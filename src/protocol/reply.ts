@@ -65,7 +65,7 @@ function writeParameters<T extends ReplyType>(w: Writer, reply: Reply<T>, versio
   replyTable[reply.type].codec.encode(w, reply, version)
 }
 
-/** What a client is told that does not know the reply yet. */
+/** What a client gets that does not know the reply yet. */
 function knownAt(reply: Reply, version: number): Reply {
   if (reply.type === 'SOK' && version < since.services) return OK
   if (reply.type === 'DELD' && version < since.deletedEvent) return END

@@ -7,35 +7,35 @@ const INITIAL_CAPACITY = 256
  * more than 255 bytes, a number out of range) is a bug of the caller and throws RangeError.
  */
 export class Writer {
-  private buffer: Buffer
-  private length = 0
+  #buffer: Buffer
+  #length = 0
 
   /** @param room how many bytes are expected, or the buffer to begin in; more may be written. */
   constructor(room: number | Buffer = INITIAL_CAPACITY) {
-    this.buffer = typeof room === 'number' ? Buffer.allocUnsafe(room) : room
+    this.#buffer = typeof room === 'number' ? Buffer.allocUnsafe(room) : room
   }
 
   byte(value: number): this {
-    const start = this.reserve(1)
-    this.buffer.writeUInt8(value, start)
+    const start = this.#reserve(1)
+    this.#buffer.writeUInt8(value, start)
     return this
   }
 
   word16(value: number): this {
-    const start = this.reserve(2)
-    this.buffer.writeUInt16BE(value, start)
+    const start = this.#reserve(2)
+    this.#buffer.writeUInt16BE(value, start)
     return this
   }
 
   word32(value: number): this {
-    const start = this.reserve(4)
-    this.buffer.writeUInt32BE(value, start)
+    const start = this.#reserve(4)
+    this.#buffer.writeUInt32BE(value, start)
     return this
   }
 
   int64(value: bigint): this {
-    const start = this.reserve(8)
-    this.buffer.writeBigInt64BE(value, start)
+    const start = this.#reserve(8)
+    this.#buffer.writeBigInt64BE(value, start)
     return this
   }
 
@@ -49,21 +49,21 @@ export class Writer {
   }
 
   bytes(value: Uint8Array): this {
-    const start = this.reserve(value.length)
-    this.buffer.set(value, start)
+    const start = this.#reserve(value.length)
+    this.#buffer.set(value, start)
     return this
   }
 
   /** The characters of a latin1 string as they are, without a length: words, letters, spaces. */
   ascii(value: string): this {
-    const start = this.reserve(value.length)
-    this.buffer.write(value, start, 'latin1')
+    const start = this.#reserve(value.length)
+    this.#buffer.write(value, start, 'latin1')
     return this
   }
 
   fill(byte: number, count: number): this {
-    const start = this.reserve(count)
-    this.buffer.fill(byte, start, start + count)
+    const start = this.#reserve(count)
+    this.#buffer.fill(byte, start, start + count)
     return this
   }
 
@@ -116,19 +116,19 @@ export class Writer {
 
   /** What was written so far; a view, so nothing may be written after it. */
   done(): Buffer {
-    return this.buffer.subarray(0, this.length)
+    return this.#buffer.subarray(0, this.#length)
   }
 
   /** Makes room, and so may replace `buffer`: nothing may hold on to it across this. */
-  private reserve(size: number): number {
-    const start = this.length
+  #reserve(size: number): number {
+    const start = this.#length
     const needed = start + size
-    if (needed > this.buffer.length) {
-      const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.buffer.length))
-      grown.set(this.buffer.subarray(0, start))
-      this.buffer = grown
+    if (needed > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(needed, 2 * this.#buffer.length))
+      grown.set(this.#buffer.subarray(0, start))
+      this.#buffer = grown
     }
-    this.length = needed
+    this.#length = needed
     return start
   }
 }

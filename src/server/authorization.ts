@@ -11,32 +11,33 @@ export interface Authorized {
   readonly corrId: Buffer
   /** The relay's X25519 key of this session, 32 bytes. */
   readonly sessionPrivateKey: Buffer
-  /** What this session has agreed on with keys that its client proved to hold; absent where many clients share it. */
+  /** Keys agreed in this session, with queue keys that its client proved to hold; absent in a session of many clients. */
   readonly agreed: AgreedKeys | undefined
 }
 
-/** Queues of one connection whose keys stay agreed on. */
+/** Queues of one connection whose agreed keys are remembered. */
 const MAX_AGREED = 32
 
 /**
- * Keys with which authenticators of one session were opened, by the queue's key: the same queue's next command needs no
- * key agreement. Only who holds a key gets it in here, so what it saves tells nobody about a queue of somebody else.
+ * Keys with which authenticators of one session were opened, by the queue's key, so that the next command for the same
+ * queue needs no key agreement. Only the holder of a key gets it in here: the time saved reveals nothing about the queues
+ * of others.
  */
 export class AgreedKeys {
-  private keys: Map<string, BoxKey> | undefined
+  #keys: Map<string, BoxKey> | undefined
 
   get(queueKey: DhKey): BoxKey | undefined {
-    return this.keys?.get(queueKey.raw.toString('latin1'))
+    return this.#keys?.get(queueKey.raw.toString('latin1'))
   }
 
   keep(queueKey: DhKey, key: BoxKey): void {
-    this.keys ??= new Map()
-    if (this.keys.size >= MAX_AGREED) this.keys.clear()
-    this.keys.set(queueKey.raw.toString('latin1'), key)
+    this.#keys ??= new Map()
+    if (this.#keys.size >= MAX_AGREED) this.#keys.clear()
+    this.#keys.set(queueKey.raw.toString('latin1'), key)
   }
 }
 
-/** Keys of nobody: verification with them costs as much as with a real one and fails. */
+/** Dummy keys: verification with them takes as long as with a real key, and fails. */
 const dummyEd25519 = dummy('MCowBQYDK2VwAyEA139Oqs4QgpqbAmB0o7rZf6T19ryl7E65k4AYe0kE3Qs=', 'ed25519')
 const dummyEd448 = dummy(
   'MEMwBQYDK2VxAzoA6ibQc9XpkSLtwrf7PLvp81qW/etiumckVFImCMRdftcG/XopbOSaq9qyLhrgJWKOLyNrQPNVvpMA',

@@ -9,8 +9,8 @@ interface Walk {
 }
 
 /**
- * Work of the relay itself that goes through many things, in short steps: one walk after the other, with the same share
- * of the processor as a connection.
+ * Long work of the relay itself, in short steps: one walk after the other, with the same share of the processor as a
+ * connection.
  */
 export class Background implements Worker {
   readonly #scheduler: Scheduler
@@ -21,7 +21,7 @@ export class Background implements Worker {
     scheduler.add(this)
   }
 
-  /** Takes all steps of an iterator, after those that were given before; resolves when they are done. */
+  /** Runs an iterator to its end, after those that were added before; resolves when it is done. */
   run(steps: Iterator<unknown>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#walks.push({ steps, resolve, reject })

@@ -2,7 +2,7 @@ interface Wakeable {
   wake(): void
 }
 
-/** Received bytes whose effects are not durable yet, over all connections: the disk slows down those who rely on it. */
+/** Received bytes whose effects are not durable yet, over all connections: the disk slows down those who wait for it. */
 export class Backlog {
   readonly #limit: number
   readonly #stopped = new Set<Wakeable>()

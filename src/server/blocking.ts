@@ -4,7 +4,7 @@ import type { Core } from './core.ts'
 import { pushTarget } from './delivery.ts'
 import { blockedError } from './outcome.ts'
 
-/** What became of an operator's command; `status`: of the queue before it. */
+/** The result of an operator's command. `status`: the queue's status before it. */
 export interface BlockingResult {
   readonly changed: boolean
   readonly status: QueueStatus
@@ -13,15 +13,14 @@ export interface BlockingResult {
 const sameBlock = (a: BlockedStatus, b: BlockedStatus): boolean =>
   a.reason === b.reason && (a.notice === undefined) === (b.notice === undefined) && a.notice?.ttl === b.notice?.ttl
 
-/** The queue that an operator means: by its sender id, as it stands in invitations, or by its link id. */
+/** The queue with this sender id, as in invitations, or this link id. */
 export function queueToModerate(core: Core, id: EntityId): QueueRec | undefined {
   return core.store.queueBySender(idAs<SndId>(id)) ?? core.store.queueByLink(idAs<LinkId>(id))
 }
 
 /**
- * Blocks an active queue: nothing can be sent to it or received from it, and whoever is subscribed is told the reason at
- * once (SMP server behaviour §7). One that is blocked already gets the new reason, one that is off stays off.
- * Undefined: no such queue.
+ * Blocks an active queue: nothing can be sent to it or received from it, and its subscriber is told why at once (SMP
+ * server behaviour §7). A blocked queue gets the new reason; a suspended one stays suspended. Undefined: no such queue.
  */
 export function blockQueue(core: Core, id: EntityId, status: BlockedStatus): BlockingResult | undefined {
   const queue = queueToModerate(core, id)
@@ -36,7 +35,7 @@ export function blockQueue(core: Core, id: EntityId, status: BlockedStatus): Blo
   return { changed: true, status: before }
 }
 
-/** Makes a blocked queue active again; one that is off stays off. Undefined: no such queue. */
+/** Makes a blocked queue active again; a suspended one stays suspended. Undefined: no such queue. */
 export function unblockQueue(core: Core, id: EntityId): BlockingResult | undefined {
   const queue = queueToModerate(core, id)
   if (queue === undefined) return undefined

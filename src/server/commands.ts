@@ -17,11 +17,11 @@ import { subscribe } from './handlers/subscribe.ts'
 import type { Context, ForwardedCommand, Outcome } from './outcome.ts'
 import type { CounterName } from './statistics/counters.ts'
 
-/** Counters of a command that its handler does not see. */
+/** Counters that the handler does not touch. */
 interface Counted {
   /** How often it was answered with ERR AUTH. */
   readonly refused?: CounterName
-  /** How many blocks had several such commands, or others of its party behind it. */
+  /** Blocks with several commands of its party, of which it was the first. */
   readonly batches?: CounterName
 }
 
@@ -36,7 +36,7 @@ export interface QueueCommand<T extends CommandType> extends Counted {
   readonly handle: (context: Context, command: Command<T>, queue: QueueRec) => Outcome
 }
 
-/** A command about the relay itself, or about what it does with others. */
+/** A command about the relay itself, or another one. */
 export interface RelayCommand<T extends CommandType> extends Counted {
   readonly about: 'relay'
   readonly keys?: (command: Command<T>) => RequiredKeys
@@ -48,12 +48,12 @@ export type CommandHandling<T extends CommandType> = QueueCommand<T> | RelayComm
 const queue = { about: 'queue', refuseBlocked: true, touches: true } as const
 const recipient = { ...queue, keys: recipientKeys } as const
 const relay = { about: 'relay' } as const
-/** Possible when the queue is blocked as well, and no use of it. */
+/** Allowed on blocked queues as well, and not counted as a use. */
 const always = { refuseBlocked: false, touches: false } as const
 
 /**
- * What the relay does for each command of {@link commandTable}: which keys may ask for it, when it is refused, how it is
- * counted, who carries it out.
+ * What the relay does for each command of {@link commandTable}: which keys authorise it, when it is refused, how it is
+ * counted, and its handler.
  */
 export const commands: { readonly [T in CommandType]: CommandHandling<T> } = {
   NEW: { ...relay, keys: creatorKey, handle: newQueue },

@@ -17,13 +17,13 @@ interface Client {
   readonly waiting: (() => void)[]
 }
 
-/** An attempt that has taken this long, milliseconds, may have to give way to that of a client with fewer of them. */
+/** An attempt older than this, milliseconds, may be cancelled for a client with fewer of them. */
 const LONG_MS = 5000
 
 /**
  * Connections that are being opened, at most so many in all and for each client. When there are too many, the oldest
- * attempt of the client with most of them is cancelled for a client with fewer: whoever has the relay try silent hosts
- * stands in nobody's way.
+ * attempt of the client with most of them is cancelled for a client with fewer, so that attempts to connect to silent
+ * hosts block nobody else.
  */
 export class ConnectionAttempts<T> {
   readonly #limits: AttemptLimits

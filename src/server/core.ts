@@ -8,7 +8,7 @@ import type { RandomBytes } from '../crypto/random.ts'
 import type { Stats } from './statistics/counters.ts'
 import type { Subscriptions } from './subscriptions.ts'
 
-/** What an operator allows. */
+/** What the operator allows. */
 export interface Policy {
   readonly newQueues: boolean
   /** Needed to create queues and to use this relay as a proxy. */
@@ -16,13 +16,13 @@ export interface Policy {
   /** Seconds after which an undelivered message may be dropped. */
   readonly messageTtl: number
   readonly expireOnSend: boolean
-  /** Drop such messages at once when the relay starts, instead of waiting for the first regular time. */
+  /** Drop expired messages at start, instead of at the first regular time. */
   readonly expireOnStart?: boolean
   /** Seconds after which an undelivered notification may be dropped. */
   readonly notificationTtl: number
 }
 
-/** How this relay passes commands on to others. */
+/** How this relay forwards commands to others. */
 export interface ProxyPolicy {
   /** Domains of the operator's other relays, counted separately. */
   readonly ownServerDomains: readonly string[]
@@ -40,7 +40,7 @@ export interface Core {
   readonly proxying: ProxyPolicy
   /** Connections to other relays, for clients that send through this one. */
   readonly relays: RelayPool
-  /** Looks public names up; undefined when the operator has set none. */
+  /** Resolves public names; undefined when none is configured. */
   readonly resolver: NameResolver | undefined
   readonly random: RandomBytes
   /** Secret that ids of new services are derived with, 32 bytes. */
@@ -65,7 +65,7 @@ export function today(core: Core): number {
   return now - (now % DAY_SECONDS)
 }
 
-/** Notes that a queue was used today; written at most once a day per queue. */
+/** Records that a queue was used today; at most one write a day per queue. */
 export function touch(core: Core, queue: QueueRec): void {
   const day = today(core)
   if (queue.updatedAt !== day) core.store.touchQueue(queue.rcvId, day)

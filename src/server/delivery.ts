@@ -18,7 +18,7 @@ export function messageReply(queue: QueueRec, message: Message): Reply {
   return { type: 'MSG', msgId: message.id, body }
 }
 
-/** Marks a message as handed out; it stays in the queue until it is acknowledged. */
+/** Marks a message as delivered; it stays in the queue until it is acknowledged. */
 export function markDelivered(core: Core, subscription: Subscription, message: Message): void {
   subscription.delivered = { msgId: message.id, at: core.now() }
   subscription.pending = false
@@ -49,7 +49,7 @@ export function pushMessage(core: Core, queue: QueueRec, message: Message): void
   subscription.session.pushNew(queue.rcvId, messageReply(queue, message))
 }
 
-/** Pushes the first message of a queue, if there is one, none is handed out already, and the queue is not blocked. */
+/** Pushes the first message of a queue, if there is one, none is delivered already, and the queue is not blocked. */
 export function pushFirst(core: Core, subscription: Subscription, queue: QueueRec): void {
   if (subscription.delivered !== undefined || queue.status.type === 'blocked') return
   const message = core.store.firstMessage(queue.rcvId)
@@ -58,7 +58,7 @@ export function pushFirst(core: Core, subscription: Subscription, queue: QueueRe
   subscription.session.event(queue.rcvId, messageReply(queue, message))
 }
 
-/** Whether the client does not take more now: then it is pushed to as soon as it does. */
+/** Defers the push, if the client takes no more now. */
 function isDeferred(subscription: Subscription): boolean {
   const { session } = subscription
   if (session.canPush) return false
@@ -89,8 +89,8 @@ export function endSubscription(core: Core, subscription: Subscription, event: '
 }
 
 /**
- * Pushes again after the store went back to its last durable state: what it forgot may have been delivered, and what it
- * has again was not. Goes through all subscriptions, as often as the store goes back, but never twice at once.
+ * Pushes again after the store was rolled back to its last durable state: messages that are gone may have been delivered,
+ * and messages that are back were not. Goes through all subscriptions after each rollback, but never twice at once.
  */
 export class Redelivery {
   readonly #core: Core

@@ -68,7 +68,7 @@ function* performOnQueue<T extends CommandType>(
   const { core, entityId } = context
   const find = queuesBy[commandTable[command.type].party]
   const queue = find(core.store, entityId)
-  // Before it matters, so that it takes the same time whether there is a queue or not.
+  // Computed in any case, so that it takes the same time whether there is a queue or not.
   const error = serviceError(context, transmission, command.type)
   if (queue === undefined) {
     yield* verdictOn(context, transmission, [])
@@ -76,7 +76,7 @@ function* performOnQueue<T extends CommandType>(
   }
   if (error !== undefined) return fail(error)
   const verdict = yield* verdictOn(context, transmission, handling.keys(queue, command))
-  // Others had their turn meanwhile, and may have changed the queue.
+  // Other sessions may have changed the queue while this was paused.
   const current = find(core.store, entityId)
   if (verdict === undefined || current === undefined) return fail(AUTH)
   if (current !== queue && !isAmong(verdict, handling.keys(current, command))) return fail(AUTH)

@@ -4,7 +4,7 @@ import type { ServeOptions, Timeouts } from './serve-options.ts'
 import type { Session } from './session.ts'
 import { every } from './timer.ts'
 
-/** What a relay does without being asked: expiry, and closing connections that are of no use. */
+/** Periodic work: expiry, closing useless connections, reports. */
 export function maintain(
   core: Core,
   sessions: ReadonlySet<Session>,
@@ -26,7 +26,7 @@ export function maintain(
     return background.run(closeIf(sessions, ({ stalledAt }) => stalledAt !== undefined && stalledAt < before))
   }
   if (policy.expireOnStart === true) {
-    expireMessages().catch((error: unknown) => log.error('old messages could not be removed at start', { error }))
+    expireMessages().catch((error: unknown) => log.error('expiring messages at start failed', { error }))
   }
   const { creationPassword } = core
   let reported = 0
@@ -35,7 +35,7 @@ export function maintain(
     reported = creationPassword.wrong
     if (guesses > 0) log.warn(`wrong creation password: ${guesses} times in the last minute`)
   }
-  store.removeUnusedServices().catch((error: unknown) => log.error('unused services could not be removed', { error }))
+  store.removeUnusedServices().catch((error: unknown) => log.error('removing unused services failed', { error }))
   const timers = [
     every(timeouts.expireMessages, log, expireMessages),
     every(timeouts.expireNotifications, log, expireNotifications),

@@ -14,7 +14,7 @@ export interface NameResolverOptions {
 /** The JSON text of RNAME, or why there is none. */
 export type NameResult = { readonly json: string } | { readonly error: NameError }
 
-/** What a resolved name consists of, in the order in which clients are told; only a coin may be missing, and is null then. */
+/** The parts of a resolved name, in the order in which clients get them; only a coin may be missing, and is null then. */
 const RECORD: Readonly<Record<string, 'text' | 'texts' | 'coin'>> = {
   name: 'text',
   nickname: 'text',
@@ -30,31 +30,31 @@ const RECORD: Readonly<Record<string, 'text' | 'texts' | 'coin'>> = {
   resolver: 'text',
 }
 
-/** Looks public names up with the HTTP resolver that the operator chose (SMP commands §8). Never rejects. */
+/** Resolves public names with the HTTP resolver of the operator (SMP commands §8). Never rejects. */
 export class NameResolver {
-  private readonly options: NameResolverOptions
-  private active = 0
-  private readonly turns: (() => void)[] = []
+  readonly #options: NameResolverOptions
+  #active = 0
+  readonly #turns: (() => void)[] = []
 
   constructor(options: NameResolverOptions) {
-    this.options = options
+    this.#options = options
   }
 
   async resolve(name: string): Promise<NameResult> {
-    if (this.active >= this.options.concurrency) await new Promise<void>((resolve) => this.turns.push(resolve))
-    this.active++
+    if (this.#active >= this.#options.concurrency) await new Promise<void>((resolve) => this.#turns.push(resolve))
+    this.#active++
     try {
-      return await this.fetch(`/resolve/${encodeURIComponent(name)}`)
+      return await this.#fetch(`/resolve/${encodeURIComponent(name)}`)
     } finally {
-      this.active--
-      this.turns.shift()?.()
+      this.#active--
+      this.#turns.shift()?.()
     }
   }
 
-  /** Whether the resolver answers at all. */
+  /** Whether the resolver answers. */
   async probe(): Promise<boolean> {
     try {
-      const response = await this.request('/health')
+      const response = await this.#request('/health')
       await response.body?.cancel()
       return response.ok
     } catch {
@@ -62,9 +62,9 @@ export class NameResolver {
     }
   }
 
-  private async fetch(path: string): Promise<NameResult> {
+  async #fetch(path: string): Promise<NameResult> {
     try {
-      const response = await this.request(path)
+      const response = await this.#request(path)
       if (response.status === 404 || response.status === 400) {
         await response.body?.cancel()
         return { error: { type: 'NOT_FOUND' } }
@@ -73,7 +73,7 @@ export class NameResolver {
         await response.body?.cancel()
         return resolverError(response.status >= 400 ? `HTTP ${response.status}` : 'transport failure')
       }
-      const body = await readBounded(response, this.options.maxResponseBytes)
+      const body = await readBounded(response, this.#options.maxResponseBytes)
       if (body === undefined) return resolverError('response too large')
       const json = nameJson(body)
       return json === undefined ? resolverError('invalid response') : { json }
@@ -82,8 +82,8 @@ export class NameResolver {
     }
   }
 
-  private request(path: string): Promise<Response> {
-    const { endpoint, authorization, timeoutMs } = this.options
+  #request(path: string): Promise<Response> {
+    const { endpoint, authorization, timeoutMs } = this.#options
     return fetch(endpoint + path, {
       redirect: 'manual',
       headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
@@ -109,7 +109,7 @@ async function readBounded(response: Response, limit: number): Promise<Buffer | 
   return Buffer.concat(chunks)
 }
 
-/** Clients read the record whole or not at all, so one that lacks something is no answer. */
+/** Clients parse the whole record or nothing, so an incomplete one is no answer. */
 function nameJson(body: Buffer): string | undefined {
   const value = parseObject(body)
   if (value === undefined) return undefined

@@ -15,7 +15,7 @@ export interface Observed {
   readonly listeners: readonly Listener[]
 }
 
-/** Looks at every subscription once, with pauses for others. */
+/** Visits every subscription once, in slices. */
 export async function readLive({ core, sessions, listeners }: Observed): Promise<Live> {
   const { recipients, notifiers } = core.subscriptions.counts()
   const now = {

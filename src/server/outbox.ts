@@ -27,18 +27,18 @@ interface Group {
   isOpen: boolean
 }
 
-/** Groups that wait for the disk before no more commands are executed. */
+/** Groups waiting for the disk; with more, no further commands are executed. */
 const MAX_GROUPS = 64
-/** Bytes of replies and events before no more commands are executed. */
+/** Bytes of replies and events; with more, no further commands are executed. */
 const MAX_BYTES = 48 * BLOCK_SIZE
-/** Bytes of replies and events before further events are deferred. */
+/** Bytes of replies and events; with more, further events are deferred. */
 const MAX_PUSHED_BYTES = 16 * BLOCK_SIZE
-/** How long an event that has time waits for others that are sent in the same block, milliseconds. */
+/** How long an event that is not urgent waits for others that fit the same block, milliseconds. */
 const LINGER_MS = 20
 /** Items that are packed at once. */
 const MAX_PACKED = 1024
 
-/** What exactly went wrong is for the operator's log. */
+/** The cause is in the operator's log. */
 const NOT_STORED: Reply = { type: 'ERR', error: { type: 'STORE', message: 'not stored, try again later' } }
 
 export interface OutboxOptions {
@@ -51,14 +51,14 @@ export interface OutboxOptions {
 }
 
 /**
- * What one connection is sent: the replies to one block together, in the order of the blocks, when everything that they
- * promise is durable, and events between them; packed into as few blocks as possible. While the client does not read,
- * nothing is encoded, and events have to be deferred.
+ * Everything that one connection is sent. The replies to one block leave together, in the order of the blocks, once all
+ * that they promise is durable; events go between them. All is packed into as few blocks as possible. While the client
+ * does not read, nothing is encoded, and events are deferred.
  */
 export class Outbox {
-  /** Since when the client has not taken what waits for it, milliseconds; undefined while nothing waits. */
+  /** When the client stopped reading, milliseconds; undefined while it reads. */
   stalledAt: number | undefined
-  /** Time of the last block sent, or of the beginning; milliseconds. */
+  /** When the last block was sent, or the session began; milliseconds. */
   sentAt: number
   readonly #link: SmpLink
   readonly #options: OutboxOptions
@@ -90,7 +90,7 @@ export class Outbox {
     return this.#isCongested || this.#groups.length >= MAX_GROUPS || this.#bytes >= MAX_BYTES
   }
 
-  /** Whether events may be pushed. Those that may not have to be deferred. */
+  /** Whether events may be pushed; otherwise they are deferred. */
   get canPush(): boolean {
     const bytes = this.#bytes + this.#batches.length * BLOCK_SIZE
     return !this.#isClosed && !this.#isCongested && bytes < MAX_PUSHED_BYTES
@@ -105,7 +105,7 @@ export class Outbox {
   /**
    * Puts a counted item at the end of the line, or into the group that is open.
    *
-   * @param hasTime it is sent with what comes next, or a little later by itself
+   * @param hasTime it may wait a little for others
    */
   put(item: Item, hasTime = false): void {
     const last = this.#groups.at(-1)
@@ -133,14 +133,14 @@ export class Outbox {
     if (group !== last) this.#groups.push(group)
     const from = group.items.length
     group.items.push(...items)
-    // One that is large is sent in parts.
+    // A large group is sent in parts.
     if (areLast || this.#bytes >= MAX_PUSHED_BYTES) group.isOpen = false
     if (flushed === undefined) this.#sendReady()
     else this.#await(flushed, group, from, from + items.length)
   }
 
   /**
-   * Sends what is ready, block by block, as long as the client takes it and the time has not come.
+   * Sends what is ready, block by block, until the client takes no more or the time is up.
    *
    * @returns whether more can be sent at once
    */
@@ -195,7 +195,7 @@ export class Outbox {
     })
   }
 
-  /** Replaces a reply whose promise could not be kept. */
+  /** Replaces a reply whose effect was lost. */
   #lose(items: Item[], at: number): void {
     const item = items[at]
     if (item?.durable !== true) return
@@ -210,7 +210,7 @@ export class Outbox {
       this.#groups.shift()
       this.#makeReady(first.items)
     }
-    // A group less is room for the next block.
+    // One group fewer: the next block may be executed.
     this.#options.onChange()
   }
 
@@ -221,7 +221,7 @@ export class Outbox {
     else this.#linger ??= setTimeout(this.#options.onChange, LINGER_MS)
   }
 
-  /** Packs what is ready, or the first part of much. */
+  /** Packs what is ready, or the first part of it. */
   #pack(): void {
     clearTimeout(this.#linger)
     this.#linger = undefined

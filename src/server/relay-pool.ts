@@ -8,7 +8,7 @@ import type { Routing } from '../transport/route.ts'
 import { ConnectionAttempts, type AttemptLimits } from './connection-attempts.ts'
 
 export interface RelayPoolOptions {
-  /** How a destination is reached; asked for each connection, so that each can have a circuit of its own. */
+  /** The route to a destination; asked for each connection, so that each can have a circuit of its own. */
   readonly routing: () => Routing
   readonly now: () => number
   /** Milliseconds. */
@@ -20,12 +20,12 @@ export interface RelayPoolOptions {
 }
 
 export interface PoolTimeouts {
-  /** For connecting, and for waiting until somebody else has connected. */
+  /** For connecting, and for waiting for an attempt under way. */
   readonly connect: number
   readonly request: number
-  /** How long the failure of a connection is answered without trying again. */
+  /** How long a failure is answered without a new attempt. */
   readonly failure: number
-  /** After which a connection that nobody used is closed. */
+  /** After which an unused connection is closed. */
   readonly idle: number
 }
 
@@ -78,14 +78,14 @@ export class RelayPool {
     this.#attempts = new ConnectionAttempts(this.#limits, options.now)
   }
 
-  /** The connection that a client names by the session id that PKEY told it. */
+  /** The connection with the session id that a client got with PKEY. */
   connected(relayId: RelayId): PooledRelay | undefined {
     const relay = this.#byId.get(relayId)
     if (relay !== undefined) relay.usedAt = this.#options.now()
     return relay
   }
 
-  /** What there is without waiting: the connection, or why there was none a moment ago. */
+  /** What is known without waiting: the connection, or why the last attempt failed. */
   known(address: RelayAddress): PoolResult | undefined {
     const key = keyOf(address)
     const now = this.#options.now()
@@ -99,7 +99,7 @@ export class RelayPool {
   }
 
   /**
-   * Connects, or waits for whoever is connecting, or tells what is known.
+   * Returns what is known, or waits for an attempt under way, or connects.
    *
    * @param client for whom, as far as limits are concerned
    */
@@ -114,7 +114,7 @@ export class RelayPool {
     return result ?? { failure: 'full' }
   }
 
-  /** Closes connections that nobody has used for a while, and forgets old failures. */
+  /** Closes unused connections, and forgets old failures. */
   expire(): void {
     const now = this.#options.now()
     for (const [key, { until }] of this.#failed) if (now >= until) this.#failed.delete(key)

@@ -108,7 +108,7 @@ async function webOptions({ settings, log, site }: RelayOptions): Promise<Pick<S
   return { ...pages, web: { port: https.port, certificate } }
 }
 
-/** How other relays are reached; with tor, each connection gets a circuit of its own unless the operator set a login. */
+/** The routing to other relays; with Tor, each connection gets a circuit of its own unless the operator set a login. */
 function routing({ hostMode, requiredHostMode, socksMode, socksProxy }: Settings['proxy']): Routing {
   if (socksProxy === undefined) return { hostMode, requiredHostMode, socksMode }
   const { host, port, login } = socksProxy

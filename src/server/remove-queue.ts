@@ -5,8 +5,8 @@ import { endNotifier } from './notifications.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /**
- * Removes a queue with everything that belongs to it. Whoever received from it or its notifier is told, but for `by`,
- * the connection that asked for it. The number of messages that went with it.
+ * Removes a queue with everything that belongs to it, and tells its subscriber and its notifier's, except `by`, the
+ * connection that asked for it. Returns the number of messages removed.
  */
 export function removeQueue(core: Core, queue: QueueRec, by?: Subscriber): number {
   const subscription = pushTarget(core, queue)

@@ -30,7 +30,7 @@ const TURN_MS = 4
 const READS_PER_TURN = 16
 /** After this time processor time counts half. */
 const HALF_LIFE_MS = 250
-/** What a new worker counts as having used: about what its handshake took, so that coming again pays for nobody. */
+/** What a new worker counts as having used: about as much as its handshake took, so that reconnecting gains nothing. */
 const INITIAL_MS = 2
 
 /**

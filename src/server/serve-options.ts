@@ -36,12 +36,12 @@ export interface ServeOptions {
   /** What happens with a port that cannot be bound; throws when that is fatal. */
   readonly onPortError?: (port: number, error: Error) => void
   readonly now?: () => number
-  /** Passing commands on to other relays, and how those are reached. */
+  /** Forwarding commands to other relays, and how to connect to them. */
   readonly proxying?: Partial<ProxyPolicy & Omit<RelayPoolOptions, 'now'>>
   /** Looking up public names for clients; off when absent. */
   readonly names?: NameResolverOptions
   readonly timeouts?: Partial<Timeouts>
-  /** Files in which the statistics are kept; they are in memory alone when absent. */
+  /** Files for the statistics; in memory only when absent. */
   readonly statistics?: StatisticsOptions
 }
 

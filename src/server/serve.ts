@@ -71,7 +71,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   const close = async (): Promise<void> => {
     for (const timer of timers) timer.stop()
     core.relays.close()
-    await statistics.save().catch((error: unknown) => log.error('the statistics could not be saved', { error }))
+    await statistics.save().catch((error: unknown) => log.error('saving the statistics failed', { error }))
     await core.store.close()
   }
   try {

@@ -84,7 +84,7 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
   return true
 }
 
-/** Pushes the first message of every queue of the session's service that has none handed out, then ALLS. */
+/** Pushes the first message of every queue of the session's service that has none delivered, then ALLS. */
 export function* deliverServiceMessages(core: Core, session: Subscriber): Generator<undefined, void, undefined> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return

@@ -18,22 +18,22 @@ const MAX_INBOX = 4
 const NO_CORR_ID = Buffer.alloc(0)
 
 /**
- * One client connection after its handshake. Blocks are executed one at a time; replies are sent in the order of the
- * commands, only those of commands that wait for others when they are ready. A client that does not read is not read
- * from either.
+ * One client connection after its handshake. Blocks are executed one at a time, and replies are sent in the order of the
+ * commands; only a command that waits for another relay or a resolver is answered when that is done. A client that does
+ * not read is not read from either.
  */
 export class Session implements Worker, Subscriber {
   readonly core: Core
-  /** A number of its own since the relay started, for operators. */
+  /** Unique since the relay started; shown to operators. */
   readonly id: number
   readonly link: SmpLink
   /** Queues that this connection receives from, by SUB, NEW or GET. */
   readonly subscriptions = new Map<RcvId, Subscription>()
   /** Notifiers that this connection is subscribed to. */
   readonly notifiers = new Set<NotifierId>()
-  /** Keys agreed on with the queues that this connection works with. */
+  /** Agreed keys of the queues that this connection uses. */
   readonly agreed = new AgreedKeys()
-  /** What could not be pushed because the client was not reading. */
+  /** What is pushed as soon as the client takes more. */
   readonly deferred = new Deferred()
   /** The service of this session has subscribed: its queues are pushed to this connection. */
   serviceSubscribed = false
@@ -42,7 +42,7 @@ export class Session implements Worker, Subscriber {
   closed = false
   /** Milliseconds. */
   readonly createdAt: number
-  /** Time of the last block received, or of the beginning; milliseconds. */
+  /** When the last block was received, or the session began; milliseconds. */
   receivedAt: number
   readonly #scheduler: Scheduler
   readonly #outbox: Outbox
@@ -50,7 +50,7 @@ export class Session implements Worker, Subscriber {
   readonly #inbox: Buffer[] = []
   /** The block that is being executed. */
   #execution: BlockExecution | undefined
-  /** Events of the commands that are being executed: they follow the replies. */
+  /** Events of the commands being executed: they follow the replies. */
   #events: Item[] | undefined
   #isPaused = false
 
@@ -78,27 +78,27 @@ export class Session implements Worker, Subscriber {
     })
   }
 
-  /** Time of the last block sent, or of the beginning; milliseconds. */
+  /** When the last block was sent, or the session began; milliseconds. */
   get sentAt(): number {
     return this.#outbox.sentAt
   }
 
-  /** Time of the last block received or sent, milliseconds. */
+  /** When the last block was received or sent, milliseconds. */
   get activeAt(): number {
     return Math.max(this.receivedAt, this.sentAt)
   }
 
-  /** Since when the client has not taken what waits for it, milliseconds; undefined while nothing waits. */
+  /** When the client stopped reading, milliseconds; undefined while it reads. */
   get stalledAt(): number | undefined {
     return this.#outbox.stalledAt
   }
 
-  /** Whether an event may be pushed now. What may not must be deferred. */
+  /** Whether an event may be pushed now; otherwise it is deferred. */
   get canPush(): boolean {
     return this.#outbox.canPush
   }
 
-  /** What is in memory for this connection: received blocks and waiting commands, and replies and events to be sent. */
+  /** In memory for this connection: received blocks and waiting commands; replies and events to be sent. */
   get queued(): { readonly received: number; readonly sending: number } {
     const executing = this.#execution === undefined ? 0 : 1
     return { received: this.#inbox.length + executing + this.#later.waiting, sending: this.#outbox.size }
@@ -119,8 +119,8 @@ export class Session implements Worker, Subscriber {
   }
 
   /**
-   * Pushes a message that has just arrived. When this connection sent it itself, it is sent before the reply to its SEND,
-   * in a block of its own, as clients know it from other relays.
+   * Pushes a message that has just arrived. To the connection that sent it, it goes before the reply to SEND, in a block
+   * of its own, as from other relays.
    */
   pushNew(entityId: EntityId, reply: Reply): void {
     const item: Item = { corrId: NO_CORR_ID, entityId, reply, alone: this.#events !== undefined }
@@ -128,7 +128,7 @@ export class Session implements Worker, Subscriber {
     this.#outbox.putFirst(item)
   }
 
-  /** Says that there is something to do: deferred events, as soon as the client takes them. */
+  /** Schedules this session: it has deferred events, or may execute commands again. */
   wake(): void {
     this.#scheduler.wake(this)
   }
@@ -137,7 +137,7 @@ export class Session implements Worker, Subscriber {
     this.link.channel.close()
   }
 
-  /** Sends, pushes what was deferred, and executes commands, in turn. */
+  /** Executes commands, sends, and pushes what was deferred, in turn. */
   work(untilMs: number): boolean {
     try {
       let more = true
@@ -169,7 +169,7 @@ export class Session implements Worker, Subscriber {
     this.#scheduler.wake(this)
   }
 
-  /** Executes commands of the received blocks; false when there are none, or none may be executed now. */
+  /** Executes commands of received blocks; false when there are none, or none may be executed now. */
   #execute(untilMs: number): boolean {
     if (this.#mustWait()) return false
     const execution = (this.#execution ??= this.#nextBlock())
@@ -180,7 +180,7 @@ export class Session implements Worker, Subscriber {
     this.#events = undefined
     if (execution.isDone) this.#execution = undefined
     for (const reply of replies) this.#outbox.count(reply)
-    // In the same turn of the loop as the effects that it is about.
+    // Must be called in the same turn of the event loop as the effects.
     const flushed = replies.some(({ durable }) => durable === true) ? this.core.store.flushed() : undefined
     this.#outbox.putReplies([...replies, ...events], flushed, execution.isDone)
     return true
@@ -206,7 +206,7 @@ export class Session implements Worker, Subscriber {
     this.#outbox.put(item)
   }
 
-  /** Takes one step in each kind of deferred events; false when there are none, or the client does not take more now. */
+  /** Takes one step in each kind of deferred events; false when there are none, or the client takes no more now. */
   #pushDeferred(): boolean {
     const { deferred } = this
     if (deferred.isEmpty || !this.canPush) return false
@@ -227,7 +227,7 @@ export class Session implements Worker, Subscriber {
     return this.#outbox.isFull || this.#later.isFull
   }
 
-  /** Stops reading from the client while it does not read, sends faster than we work, or than the disk takes. */
+  /** Stops reading from a client that does not read, or that sends faster than the processor or the disk can follow. */
   #regulate(): void {
     const blocks = this.#inbox.length + (this.#execution === undefined ? 0 : 1)
     const isPaused = blocks >= (this.#scheduler.isShort ? 1 : MAX_INBOX) || this.#mustWait()

@@ -32,7 +32,7 @@ export class Sessions {
   /**
    * A connection whose TLS is complete.
    *
-   * @param challenge what a WebSocket client wants a proof of identity over, 32 bytes
+   * @param challenge what a WebSocket client wants signed as a proof of identity, 32 bytes
    */
   readonly accept = (channel: BlockChannel, challenge?: Buffer): void => {
     this.#open(channel, challenge).catch((error: unknown) => {

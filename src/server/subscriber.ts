@@ -10,7 +10,7 @@ export interface Subscription {
   readonly rcvId: RcvId
   /** `get`: the connection polls with GET and is never pushed to. */
   readonly mode: 'subscribed' | 'get'
-  /** Message that was handed out and is not acknowledged yet, with the time in milliseconds. */
+  /** The message that was delivered and not acknowledged yet, with the time in milliseconds. */
   delivered: { readonly msgId: MsgId; readonly at: number } | undefined
   /** A message waits until the connection can take it. */
   pending: boolean
@@ -18,14 +18,14 @@ export interface Subscription {
 
 /** What commands and deliveries need of a connection. */
 export interface Subscriber {
-  /** A number of its own since the relay started, for operators. */
+  /** Unique since the relay started; shown to operators. */
   readonly id: number
   readonly link: SmpLink
   /** Queues that this connection receives from, by SUB, NEW or GET. */
   readonly subscriptions: Map<RcvId, Subscription>
   /** Notifiers that this connection is subscribed to. */
   readonly notifiers: Set<NotifierId>
-  /** Keys agreed on with the queues that this connection works with. */
+  /** Agreed keys of the queues that this connection uses. */
   readonly agreed: AgreedKeys
   /** What is pushed as soon as the client takes more. */
   readonly deferred: Deferred
@@ -34,12 +34,12 @@ export interface Subscriber {
   /** SUBS or NSUBS was answered on this connection. */
   subscribedAll: boolean
   readonly closed: boolean
-  /** Whether an event may be pushed now. What may not must be deferred. */
+  /** Whether an event may be pushed now; otherwise it is deferred. */
   readonly canPush: boolean
   /** Sends an event: a transmission that answers no command; `alone`: in a block of its own. */
   event(entityId: EntityId, reply: Reply, alone?: boolean): void
   /** Pushes a message that has just arrived; to its own sender before the reply to SEND, in a block of its own. */
   pushNew(entityId: EntityId, reply: Reply): void
-  /** Says that there are deferred events. */
+  /** Schedules the session: it has deferred events. */
   wake(): void
 }

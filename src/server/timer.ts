@@ -1,8 +1,8 @@
 import type { Logger } from '../config/log.ts'
 
 /**
- * Runs `task` every `ms` milliseconds, one run at a time; a failure is logged and does not end the series. With a
- * function, it says before each run how long to wait for it.
+ * Runs `task` every `ms` milliseconds, one run at a time; a failure is logged and does not stop the series. A function is
+ * called before each run for the time to wait.
  */
 export function every(ms: number | (() => number), log: Logger, task: () => Promise<void> | void): { stop(): void } {
   let stopped = false

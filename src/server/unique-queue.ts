@@ -1,4 +1,4 @@
-/** First in, first out; what is in it already is not added again. */
+/** First in, first out, without duplicates. */
 export class UniqueQueue<T> {
   readonly #items = new Set<T>()
   #next: Iterator<T> | undefined

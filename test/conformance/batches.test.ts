@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Command } from '../client/authorization.ts'
 import { commands } from '../client/commands.ts'
 import { encodeTransmission } from '../client/authorization.ts'
@@ -34,7 +34,7 @@ const subsPerBlock = (version: number): number => {
 }
 
 describe.each(versions)('in version %i', (version) => {
-  test('a block full of SUBs is answered in one block', async () => {
+  it('a block full of SUBs is answered in one block', async () => {
     const client = await setting.connect({ version, trace: true })
     const count = subsPerBlock(version)
     const queues = await createQueues(client, count)
@@ -46,7 +46,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(client.trace).toHaveLength(1)
   })
 
-  test('255 commands fit into a block', async () => {
+  it('255 commands fit into a block', async () => {
     const client = await setting.connect({ version, trace: true })
     const count = version < 7 ? 240 : 255 // where every transmission has the session id, fewer
     const replies = await client.batch(Array.from({ length: count }, () => ping))
@@ -55,7 +55,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(client.trace.every((block) => block.length >= 1 && block.length <= 255)).toBe(true)
   })
 
-  test('replies have the order of the commands', async () => {
+  it('replies have the order of the commands', async () => {
     const client = await setting.connect({ version, trace: true })
     const queue = await client.createQueue({ subscribe: false })
     client.trace.length = 0
@@ -72,7 +72,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
 
-  test('commands of one block see what the earlier ones did', async () => {
+  it('commands of one block see what the earlier ones did', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     const key = generateKey('ed25519')
@@ -88,7 +88,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(replies).toEqual([ok, ok, auth, ok, ok, auth])
   })
 
-  test('a wrong command among good ones spoils only itself', async () => {
+  it('a wrong command among good ones spoils only itself', async () => {
     const client = await setting.connect({ version })
     const [one, other] = (await createQueues(client, 2)) as [Queue, Queue]
     const replies = await client.batch([
@@ -101,7 +101,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(replies).toEqual([subscribed(version), err('CMD UNKNOWN'), auth, err('CMD NO_AUTH'), subscribed(version)])
   })
 
-  test('SUBs of many queues with messages bring every message, over several blocks', async () => {
+  it('SUBs of many queues with messages bring every message, over several blocks', async () => {
     const [client, sender] = [await setting.connect({ version }), await setting.connect({ version })]
     const queues = await createQueues(client, 40)
     await Promise.all(queues.map((queue, index) => sender.send(queue, `message ${index}`)))
@@ -119,7 +119,7 @@ describe.each(versions)('in version %i', (version) => {
     )
   })
 
-  test('DELs of many queues end the subscriptions of another connection in few blocks', async () => {
+  it('DELs of many queues end the subscriptions of another connection in few blocks', async () => {
     const [client, other] = [await setting.connect({ version, trace: true }), await setting.connect({ version })]
     const queues = await createQueues(client, 100)
     await client.batch(queues.map((queue) => as(queue, commands.sub())))

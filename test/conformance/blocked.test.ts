@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { blockQueue, unblockQueue } from '../../src/server/blocking.ts'
 import { idFromBytes, type EntityId } from '../../src/protocol/ids.ts'
 import type { BlockedStatus } from '../../src/store/store.ts'
@@ -29,7 +29,7 @@ const block = (id: Buffer, status = spam) => blockQueue(setting.core, idFromByte
 const unblock = (id: Buffer) => unblockQueue(setting.core, idFromBytes<EntityId>(id))
 
 describe.each(versions)('a blocked queue in version %i', (version) => {
-  test('is told to its subscriber at once, and takes no messages until it is unblocked', async () => {
+  it('is told to its subscriber at once, and takes no messages until it is unblocked', async () => {
     const [recipient, sender] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue()
     expect(block(queue.sndId)).toEqual({ changed: true, status: active })
@@ -45,7 +45,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     expect(await recipient.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
 
-  test('refuses every command but NSUB, OFF and DEL', async () => {
+  it('refuses every command but NSUB, OFF and DEL', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false, mode: 'contact' })
     const notifier = await client.nkey(queue)
@@ -73,7 +73,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     expect(await client.del(queue)).toEqual(ok)
   })
 
-  test('says AUTH and not that it is blocked to those who may not know', async () => {
+  it('says AUTH and not that it is blocked to those who may not know', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     const key = generateKey('ed25519')
@@ -86,7 +86,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     expect(await client.skey(queue, generateKey('ed25519'))).toEqual(auth)
   })
 
-  test('whose link is not open to read says AUTH to LGET', async () => {
+  it('whose link is not open to read says AUTH to LGET', async () => {
     const client = await setting.connect({ version: Math.max(version, 9) })
     const queue = await client.createQueue({ subscribe: false, mode: 'messaging' })
     const linkId = randomBytes(24)
@@ -96,7 +96,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     expect(await client.lget(linkId)).toEqual(auth)
   })
 
-  test('that is a secured invitation refuses SKEY and LKEY with its own key', async () => {
+  it('that is a secured invitation refuses SKEY and LKEY with its own key', async () => {
     const client = await setting.connect({ version: Math.max(version, 9) })
     const queue = await client.createQueue({ subscribe: false, mode: 'messaging' })
     const [linkId, key] = [randomBytes(24), generateKey('ed25519')]
@@ -108,7 +108,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
 })
 
 describe('blocking', () => {
-  test.each<[BlockedStatus, string]>([
+  it.each<[BlockedStatus, string]>([
     [{ type: 'blocked', reason: 'content' }, 'reason=content'],
     [{ type: 'blocked', reason: 'content', notice: {} }, 'reason=content,notice={}'],
     [{ type: 'blocked', reason: 'spam', notice: { ttl: 0 } }, 'reason=spam,notice={"ttl":0}'],
@@ -120,7 +120,7 @@ describe('blocking', () => {
     expect(await client.sub(queue)).toEqual(blockedAs(20, text))
   })
 
-  test('finds a queue by its link id, and none by any other', async () => {
+  it('finds a queue by its link id, and none by any other', async () => {
     const client = await setting.connect()
     const queue = await client.createQueue({ subscribe: false, mode: 'contact' })
     const linkId = randomBytes(24)
@@ -134,7 +134,7 @@ describe('blocking', () => {
     expect((await client.lget(linkId)).type).toBe('LNK')
   })
 
-  test('gives a queue that is blocked already the new reason, and tells it', async () => {
+  it('gives a queue that is blocked already the new reason, and tells it', async () => {
     const client = await setting.connect()
     const queue = await client.createQueue()
     block(queue.sndId)
@@ -145,7 +145,7 @@ describe('blocking', () => {
     expect(setting.serving.stats.qBlocked).toBe(count)
   })
 
-  test('leaves a queue alone that is blocked in the same way, or off; unblocking one that is not blocked', async () => {
+  it('leaves a queue alone that is blocked in the same way, or off; unblocking one that is not blocked', async () => {
     const client = await setting.connect()
     const [queue, off] = [await client.createQueue(), await client.createQueue({ subscribe: false })]
     expect(unblock(queue.sndId)).toEqual({ changed: false, status: active })
@@ -161,7 +161,7 @@ describe('blocking', () => {
     await client.noEvent()
   })
 
-  test('takes nothing away: what waited is there again, and comes to those who subscribe', async () => {
+  it('takes nothing away: what waited is there again, and comes to those who subscribe', async () => {
     const client = await setting.connect()
     const queue = await client.createQueue()
     await client.send(queue, 'before')
@@ -180,7 +180,7 @@ describe('blocking', () => {
     expect(await back.ack(queue, message.id)).toEqual(noMessage)
   })
 
-  test('a queue of a service tells it so at once, and at every SUBS in place of its messages', async () => {
+  it('a queue of a service tells it so at once, and at every SUBS in place of its messages', async () => {
     const service = { certificate: createServiceCertificate(), role: 'messaging' as const }
     const first = await setting.connect({ service })
     const [queue, other] = [await first.createQueue(), await first.createQueue()]
@@ -200,7 +200,7 @@ describe('blocking', () => {
     expect(events.at(-1)?.reply).toEqual({ type: 'ALLS' })
   })
 
-  test.each([8, 11, 12, 17, 18, 20])('is told to a sender behind a proxy as version %i knows it', async (version) => {
+  it.each([8, 11, 12, 17, 18, 20])('is told to a sender behind a proxy as version %i knows it', async (version) => {
     const [recipient, sender] = [await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue({ subscribe: false })
     block(queue.sndId)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { encodeTransmission, type Command } from '../client/authorization.ts'
 import type { SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
@@ -18,7 +18,7 @@ const transmission = (client: SmpClient, corrId: string | Buffer, command: Comma
   encodeTransmission(client.session.auth, Buffer.from(corrId), command)
 
 describe.each(versions)('in version %i', (version) => {
-  test('a block that cannot be read gives ERR BLOCK without ids, and the connection lives on', async () => {
+  it('a block that cannot be read gives ERR BLOCK without ids, and the connection lives on', async () => {
     const client = await setting.connect({ version })
     const good = transmission(client, 'x', ping)
     const payloads: Buffer[] = [
@@ -36,7 +36,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.ping()).toEqual(pong)
   })
 
-  test('a block of random bytes gives ERR BLOCK, and the connection lives on', async () => {
+  it('a block of random bytes gives ERR BLOCK, and the connection lives on', async () => {
     const client = await setting.connect({ version })
     for (const garbage of [Buffer.alloc(blockSize, 0xff), randomBytes(blockSize).fill(0xff, 0, 2)]) {
       client.session.cipher?.sealBlock(none) // the relay's chain goes on with every block, so ours has to
@@ -46,7 +46,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.ping()).toEqual(pong)
   })
 
-  test('a transmission that cannot be read gives ERR BLOCK, and its neighbours are answered', async () => {
+  it('a transmission that cannot be read gives ERR BLOCK, and its neighbours are answered', async () => {
     const client = await setting.connect({ version })
     client.sendTransmissions([
       transmission(client, '1', ping),
@@ -60,7 +60,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(events).toContainEqual({ corrId: Buffer.from('2'), entityId: none, reply: pong })
   })
 
-  test('an authorization of a length that nothing has gives ERR BLOCK with its corrId and no entity', async () => {
+  it('an authorization of a length that nothing has gives ERR BLOCK with its corrId and no entity', async () => {
     const client = await setting.connect({ version })
     for (const length of [1, 63, 65, 79, 113, 255]) {
       const command = { entityId: Buffer.from('1234'), bytes: commands.sub(), authorization: randomBytes(length) }
@@ -69,7 +69,7 @@ describe.each(versions)('in version %i', (version) => {
     }
   })
 
-  test('corrIds and entity ids of any length are echoed', async () => {
+  it('corrIds and entity ids of any length are echoed', async () => {
     const client = await setting.connect({ version })
     const key = generateKey('ed25519')
     for (const length of [0, 1, 23, 24, 25, 255]) {
@@ -80,7 +80,7 @@ describe.each(versions)('in version %i', (version) => {
     }
   })
 
-  test.each(authAlgs(version))('%s authorises with a corrId of any length', async (alg) => {
+  it.each(authAlgs(version))('%s authorises with a corrId of any length', async (alg) => {
     const client = await setting.connect({ version })
     const { rcvId, key } = await client.createQueue({ auth: alg })
     for (const length of [0, 1, 4, 24, 25, 255]) {
@@ -90,7 +90,7 @@ describe.each(versions)('in version %i', (version) => {
     }
   })
 
-  test.each(authAlgs(version))(
+  it.each(authAlgs(version))(
     '%s authorises nothing when one bit of the command, the entity or the authorization is wrong',
     async (alg) => {
       const client = await setting.connect({ version })
@@ -109,7 +109,7 @@ describe.each(versions)('in version %i', (version) => {
     },
   )
 
-  test('an authorization made for another session is refused', async () => {
+  it('an authorization made for another session is refused', async () => {
     const [one, other] = [await setting.connect({ version }), await setting.connect({ version })]
     for (const alg of authAlgs(version)) {
       const { rcvId, key } = await one.createQueue({ auth: alg })
@@ -122,7 +122,7 @@ describe.each(versions)('in version %i', (version) => {
   })
 })
 
-test('in version 6 the id of another session gives ERR SESSION with the corrId and no entity', async () => {
+it('in version 6 the id of another session gives ERR SESSION with the corrId and no entity', async () => {
   const client = await setting.connect({ version: 6 })
   const wrong = { ...client.session.auth, sessionId: randomBytes(32) }
   client.sendTransmissions([encodeTransmission(wrong, Buffer.from('abcd'), ping)])
@@ -131,7 +131,7 @@ test('in version 6 the id of another session gives ERR SESSION with the corrId a
 })
 
 describe.each([16, 17, 19])('in version %i', (version) => {
-  test('a service signature of a wrong size, or without its tag, makes the transmission unreadable', async () => {
+  it('a service signature of a wrong size, or without its tag, makes the transmission unreadable', async () => {
     const client = await setting.connect({ version })
     const rest = Buffer.concat([short(Buffer.from('abcd')), short(Buffer.from('1234')), commands.sub()])
     for (const field of [Buffer.concat([ascii('1'), short(randomBytes(63))]), ascii('2'), none]) {
@@ -140,7 +140,7 @@ describe.each([16, 17, 19])('in version %i', (version) => {
     }
   })
 
-  test('a service signature outside a service session gives ERR SERVICE', async () => {
+  it('a service signature outside a service session gives ERR SERVICE', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const field = Buffer.concat([ascii('1'), short(randomBytes(64))])
@@ -150,13 +150,13 @@ describe.each([16, 17, 19])('in version %i', (version) => {
   })
 })
 
-test.each([7, 11, 19])('in version %i X25519 queues work without an own key in the hello', async (version) => {
+it.each([7, 11, 19])('in version %i X25519 queues work without an own key in the hello', async (version) => {
   const client = await setting.connect({ version, clientKey: false })
   const queue = await client.createQueue({ auth: 'x25519' })
   expect(await client.off(queue)).toEqual(ok)
 })
 
-test('half a block and silence does nobody any harm', async () => {
+it('half a block and silence does nobody any harm', async () => {
   const client = await setting.connect()
   client.sendRaw(randomBytes(blockSize / 2))
   const other = await setting.connect()
@@ -165,7 +165,7 @@ test('half a block and silence does nobody any harm', async () => {
   expect(await other.ping()).toEqual(pong)
 })
 
-test('1,000 blocks there and back are encrypted with keys of their own', { timeout: 60_000 }, async () => {
+it('1,000 blocks there and back are encrypted with keys of their own', { timeout: 60_000 }, async () => {
   const client = await setting.connect({ version: 19 })
   for (let round = 0; round < 50; round++) {
     const replies = await Promise.all(Array.from({ length: 20 }, () => client.ping()))
@@ -195,7 +195,7 @@ const commandBytes = (notation: string): Buffer =>
   Buffer.concat(notation.split(/(<[^>]+>|\\x01A)/).map((part) => byNotation[part] ?? ascii(part)))
 
 describe.each([17, 19])('in version %i', (version) => {
-  test.each(cases)(
+  it.each(cases)(
     'a command with %s, corrId %s, entity "%s": %s gives %s',
     async (signed, corrId, entity, command, reply) => {
       const client = await setting.connect({ version })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { openSession } from '../client/connection.ts'
 import type { CredentialOptions } from './credentials.ts'
 import { pong, withRelay } from './setting.ts'
@@ -11,7 +11,7 @@ describe.each<[string, CredentialOptions, number]>([
 ])('a relay with %s', (_, credentials, length) => {
   const setting = withRelay({ credentials })
 
-  test(`shows ${length} certificates, the second of which is its identity, and serves`, async () => {
+  it(`shows ${length} certificates, the second of which is its identity, and serves`, async () => {
     const client = await setting.connect()
     expect(client.session.hello.certificateKey?.chain.length).toBe(length)
     expect(await client.ping()).toEqual(pong)

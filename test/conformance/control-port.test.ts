@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLogger, type Logger } from '../../src/config/log.ts'
 import { openControlPort, type ControlPortOptions } from '../../src/server/control-port/control-port.ts'
 import { today } from '../../src/server/core.ts'
@@ -66,7 +66,7 @@ afterEach(async () => {
 })
 
 describe('the control port', () => {
-  test('greets, helps, ignores empty lines, and closes after quit with everything said', async () => {
+  it('greets, helps, ignores empty lines, and closes after quit with everything said', async () => {
     const client = await stranger(false)
     client.send('\r\nhelp\r\n\nquit\nhelp\n')
     expect(await client.rest()).toBe(
@@ -75,7 +75,7 @@ describe('the control port', () => {
     )
   })
 
-  test('gives the role of the password, once', async () => {
+  it('gives the role of the password, once', async () => {
     const client = await stranger()
     expect(await client.ask('auth wrong')).toEqual(['Current role is CPRNone'])
     expect(await client.ask(`auth ${passwords.user}`)).toEqual(['Current role is CPRUser'])
@@ -86,7 +86,7 @@ describe('the control port', () => {
     expect(await (await stranger()).ask(`auth ${passwords.admin}\r`)).toEqual(['Current role is CPRAdmin'])
   })
 
-  test('lets nobody in when no password is set, and says so in the log', async () => {
+  it('lets nobody in when no password is set, and says so in the log', async () => {
     await reopen({ passwords: { admin: undefined, user: '' } })
     const client = await stranger()
     for (const password of ['', ' ', 'undefined', passwords.admin]) await client.ask(`auth ${password}`)
@@ -94,7 +94,7 @@ describe('the control port', () => {
     expect(logged.join()).toContain('set control_port_admin_password, control_port_user_password or both')
   })
 
-  test('makes who guesses a password wait', async () => {
+  it('makes who guesses a password wait', async () => {
     await reopen({ refusalDelayMs: 200 })
     const client = await stranger()
     const began = performance.now()
@@ -102,7 +102,7 @@ describe('the control port', () => {
     expect(performance.now() - began).toBeGreaterThan(195)
   })
 
-  test('understands half lines, many lines at once, and a last line without an end', async () => {
+  it('understands half lines, many lines at once, and a last line without an end', async () => {
     const client = await stranger()
     client.send('auth ')
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -113,7 +113,7 @@ describe('the control port', () => {
     expect(await client.rest()).toBe('error: Failed reading: bad ControlProtocol command\nerror: AUTH\n')
   })
 
-  test('closes a connection that sends too long a line, and not before answering what came before', async () => {
+  it('closes a connection that sends too long a line, and not before answering what came before', async () => {
     const client = await stranger()
     client.send(`suspend\nauth ${'x'.repeat(1020)}\nhelp\n`)
     expect(await client.rest()).toBe('AUTH\nerror: a line has at most 1024 bytes\n')
@@ -122,7 +122,7 @@ describe('the control port', () => {
     expect(await endless.rest()).toBe('error: a line has at most 1024 bytes\n')
   })
 
-  test('a 17th connection replaces the oldest one that has not logged in', async () => {
+  it('a 17th connection replaces the oldest one that has not logged in', async () => {
     const all = [await operator()]
     for (let count = 1; count < 16; count++) all.push(await stranger())
     const next = await stranger()
@@ -131,7 +131,7 @@ describe('the control port', () => {
     expect(await all[0]?.ask('suspend')).toEqual(['suspend not implemented'])
   })
 
-  test('outlives connections that break off, or do not read', async () => {
+  it('outlives connections that break off, or do not read', async () => {
     const client = await setting.connect()
     for (let count = 0; count < 8; count++) {
       const breaking = await operator()
@@ -148,7 +148,7 @@ describe('the control port', () => {
     expect(await other.rest()).toBe('')
   })
 
-  test('that is in use is told with a remedy, and the relay serves without', async () => {
+  it('that is in use is told with a remedy, and the relay serves without', async () => {
     const other = createServer()
     await new Promise<void>((done) => other.listen(0, '127.0.0.1', done))
     const address = other.address()
@@ -163,7 +163,7 @@ describe('the control port', () => {
     expect(await (await setting.connect()).ping()).toEqual({ type: 'PONG' })
   })
 
-  test('logs words, and neither ids nor passwords', async () => {
+  it('logs words, and neither ids nor passwords', async () => {
     const client = await operator()
     const queue = await (await setting.connect()).createQueue()
     const id = idText(queue.sndId)
@@ -195,7 +195,7 @@ describe('each role', () => {
   const user = ['stats', 'sockets', 'server-info', 'status AAAA', 'block AAAA reason=spam', 'unblock AAAA']
   const admin = ['clients', 'threads', 'socket-threads', 'delete AAAA', 'save', 'suspend', 'resume']
 
-  test.each([
+  it.each([
     ['none', [...user, ...admin]],
     ['user', admin],
     ['admin', []],
@@ -226,7 +226,7 @@ describe('a conversation', () => {
     })
   }
 
-  test.each([
+  it.each([
     ['control-port-admin.txt', 'admin', 3],
     ['control-port-admin2.txt', 'admin', 14],
     ['control-port-user.txt', 'user', 11],
@@ -266,7 +266,7 @@ describe('a conversation', () => {
     expect(count).toBe(compared)
   })
 
-  test('shows threads in the form of another server', async () => {
+  it('shows threads in the form of another server', async () => {
     const lines = await (await operator()).ask('threads')
     const form = /^(Threads: \d+|ThreadId \d+ \((ThreadRunning|ThreadFinished|ThreadBlocked( \w+)?)\) .*)$/
     const other = exchanges('control-port-admin2.txt').find(({ command }) => command === 'threads')?.answer ?? []
@@ -277,7 +277,7 @@ describe('a conversation', () => {
 })
 
 describe('an operator', () => {
-  test('sees the connections of each port, and the clients on them', async () => {
+  it('sees the connections of each port, and the clients on them', async () => {
     const [one, two] = [await setting.connect(), await setting.connect()]
     await one.createQueue()
     await one.createQueue({ subscribe: false })
@@ -308,7 +308,7 @@ describe('an operator', () => {
     expect(threads).toEqual(ids.map((id) => `${relayPort},${id},ThreadId ${process.pid},ThreadRunning,`))
   })
 
-  test('sees how many are subscribed, and how', async () => {
+  it('sees how many are subscribed, and how', async () => {
     const service = { certificate: createServiceCertificate(), role: 'messaging' as const }
     const [one, two, three] = [await setting.connect(), await setting.connect(), await setting.connect({ service })]
     const queue = await one.createQueue()
@@ -339,7 +339,7 @@ describe('an operator', () => {
     expect(await (await operator('user')).ask('server-info')).toHaveLength(8)
   })
 
-  test('sees what was counted', async () => {
+  it('sees what was counted', async () => {
     const client = await setting.connect()
     const queue = await client.createQueue()
     const { qCreated, msgSent } = setting.core.stats
@@ -352,7 +352,7 @@ describe('an operator', () => {
     expect(lines).toContain(`msgCount: ${counts.messages}`)
   })
 
-  test('blocks a queue: its subscriber is told at once, senders are refused, and all is well after unblock', async () => {
+  it('blocks a queue: its subscriber is told at once, senders are refused, and all is well after unblock', async () => {
     const [recipient, sender] = [await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue({ mode: 'messaging' })
     const client = await operator('user')
@@ -379,7 +379,7 @@ describe('an operator', () => {
     expect(await sender.send(queue, 'hello')).toEqual(ok)
   })
 
-  test('leaves a queue off that its owner switched off', async () => {
+  it('leaves a queue off that its owner switched off', async () => {
     const owner = await setting.connect()
     const queue = await owner.createQueue({ subscribe: false })
     await owner.off(queue)
@@ -389,7 +389,7 @@ describe('an operator', () => {
     expect(await client.ask(`status ${idText(queue.sndId)}`)).toEqual([expect.stringMatching(/^status: EntityOff, /)])
   })
 
-  test('finds a queue by its link id too, and no other by any other id', async () => {
+  it('finds a queue by its link id too, and no other by any other id', async () => {
     const owner = await setting.connect()
     const queue = await owner.createQueue({ subscribe: false, mode: 'contact' })
     const linkId = randomBytes(24)
@@ -406,7 +406,7 @@ describe('an operator', () => {
     expect(await client.ask(`delete ${linkId.toString('base64url')}`)).toEqual(['ok, 0 messages deleted'])
   })
 
-  test('deletes a queue with its messages: who received from it is told, and nobody finds it any more', async () => {
+  it('deletes a queue with its messages: who received from it is told, and nobody finds it any more', async () => {
     const [recipient, sender, notified] = [await setting.connect(), await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue()
     const notifier = await recipient.nkey(queue)
@@ -425,7 +425,7 @@ describe('an operator', () => {
     expect(setting.core.store.counts().messages).toBe(messages - 2)
   })
 
-  test('hears "ok" only after the store has made it durable, and an error when it cannot', async () => {
+  it('hears "ok" only after the store has made it durable, and an error when it cannot', async () => {
     const owner = await setting.connect()
     const queues = [await owner.createQueue({ subscribe: false }), await owner.createQueue({ subscribe: false })]
     const client = await operator()
@@ -467,7 +467,7 @@ describe('the daily number of blocked queues', () => {
     return (await client.ask(`block ${idText(queue.sndId)} reason=spam`))[0] ?? ''
   }
 
-  test('is limited, over all connections, until 00:00 UTC', async () => {
+  it('is limited, over all connections, until 00:00 UTC', async () => {
     await reopen({ dailyBlockQuota: 2 })
     const [one, two] = [await operator('user'), await operator('admin')]
     expect(await blockNew(one)).toMatch(/^ok, queue blocked/)
@@ -483,7 +483,7 @@ describe('the daily number of blocked queues', () => {
     expect(await blockNew(one)).toMatch(/^ok, queue blocked/)
   })
 
-  test('is 20 when the INI file does not say, has no limit with 0, and blocks nothing with -1', async () => {
+  it('is 20 when the INI file does not say, has no limit with 0, and blocks nothing with -1', async () => {
     const client = await operator('user')
     for (let count = 0; count < 20; count++) expect(await blockNew(client)).toMatch(/^ok, queue blocked/)
     expect(await blockNew(client)).toBe('error: reached limit of 20 queues blocked daily')

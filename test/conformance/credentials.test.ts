@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { commands } from '../client/commands.ts'
 import { ascii, short } from '../client/encoding.ts'
 import { generateKey } from '../client/keys.ts'
@@ -32,7 +32,7 @@ const otherKeyed: [string, Buffer][] = [
 ]
 
 describe.each(versions)('in version %i', (version) => {
-  test.each([...recipientCommands, ...otherKeyed])(
+  it.each([...recipientCommands, ...otherKeyed])(
     '%s without entity or authorization is NO_AUTH, for an unknown queue AUTH',
     async (_, bytes) => {
       const client = await setting.connect({ version })
@@ -43,7 +43,7 @@ describe.each(versions)('in version %i', (version) => {
     },
   )
 
-  test('SEND without entity is NO_ENTITY, to an unknown queue AUTH with and without authorization', async () => {
+  it('SEND without entity is NO_ENTITY, to an unknown queue AUTH with and without authorization', async () => {
     const client = await setting.connect({ version })
     const bytes = commands.send(Buffer.from('hello'), false)
     expect(await client.request({ entityId: none, bytes })).toEqual(err('CMD NO_ENTITY'))
@@ -52,7 +52,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.request({ entityId: unknown, bytes, key })).toEqual(auth)
   })
 
-  test('LGET without entity is NO_ENTITY, with authorization HAS_AUTH', async () => {
+  it('LGET without entity is NO_ENTITY, with authorization HAS_AUTH', async () => {
     const client = await setting.connect({ version })
     const bytes = commands.lget()
     expect(await client.request({ entityId: none, bytes })).toEqual(err('CMD NO_ENTITY'))
@@ -61,7 +61,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.request({ entityId: unknown, bytes })).toEqual(auth)
   })
 
-  test('PING with entity or authorization is HAS_AUTH', async () => {
+  it('PING with entity or authorization is HAS_AUTH', async () => {
     const client = await setting.connect({ version })
     const bytes = commands.ping()
     expect(await client.request({ entityId: none, bytes })).toEqual(pong)
@@ -69,7 +69,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.request({ entityId: none, bytes, key })).toEqual(err('CMD HAS_AUTH'))
   })
 
-  test('NEW without authorization is NO_AUTH before anything else, with an entity HAS_AUTH', async () => {
+  it('NEW without authorization is NO_AUTH before anything else, with an entity HAS_AUTH', async () => {
     const client = await setting.connect({ version })
     const bytes = commands.new(version, { authSpki: key.spki, dhSpki, mode: 'messaging' })
     expect(await client.request({ entityId: none, bytes })).toEqual(err('CMD NO_AUTH'))
@@ -77,7 +77,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.request({ entityId: unknown, bytes, key })).toEqual(err('CMD HAS_AUTH'))
   })
 
-  test('a command without parameters tolerates nothing after its word', async () => {
+  it('a command without parameters tolerates nothing after its word', async () => {
     const client = await setting.connect({ version })
     for (const word of ['SUB', 'GET', 'OFF', 'DEL', 'QUE', 'NDEL', 'LDEL']) {
       const request = (text: string) => client.request({ entityId: unknown, bytes: ascii(text), key })
@@ -90,13 +90,13 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.request({ entityId: none, bytes: none })).toEqual(err('CMD UNKNOWN'))
   })
 
-  test('syntax is checked before credentials', async () => {
+  it('syntax is checked before credentials', async () => {
     const client = await setting.connect({ version })
     expect(await client.request({ entityId: none, bytes: ascii('SUB ') })).toEqual(err('CMD SYNTAX'))
     expect(await client.request({ entityId: none, bytes: ascii('SUBX') })).toEqual(err('CMD UNKNOWN'))
   })
 
-  test('parameters have to be consumed to the last byte', async () => {
+  it('parameters have to be consumed to the last byte', async () => {
     const client = await setting.connect({ version })
     const tooLong = [commands.key(key.spki), commands.skey(key.spki), commands.ack(unknown), commands.rkey([key.spki])]
     for (const bytes of tooLong) {
@@ -108,7 +108,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.request({ entityId: unknown, bytes: twoSpaces, key })).toEqual(err('CMD SYNTAX'))
   })
 
-  test('keys of a kind that the field does not take are a syntax error', async () => {
+  it('keys of a kind that the field does not take are a syntax error', async () => {
     const client = await setting.connect({ version })
     const x448 = Buffer.concat([Buffer.from('3042300506032b656f033900', 'hex'), randomBytes(56)])
     const padded = Buffer.concat([key.spki, Buffer.of(0)])
@@ -124,7 +124,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await client.request({ entityId: unknown, bytes: emptyList, key })).toEqual(err('CMD SYNTAX'))
   })
 
-  test('the flags of SEND are a Bool and whatever a later version puts behind it', async () => {
+  it('the flags of SEND are a Bool and whatever a later version puts behind it', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const send = (text: string) => client.request({ entityId: queue.sndId, bytes: ascii(text) })

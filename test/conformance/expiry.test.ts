@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { idFromBytes, type RcvId } from '../../src/protocol/ids.ts'
 import type { SmpClient } from '../client/client.ts'
 import { generateKey } from '../client/keys.ts'
@@ -19,7 +19,7 @@ const fill = async (client: SmpClient, queue: Queue, bodies: readonly string[]):
 describe('messages that nobody took for 21 days', () => {
   const relay = withTunedRelay({ quota: 4, timeouts: { expireMessages: 20 } })
 
-  test('are dropped at the next regular time; newer ones are delivered as ever', async () => {
+  it('are dropped at the next regular time; newer ones are delivered as ever', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false })
     await fill(client, queue, ['old', 'old too'])
@@ -33,7 +33,7 @@ describe('messages that nobody took for 21 days', () => {
     expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('new') })
   })
 
-  test('make room in a full queue, but for its marker, which only its recipient removes', async () => {
+  it('make room in a full queue, but for its marker, which only its recipient removes', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false })
     await fill(client, queue, ['1', '2', '3', '4'])
@@ -47,7 +47,7 @@ describe('messages that nobody took for 21 days', () => {
     expect(await client.send(queue, '7')).toEqual(ok)
   })
 
-  test('may go while they are delivered: their ACK brings the next one and deletes nothing else', async () => {
+  it('may go while they are delivered: their ACK brings the next one and deletes nothing else', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue()
     await fill(client, queue, ['old'])
@@ -61,7 +61,7 @@ describe('messages that nobody took for 21 days', () => {
     expect(await client.ack(queue, next.id)).toEqual(ok)
   })
 
-  test('are dropped when nothing else is in the store, too, and the ACK is OK', async () => {
+  it('are dropped when nothing else is in the store, too, and the ACK is OK', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue()
     await fill(client, queue, ['old'])
@@ -77,7 +77,7 @@ describe('messages that nobody took for 21 days', () => {
 describe('with expiry at every SEND', () => {
   const relay = withTunedRelay({ quota: 2, policy: { expireOnSend: true } })
 
-  test('old messages of that queue go before the new one is stored, those of others stay', async () => {
+  it('old messages of that queue go before the new one is stored, those of others stay', async () => {
     const client = await relay.connect()
     const [queue, other] = [await client.createQueue({ subscribe: false }), await client.createQueue()]
     await fill(client, queue, ['old', 'old too'])
@@ -89,7 +89,7 @@ describe('with expiry at every SEND', () => {
     expect(client.read(queue, await client.get(queue))).toMatchObject({ body: Buffer.from('new') })
   })
 
-  test('one that is delivered goes, too, and its ACK brings the new one', async () => {
+  it('one that is delivered goes, too, and its ACK brings the new one', async () => {
     const [client, sender] = [await relay.connect(), await relay.connect()]
     const queue = await client.createQueue()
     await fill(sender, queue, ['old'])
@@ -104,7 +104,7 @@ describe('with expiry at every SEND', () => {
 describe('without expiry at SEND', () => {
   const relay = withTunedRelay({ quota: 2 })
 
-  test('old messages keep their places until the regular time', async () => {
+  it('old messages keep their places until the regular time', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false })
     await fill(client, queue, ['old', 'old too'])
@@ -129,7 +129,7 @@ describe('at the start', () => {
     }),
   })
 
-  test('old messages are dropped if the operator wants it, and stay for the regular time otherwise', async () => {
+  it('old messages are dropped if the operator wants it, and stay for the regular time otherwise', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false })
     await fill(client, queue, ['old'])
@@ -147,7 +147,7 @@ describe('the day of the last use', () => {
   const relay = withTunedRelay()
   const dayOf = (queue: Queue): number | undefined => relay.core.store.queue(idFromBytes<RcvId>(queue.rcvId))?.updatedAt
 
-  test('is kept from NEW on, as midnight of the relay, and refreshed by the next use on another day', async () => {
+  it('is kept from NEW on, as midnight of the relay, and refreshed by the next use on another day', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false })
     const first = dayOf(queue) ?? 0
@@ -160,7 +160,7 @@ describe('the day of the last use', () => {
     expect(dayOf(queue)).toBe(first + DAY)
   })
 
-  test('is refreshed by every command but OFF, NSUB and those that fail to authorise', async () => {
+  it('is refreshed by every command but OFF, NSUB and those that fail to authorise', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false, mode: 'contact' })
     const notifier = await client.nkey(queue)
@@ -194,7 +194,7 @@ describe('the day of the last use', () => {
     expect(await refreshes(() => other.sub(queue))).toBe(true)
   })
 
-  test('outlives a restart', async () => {
+  it('outlives a restart', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false })
     relay.advance(DAY)

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { generateKey } from '../client/keys.ts'
 import { auth, authAlgs, err, noMessage, ok, prohibited, subscribed, versions, withRelay } from './setting.ts'
 
@@ -8,7 +8,7 @@ const none = Buffer.alloc(0)
 describe.each(versions)('in version %i', (version) => {
   const alg = authAlgs(version).at(-1) ?? 'ed25519'
 
-  test('a conversation between two: create, send, receive, secure, acknowledge, delete', async () => {
+  it('a conversation between two: create, send, receive, secure, acknowledge, delete', async () => {
     const [alice, bob] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await alice.createQueue({ auth: alg })
     expect(await bob.send(queue, 'hello')).toEqual(ok)
@@ -25,7 +25,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await bob.send(queue, 'too late', { key })).toEqual(auth)
   })
 
-  test('GET on one connection and SUB on another see the same messages', async () => {
+  it('GET on one connection and SUB on another see the same messages', async () => {
     const [a, b] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await a.createQueue({ auth: alg })
     for (const body of ['1', '2', '3', '4']) expect(await b.send(queue, body)).toEqual(ok)
@@ -48,7 +48,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await b.get(queue)).toEqual(ok)
   })
 
-  test('a message that was delivered but not acknowledged comes again on the next connection', async () => {
+  it('a message that was delivered but not acknowledged comes again on the next connection', async () => {
     const [first, sender] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await first.createQueue({ auth: alg })
     await sender.send(queue, 'one')
@@ -62,7 +62,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(two).toMatchObject({ body: Buffer.from('two') })
   })
 
-  test('the subscription of a closed connection receives no END, and ends no other', async () => {
+  it('the subscription of a closed connection receives no END, and ends no other', async () => {
     const [first, second] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await first.createQueue({ auth: alg })
     await second.sub(queue)
@@ -75,7 +75,7 @@ describe.each(versions)('in version %i', (version) => {
 })
 
 describe('versions on both ends differ:', () => {
-  test.each([
+  it.each([
     [6, 19],
     [19, 6],
     [8, 11],
@@ -90,7 +90,7 @@ describe('versions on both ends differ:', () => {
     expect(await recipient.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
 
-  test('a body of 16,088 bytes from v6 reaches v19', async () => {
+  it('a body of 16,088 bytes from v6 reaches v19', async () => {
     const [sender, recipient] = [await setting.connect({ version: 6 }), await setting.connect({ version: 19 })]
     const queue = await recipient.createQueue()
     const body = Buffer.alloc(16088, 'x')
@@ -98,7 +98,7 @@ describe('versions on both ends differ:', () => {
     expect(await recipient.receive(queue)).toMatchObject({ body })
   })
 
-  test('a queue created in v6 is subscribed in v19, and the other way round', async () => {
+  it('a queue created in v6 is subscribed in v19, and the other way round', async () => {
     const [old, recent] = [await setting.connect({ version: 6 }), await setting.connect({ version: 19 })]
     const [one, other] = [await old.createQueue(), await recent.createQueue()]
     expect(await recent.sub(one)).toEqual(subscribed(19))
@@ -110,7 +110,7 @@ describe('versions on both ends differ:', () => {
 describe('after a restart', () => {
   const own = withRelay()
 
-  test('queues, keys and messages are there, and what was not acknowledged comes again', async () => {
+  it('queues, keys and messages are there, and what was not acknowledged comes again', async () => {
     const before = await own.connect()
     const queue = await before.createQueue({ auth: 'x25519', mode: 'messaging' })
     const key = generateKey('ed25519')
@@ -134,7 +134,7 @@ describe('after a restart', () => {
 describe('after a restart of a relay with a quota of 4', () => {
   const own = withRelay({ quota: 4 })
 
-  test('a full queue is still full, goes on where it was, and ends with its marker', async () => {
+  it('a full queue is still full, goes on where it was, and ends with its marker', async () => {
     const before = await own.connect()
     const queue = await before.createQueue()
     const bodyOf = (n: number) => ({ body: Buffer.from(`${n}`) })
@@ -172,7 +172,7 @@ describe('after a restart of a relay with a quota of 4', () => {
 })
 
 describe.each(versions)('in version %i', (version) => {
-  test('of two messages sent at the same moment one is pushed, and its ACK brings the other, 50 times', async () => {
+  it('of two messages sent at the same moment one is pushed, and its ACK brings the other, 50 times', async () => {
     const [recipient, one, two] = [
       await setting.connect({ version }),
       await setting.connect({ version }),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { SmpClient } from '../client/client.ts'
 import {
   BlockStream,
@@ -33,7 +33,7 @@ const closedWithoutAWord = async (stream: BlockSource, withinMs = 3000): Promise
 }
 
 describe('the server hello', () => {
-  test('offers versions 6 to 19 or 20, the session id of TLS, the chain and a key signed by the leaf', async () => {
+  it('offers versions 6 to 19 or 20, the session id of TLS, the chain and a key signed by the leaf', async () => {
     const stream = await openStream()
     const { hello, serverKeySpki } = await receiveHello(stream, setting.address.keyHash)
     expect(hello.minVersion).toBe(6)
@@ -44,7 +44,7 @@ describe('the server hello', () => {
     stream.close()
   })
 
-  test('has a fresh key in every connection', async () => {
+  it('has a fresh key in every connection', async () => {
     const keys = await Promise.all(
       [1, 2, 3].map(async () => {
         const stream = await openStream()
@@ -56,7 +56,7 @@ describe('the server hello', () => {
     expect(new Set(keys).size).toBe(3)
   })
 
-  test('offers version 6 only, and no key, to a client without ALPN', async () => {
+  it('offers version 6 only, and no key, to a client without ALPN', async () => {
     const stream = await openStream({ alpn: false })
     const { hello } = await receiveHello(stream, setting.address.keyHash)
     expect([hello.minVersion, hello.maxVersion, hello.certificateKey]).toEqual([6, 6, undefined])
@@ -65,7 +65,7 @@ describe('the server hello', () => {
     expect(await client.ping()).toEqual(pong)
   })
 
-  test.each([['smp/1'], ['h2'], ['http/1.1'], ['unknown', 'smp/1']])(
+  it.each([['smp/1'], ['h2'], ['http/1.1'], ['unknown', 'smp/1']])(
     'offers the full range when the client offers the protocols %s %s',
     async (...alpn) => {
       const stream = await openStream({ alpn })
@@ -75,7 +75,7 @@ describe('the server hello', () => {
     },
   )
 
-  test('does not come when the client offers protocols of which the relay knows none', async () => {
+  it('does not come when the client offers protocols of which the relay knows none', async () => {
     await expect(openTls(setting.address, { alpn: ['xyz'] })).rejects.toThrow(
       /no.application.protocol|alert number 120/i,
     )
@@ -83,7 +83,7 @@ describe('the server hello', () => {
 })
 
 describe('the client hello', () => {
-  test.each(versions)('of version %i is accepted with and without a key', async (version) => {
+  it.each(versions)('of version %i is accepted with and without a key', async (version) => {
     const withKey = await setting.connect({ version })
     const withoutKey = await setting.connect({ version, clientKey: false })
     expect([await withKey.ping(), await withoutKey.ping()]).toEqual([pong, pong])
@@ -91,34 +91,34 @@ describe('the client hello', () => {
     expect(withoutKey.session.cipher).toBe(undefined)
   })
 
-  test.each([14, 16, 19])('of a proxy in version %i switches block encryption off', async (version) => {
+  it.each([14, 16, 19])('of a proxy in version %i switches block encryption off', async (version) => {
     const proxy = await setting.connect({ version, proxyServer: true })
     expect(proxy.session.cipher).toBe(undefined)
     expect(await proxy.ping()).toEqual(pong)
   })
 
-  test.each([0, 5, 21, 0xffff])('with version %i, which was not offered, closes the connection', async (version) => {
+  it.each([0, 5, 21, 0xffff])('with version %i, which was not offered, closes the connection', async (version) => {
     const stream = await openStream()
     await receiveHello(stream, setting.address.keyHash)
     stream.write(helloBlock(version))
     await closedWithoutAWord(stream, 300)
   })
 
-  test('with version 7 closes a connection without ALPN', async () => {
+  it('with version 7 closes a connection without ALPN', async () => {
     const stream = await openStream({ alpn: false })
     await receiveHello(stream, setting.address.keyHash)
     stream.write(helloBlock(7))
     await closedWithoutAWord(stream, 300)
   })
 
-  test('with the key hash of another relay closes the connection', async () => {
+  it('with the key hash of another relay closes the connection', async () => {
     for (const helloKeyHash of [randomBytes(32), Buffer.alloc(0), setting.address.keyHash.subarray(0, 31)]) {
       const { stream } = await openSession(setting.address, { helloKeyHash })
       await closedWithoutAWord(stream, 300)
     }
   })
 
-  test('may be followed by bytes that a later version would understand', async () => {
+  it('may be followed by bytes that a later version would understand', async () => {
     const stream = await openStream()
     const { hello } = await receiveHello(stream, setting.address.keyHash)
     const bytes = encodeClientHello({ version: 19, keyHash: setting.address.keyHash })
@@ -138,7 +138,7 @@ describe('the client hello', () => {
     await client.close()
   })
 
-  test('may come in pieces and together with the first command', async () => {
+  it('may come in pieces and together with the first command', async () => {
     const stream = await openStream()
     const { hello } = await receiveHello(stream, setting.address.keyHash)
     const auth = { version: 8, sessionId: hello.sessionId, serverKey: undefined, authenticatorKeys: new WeakMap() }
@@ -160,7 +160,7 @@ describe('the client hello', () => {
     stream.close()
   })
 
-  test.each<[string, () => Buffer]>([
+  it.each<[string, () => Buffer]>([
     ['random bytes', () => randomBytes(blockSize)],
     ['nothing in the padding', () => pad(Buffer.alloc(0), blockSize)],
     ['a length beyond the block', () => Buffer.alloc(blockSize, 0xff)],
@@ -183,7 +183,7 @@ describe('the client hello', () => {
     await closedWithoutAWord(stream, 300)
   })
 
-  test('that never comes, or comes by half, closes the connection when the time is over', async () => {
+  it('that never comes, or comes by half, closes the connection when the time is over', async () => {
     const [silent, half] = await Promise.all([openStream(), openStream()])
     await Promise.all([silent, half].map((stream) => receiveHello(stream, setting.address.keyHash)))
     half.write(helloBlock(19).subarray(0, 8000))
@@ -191,14 +191,14 @@ describe('the client hello', () => {
   })
 })
 
-test('a connection that never starts TLS is closed when the time is over', async () => {
+it('a connection that never starts TLS is closed when the time is over', async () => {
   const socket: Socket = connect(setting.address.port, setting.address.host)
   socket.on('error', () => undefined)
   socket.resume()
   await once(socket, 'close', { signal: AbortSignal.timeout(5000) })
 })
 
-test('a connection that sends garbage instead of TLS is closed, and the relay serves on', async () => {
+it('a connection that sends garbage instead of TLS is closed, and the relay serves on', async () => {
   const socket: Socket = connect(setting.address.port, setting.address.host)
   socket.on('error', () => undefined)
   socket.resume()
@@ -208,7 +208,7 @@ test('a connection that sends garbage instead of TLS is closed, and the relay se
   expect(await client.ping()).toEqual(pong)
 })
 
-test('a connection may be closed at any point of the handshake', async () => {
+it('a connection may be closed at any point of the handshake', async () => {
   const early = await openTls(setting.address)
   early.destroy()
   const stream = await openStream()
@@ -219,7 +219,7 @@ test('a connection may be closed at any point of the handshake', async () => {
   expect(await client.ping()).toEqual(pong)
 })
 
-test('keys of other algorithms in place of the session key are not taken for one', async () => {
+it('keys of other algorithms in place of the session key are not taken for one', async () => {
   const { spki } = generateKey('ed25519')
   const stream = await openStream()
   await receiveHello(stream, setting.address.keyHash)

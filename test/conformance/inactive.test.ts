@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createServiceCertificate } from '../client/certificates.ts'
 import type { ServiceRole } from '../client/hello.ts'
 import type { SmpClient } from '../client/client.ts'
@@ -19,11 +19,11 @@ const isClosed = async (client: SmpClient): Promise<boolean> => {
   return !client.session.stream.open
 }
 
-test.each([6, 11, 20])('a connection without subscriptions is closed in version %i', async (version) => {
+it.each([6, 11, 20])('a connection without subscriptions is closed in version %i', async (version) => {
   expect(await isClosed(await setting.connect({ version }))).toBe(true)
 })
 
-test('one that was silent for a shorter time is not', async () => {
+it('one that was silent for a shorter time is not', async () => {
   const client = await setting.connect()
   setting.advance(3500)
   await new Promise((resolve) => setTimeout(resolve, 60))
@@ -34,7 +34,7 @@ test('one that was silent for a shorter time is not', async () => {
 })
 
 describe('a connection stays', () => {
-  test('while it is subscribed to a queue, by NEW or by SUB', async () => {
+  it('while it is subscribed to a queue, by NEW or by SUB', async () => {
     const [creator, subscriber] = [await setting.connect(), await setting.connect()]
     await creator.createQueue()
     await subscriber.sub(await creator.createQueue({ subscribe: false }))
@@ -42,13 +42,13 @@ describe('a connection stays', () => {
     expect(await isClosed(subscriber)).toBe(false)
   })
 
-  test('while it is subscribed to notifications', async () => {
+  it('while it is subscribed to notifications', async () => {
     const [owner, server] = [await setting.connect(), await setting.connect()]
     await server.nsub(await owner.nkey(await owner.createQueue()))
     expect(await isClosed(server)).toBe(false)
   })
 
-  test.each<ServiceRole>(['messaging', 'notifier'])('while a service of role %s is subscribed', async (role) => {
+  it.each<ServiceRole>(['messaging', 'notifier'])('while a service of role %s is subscribed', async (role) => {
     const service = await setting.connect({ service: { certificate: createServiceCertificate(), role } })
     if (role === 'messaging') await service.subs(0, Buffer.alloc(16))
     else await service.nsubs(0, Buffer.alloc(16))
@@ -57,14 +57,14 @@ describe('a connection stays', () => {
 })
 
 describe('a connection does not stay', () => {
-  test('for having used GET', async () => {
+  it('for having used GET', async () => {
     const [owner, client] = [await setting.connect(), await setting.connect()]
     const queue = await owner.createQueue()
     await client.get(queue)
     expect(await isClosed(client)).toBe(true)
   })
 
-  test('for a subscription that another connection took over, or that was deleted', async () => {
+  it('for a subscription that another connection took over, or that was deleted', async () => {
     const [one, other, third] = [await setting.connect(), await setting.connect(), await setting.connect()]
     const [taken, deleted] = [await one.createQueue(), await third.createQueue()]
     await other.sub(taken)
@@ -75,7 +75,7 @@ describe('a connection does not stay', () => {
     expect(one.session.stream.open || third.session.stream.open).toBe(false)
   })
 
-  test('for a notifier that another connection took over, or that is gone', async () => {
+  it('for a notifier that another connection took over, or that is gone', async () => {
     const [owner, one, other] = [await setting.connect(), await setting.connect(), await setting.connect()]
     const queue = await owner.createQueue()
     const notifier = await owner.nkey(queue)
@@ -86,7 +86,7 @@ describe('a connection does not stay', () => {
     expect(await isClosed(other)).toBe(true)
   })
 
-  test('for a service whose subscriptions another connection took over', async () => {
+  it('for a service whose subscriptions another connection took over', async () => {
     const service = { certificate: createServiceCertificate(), role: 'messaging' as const }
     const [one, other] = [await setting.connect({ service }), await setting.connect({ service })]
     await one.subs(0, Buffer.alloc(16))
@@ -96,7 +96,7 @@ describe('a connection does not stay', () => {
   })
 })
 
-test('a connection that is closed leaves nothing behind', async () => {
+it('a connection that is closed leaves nothing behind', async () => {
   const clients = [await setting.connect(), await setting.connect()]
   const [one, other] = clients as [SmpClient, SmpClient]
   const queue = await one.createQueue()

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { commands } from '../client/commands.ts'
 import { expectReply } from '../client/client.ts'
 import { generateKey } from '../client/keys.ts'
@@ -10,7 +10,7 @@ const setting = withRelay()
 const none = Buffer.alloc(0)
 
 describe.each(versions)('SEND in version %i', (version) => {
-  test.each(authAlgs(version))('signed with %s delivers body, flag and time to the subscriber, once', async (alg) => {
+  it.each(authAlgs(version))('signed with %s delivers body, flag and time to the subscriber, once', async (alg) => {
     const [recipient, sender] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue({ auth: alg })
     const key = generateKey(alg)
@@ -28,7 +28,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     await recipient.noEvent()
   })
 
-  test('takes the largest body of its version and no byte more', async () => {
+  it('takes the largest body of its version and no byte more', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const body = randomBytes(maxBody(version))
@@ -37,7 +37,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     expect(await client.receive(queue)).toMatchObject({ body })
   })
 
-  test('checks the authorization before the size', async () => {
+  it('checks the authorization before the size', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const key = generateKey('ed25519')
@@ -48,7 +48,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     expect(await client.send(queue, large, { key })).toEqual(err('LARGE_MSG'))
   })
 
-  test('takes an empty body, and one full of spaces and line ends', async () => {
+  it('takes an empty body, and one full of spaces and line ends', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     for (const body of [none, Buffer.from(' \n\r\n  '), Buffer.from('QUOTA 12345678')]) {
@@ -59,7 +59,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     }
   })
 
-  test('unsigned is OK any number of times until a key is set; signed is AUTH', async () => {
+  it('unsigned is OK any number of times until a key is set; signed is AUTH', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     for (const body of ['one', 'two', 'three']) expect(await client.send(queue, body)).toEqual(ok)
@@ -67,13 +67,13 @@ describe.each(versions)('SEND in version %i', (version) => {
       expect(await client.send(queue, 'signed', { key: generateKey(alg) })).toEqual(auth)
   })
 
-  test('to the recipient id is AUTH', async () => {
+  it('to the recipient id is AUTH', async () => {
     const client = await setting.connect({ version })
     const { rcvId } = await client.createQueue()
     expect(await client.send(rcvId, 'hello')).toEqual(auth)
   })
 
-  test('while a message waits for its ACK pushes nothing', async () => {
+  it('while a message waits for its ACK pushes nothing', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     await client.send(queue, 'one')
@@ -82,7 +82,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     await client.noEvent()
   })
 
-  test('to a queue of the own connection is pushed before it is answered, in a block of its own', async () => {
+  it('to a queue of the own connection is pushed before it is answered, in a block of its own', async () => {
     const client = await setting.connect({ version, trace: true })
     const queues = [await client.createQueue(), await client.createQueue()]
     client.trace.length = 0
@@ -92,7 +92,7 @@ describe.each(versions)('SEND in version %i', (version) => {
     for (const queue of queues) expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
 
-  test('a, b and c in one block are delivered as a, b, c', async () => {
+  it('a, b and c in one block are delivered as a, b, c', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const bodies = ['a', 'b', 'c', 'd', 'e']
@@ -111,7 +111,7 @@ describe.each(versions)('SEND in version %i', (version) => {
 })
 
 describe.each(versions)('ACK in version %i', (version) => {
-  test('deletes the message and answers with the next one, under its own corrId', async () => {
+  it('deletes the message and answers with the next one, under its own corrId', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     for (const body of ['one', 'two', 'three']) await client.send(queue, body)
@@ -125,7 +125,7 @@ describe.each(versions)('ACK in version %i', (version) => {
     await client.noEvent()
   })
 
-  test('of another id, or with nothing delivered, is NO_MSG', async () => {
+  it('of another id, or with nothing delivered, is NO_MSG', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     expect(await client.ack(queue, randomBytes(24))).toEqual(noMessage)
@@ -137,7 +137,7 @@ describe.each(versions)('ACK in version %i', (version) => {
     expect(await client.ack(queue, message.id)).toEqual(ok)
   })
 
-  test('with an empty id brings the same message again and deletes nothing', async () => {
+  it('with an empty id brings the same message again and deletes nothing', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     await client.send(queue, 'one')
@@ -146,7 +146,7 @@ describe.each(versions)('ACK in version %i', (version) => {
     expect(await client.ack(queue, message.id)).toEqual(ok)
   })
 
-  test('on a connection that does not subscribe is NO_MSG', async () => {
+  it('on a connection that does not subscribe is NO_MSG', async () => {
     const [one, other] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await one.createQueue()
     await one.send(queue, 'hello')
@@ -155,7 +155,7 @@ describe.each(versions)('ACK in version %i', (version) => {
     expect(await one.ack(queue, id)).toEqual(ok)
   })
 
-  test('makes room for the next push', async () => {
+  it('makes room for the next push', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     for (const body of ['one', 'two', 'three']) {
@@ -168,7 +168,7 @@ describe.each(versions)('ACK in version %i', (version) => {
 })
 
 describe.each(versions)('GET in version %i', (version) => {
-  test('answers with the first message until it is acknowledged, then OK', async () => {
+  it('answers with the first message until it is acknowledged, then OK', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     expect(await client.get(queue)).toEqual(ok)
@@ -186,7 +186,7 @@ describe.each(versions)('GET in version %i', (version) => {
     await client.noEvent()
   })
 
-  test('that finds nothing leaves nothing to acknowledge', async () => {
+  it('that finds nothing leaves nothing to acknowledge', async () => {
     const [one, other] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await one.createQueue({ subscribe: false })
     await one.send(queue, 'hello')
@@ -197,7 +197,7 @@ describe.each(versions)('GET in version %i', (version) => {
     expect(await one.ack(queue, message.id)).toEqual(noMessage)
   })
 
-  test('pushes nothing', async () => {
+  it('pushes nothing', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     await client.get(queue)
@@ -207,7 +207,7 @@ describe.each(versions)('GET in version %i', (version) => {
 })
 
 describe.each(versions)('in version %i a subscriber with a message to acknowledge', (version) => {
-  test('gets no other pushed, not even when somebody else emptied the queue', async () => {
+  it('gets no other pushed, not even when somebody else emptied the queue', async () => {
     const [one, other] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await one.createQueue()
     await other.send(queue, 'one')
@@ -221,7 +221,7 @@ describe.each(versions)('in version %i a subscriber with a message to acknowledg
 })
 
 describe.each(versions)('OFF in version %i', (version) => {
-  test('refuses SEND for ever and lets the rest work', async () => {
+  it('refuses SEND for ever and lets the rest work', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const key = generateKey('ed25519')
@@ -243,7 +243,7 @@ describe.each(versions)('OFF in version %i', (version) => {
 describe.each(versions)('DEL in version %i', (version) => {
   const ended = { type: version < 10 ? 'END' : 'DELD' }
 
-  test('deletes the queue for everybody', async () => {
+  it('deletes the queue for everybody', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const key = generateKey('ed25519')
@@ -260,7 +260,7 @@ describe.each(versions)('DEL in version %i', (version) => {
     await client.noEvent()
   })
 
-  test('tells another subscriber at once, and nobody else', async () => {
+  it('tells another subscriber at once, and nobody else', async () => {
     const [one, other, third] = [
       await setting.connect({ version }),
       await setting.connect({ version }),
@@ -277,7 +277,7 @@ describe.each(versions)('DEL in version %i', (version) => {
 describe.each(versions)('NKEY, NSUB and NDEL in version %i', (version) => {
   const ended = { type: version < 10 ? 'END' : 'DELD' }
 
-  test('notify of flagged messages, replace and delete notifiers', async () => {
+  it('notify of flagged messages, replace and delete notifiers', async () => {
     const [recipient, server, other] = [
       await setting.connect({ version }),
       await setting.connect({ version }),

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NameResolverOptions } from '../../src/server/name-resolver.ts'
 import { commands } from '../client/commands.ts'
 import type { Reply } from '../client/replies.ts'
@@ -78,7 +78,7 @@ const incomplete = (): [what: string, json: string][] => {
 }
 
 describe('RSLV of a name that the resolver knows', () => {
-  test('is RNAME: all keys in their order, coins that are missing are null, nothing else', async () => {
+  it('is RNAME: all keys in their order, coins that are missing are null, nothing else', async () => {
     const { eth, btc, xmr, dot, ...withoutCoins } = nameRecord('alice.simplex')
     expect(await withJson(withoutCoins)).toEqual({
       type: 'RNAME',
@@ -110,7 +110,7 @@ describe('RSLV of a name that the resolver knows', () => {
     return JSON.stringify(Object.fromEntries(keys.map((key) => [key, value[key]])))
   }
 
-  test('asks with GET for the name in lower case, takes JSON, and tells the resolver nothing else', async () => {
+  it('asks with GET for the name in lower case, takes JSON, and tells the resolver nothing else', async () => {
     asked.length = 0
     await withAnswer((response) => response.end(record('x.y')), 'Alice-1.Shop.Example and the rest is ignored')
     expect(asked.map(({ method, url }) => [method, url])).toEqual([['GET', '/resolve/alice-1.shop.example']])
@@ -118,7 +118,7 @@ describe('RSLV of a name that the resolver knows', () => {
     expect(asked[0]?.headers.authorization).toBe(undefined)
   })
 
-  test('comes with the corrId of its command and no entity, in any order', async () => {
+  it('comes with the corrId of its command and no entity, in any order', async () => {
     const client = await relay.connect({ version: 20 })
     answer = (response, request) => {
       const slow = request.url?.includes('slow') === true
@@ -134,7 +134,7 @@ describe('RSLV of a name that the resolver knows', () => {
     expect(order).toEqual(['fast.simplex', 'slow.simplex'])
   })
 
-  test('is answered through a proxy as well', async () => {
+  it('is answered through a proxy as well', async () => {
     const sender = await without.connect()
     const behind = await relayOf(sender, relay.address)
     answer = (response) => response.end(record('alice.simplex'))
@@ -146,7 +146,7 @@ describe('RSLV of a name that the resolver knows', () => {
 })
 
 describe('RSLV is answered with', () => {
-  test.each<[string, string, Answer]>([
+  it.each<[string, string, Answer]>([
     ['NAME NOT_FOUND', 'the resolver says 404', (response) => response.writeHead(404).end('not here')],
     ['NAME NOT_FOUND', 'the resolver says 400', (response) => response.writeHead(400).end()],
     ['NAME RESOLVER HTTP 401', 'the resolver says 401', (response) => response.writeHead(401).end()],
@@ -209,18 +209,18 @@ describe('RSLV is answered with', () => {
 
   const nameOfSize = (size: number): string => record('x'.repeat(size - record('').length))
 
-  test('RNAME when the answer is as large as it may be', async () => {
+  it('RNAME when the answer is as large as it may be', async () => {
     expect((await withAnswer((response) => response.end(nameOfSize(LIMIT)))).type).toBe('RNAME')
   })
 
-  test('NAME RESOLVER transport failure when the resolver redirects, and the other place is not asked', async () => {
+  it('NAME RESOLVER transport failure when the resolver redirects, and the other place is not asked', async () => {
     asked.length = 0
     const redirect: Answer = (response) => response.writeHead(302, { location: '/resolve/other.simplex' }).end()
     expect(await withAnswer(redirect)).toEqual(resolverError('transport failure'))
     expect(asked.length).toBe(1)
   })
 
-  test.each([
+  it.each([
     'alice',
     '',
     'a..b',
@@ -242,20 +242,20 @@ describe('RSLV is answered with', () => {
     expect(asked.length).toBe(0)
   })
 
-  test('CMD HAS_AUTH when it comes with an entity', async () => {
+  it('CMD HAS_AUTH when it comes with an entity', async () => {
     const client = await relay.connect({ version: 20 })
     expect(await client.request({ entityId: Buffer.of(1), bytes: commands.rslv('alice.simplex') })).toEqual(
       err('CMD HAS_AUTH'),
     )
   })
 
-  test('NAME NO_RESOLVER where the operator set none', async () => {
+  it('NAME NO_RESOLVER where the operator set none', async () => {
     expect(await resolve('alice.simplex', without)).toEqual(err('NAME NO_RESOLVER'))
   })
 })
 
 describe('the resolver', () => {
-  test('that does not listen is a transport failure, and the relay serves on', async () => {
+  it('that does not listen is a transport failure, and the relay serves on', async () => {
     options = { endpoint: 'http://127.0.0.1:1' }
     await relay.restart()
     options = {}
@@ -266,7 +266,7 @@ describe('the resolver', () => {
     expect(await client.ping()).toEqual(pong)
   })
 
-  test('is shown the authorization that the operator set', async () => {
+  it('is shown the authorization that the operator set', async () => {
     options = { authorization: 'Bearer secret' }
     await relay.restart()
     options = {}
@@ -275,7 +275,7 @@ describe('the resolver', () => {
     expect(asked[0]?.headers.authorization).toBe('Bearer secret')
   })
 
-  test('is asked for no more names at once than the operator set; the others wait and are answered', async () => {
+  it('is asked for no more names at once than the operator set; the others wait and are answered', async () => {
     options = { concurrency: 3, timeoutMs: 5000 }
     await relay.restart()
     options = {}
@@ -297,7 +297,7 @@ describe('the resolver', () => {
     expect(most).toBe(3)
   })
 
-  test('is counted: what was asked, found, not found, failed, and asked without one', async () => {
+  it('is counted: what was asked, found, not found, failed, and asked without one', async () => {
     await relay.restart()
     await withJson(nameRecord('a.b'))
     await withAnswer((response) => response.writeHead(404).end())

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { senderIdFor } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
 import { generateKey } from '../client/keys.ts'
@@ -11,7 +11,7 @@ describe('NEW', () => {
   const setting = withRelay()
 
   describe.each(versions)('in version %i', (version) => {
-    test.each(authAlgs(version))('with an %s key gives IDS with fresh ids of 24 bytes', async (alg) => {
+    it.each(authAlgs(version))('with an %s key gives IDS with fresh ids of 24 bytes', async (alg) => {
       const client = await setting.connect({ version })
       const [one, other] = [await client.createQueue({ auth: alg }), await client.createQueue({ auth: alg })]
       const ids = [one.rcvId, one.sndId, other.rcvId, other.sndId]
@@ -23,7 +23,7 @@ describe('NEW', () => {
       expect(one.ids.notifier).toBe(undefined)
     })
 
-    test.each(authAlgs(version))('signed by another %s key than the one in it is AUTH', async (alg) => {
+    it.each(authAlgs(version))('signed by another %s key than the one in it is AUTH', async (alg) => {
       const client = await setting.connect({ version })
       for (const other of authAlgs(version)) {
         const { reply } = await client.create({ auth: alg, signWith: generateKey(other) })
@@ -31,7 +31,7 @@ describe('NEW', () => {
       }
     })
 
-    test('subscribes when it is told to, and does not otherwise', async () => {
+    it('subscribes when it is told to, and does not otherwise', async () => {
       const client = await setting.connect({ version })
       const subscribed = await client.createQueue({ subscribe: true })
       const notSubscribed = await client.createQueue({ subscribe: false })
@@ -41,13 +41,13 @@ describe('NEW', () => {
       await client.noEvent()
     })
 
-    test('takes any password when the relay has none', async () => {
+    it('takes any password when the relay has none', async () => {
       const client = await setting.connect({ version })
       const { reply } = await client.create({ password: 'anything' })
       expect(reply.type).toBe('IDS')
     })
 
-    test('tells the mode of the queue as far as the version knows it', async () => {
+    it('tells the mode of the queue as far as the version knows it', async () => {
       const client = await setting.connect({ version })
       const messaging = await client.createQueue({ mode: 'messaging' })
       const contact = await client.createQueue({ mode: 'contact' })
@@ -62,7 +62,7 @@ describe('NEW', () => {
     const fixedData = randomBytes(300)
     const userData = randomBytes(500)
 
-    test('for an invitation uses the sender id of the client and gives a link id', async () => {
+    it('for an invitation uses the sender id of the client and gives a link id', async () => {
       const client = await setting.connect({ version })
       const corrId = randomBytes(24)
       const senderId = senderIdFor(corrId)
@@ -79,7 +79,7 @@ describe('NEW', () => {
       expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
     })
 
-    test('for an address uses the link id and the sender id of the client', async () => {
+    it('for an address uses the link id and the sender id of the client', async () => {
       const client = await setting.connect({ version })
       const corrId = randomBytes(24)
       const senderId = senderIdFor(corrId)
@@ -90,13 +90,13 @@ describe('NEW', () => {
       expect(await client.lget(linkId)).toEqual({ type: 'LNK', sndId: senderId, fixedData, userData })
     })
 
-    test('and a sender id that does not belong to the corrId is PROHIBITED', async () => {
+    it('and a sender id that does not belong to the corrId is PROHIBITED', async () => {
       const client = await setting.connect({ version })
       const { reply } = await client.create({ link: { senderId: randomBytes(24), fixedData, userData } })
       expect(reply).toEqual(prohibited)
     })
 
-    test('and an id that is taken is AUTH', async () => {
+    it('and an id that is taken is AUTH', async () => {
       const client = await setting.connect({ version })
       const corrId = randomBytes(24)
       const link = { linkId: randomBytes(24), senderId: senderIdFor(corrId), fixedData, userData }
@@ -111,7 +111,7 @@ describe('NEW', () => {
   })
 
   describe.each([17, 19])('with a notifier in version %i', (version) => {
-    test('gives the notifier id and a key, and notifications come', async () => {
+    it('gives the notifier id and a key, and notifications come', async () => {
       const client = await setting.connect({ version })
       const { notifier, sndId } = await client.createQueue({ notifier: 'ed25519', subscribe: false })
       if (!notifier) throw new Error('no notifier')
@@ -127,7 +127,7 @@ describe('NEW', () => {
 describe('NEW on a relay with a password', () => {
   const setting = withRelay({ createPassword: 'secret' })
 
-  test.each(versions)('in version %i needs it', async (version) => {
+  it.each(versions)('in version %i needs it', async (version) => {
     const client = await setting.connect({ version })
     expect((await client.create({ password: 'secret' })).reply.type).toBe('IDS')
     expect((await client.create({ password: 'wrong!' })).reply).toEqual(auth)
@@ -135,7 +135,7 @@ describe('NEW on a relay with a password', () => {
     expect((await client.create()).reply).toEqual(auth)
   })
 
-  test('is AUTH for a wrong signature, too', async () => {
+  it('is AUTH for a wrong signature, too', async () => {
     const client = await setting.connect()
     expect((await client.create({ password: 'secret', signWith: generateKey('ed25519') })).reply).toEqual(auth)
   })
@@ -144,7 +144,7 @@ describe('NEW on a relay with a password', () => {
 describe('NEW on a relay that takes no new queues', () => {
   const setting = withRelay({ newQueues: false })
 
-  test.each(versions)('in version %i is AUTH', async (version) => {
+  it.each(versions)('in version %i is AUTH', async (version) => {
     const client = await setting.connect({ version })
     expect((await client.create()).reply).toEqual(auth)
   })
@@ -153,7 +153,7 @@ describe('NEW on a relay that takes no new queues', () => {
 describe('NEW with a password that cannot be one', () => {
   const setting = withRelay()
 
-  test.each(versions)('in version %i is a syntax error', async (version) => {
+  it.each(versions)('in version %i is a syntax error', async (version) => {
     const client = await setting.connect({ version })
     const key = generateKey('ed25519')
     const dhSpki = generateKey('x25519').spki

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
 import { generateKey } from '../client/keys.ts'
@@ -31,7 +31,7 @@ const ring = async (client: SmpClient, queue: Queue, body = 'ring'): Promise<voi
 }
 
 describe.each(versions)('in version %i', (version) => {
-  test('a notifier learns the id and the time of a message at once, and nothing else', async () => {
+  it('a notifier learns the id and the time of a message at once, and nothing else', async () => {
     const [recipient, sender, server] = [
       await setting.connect({ version }),
       await setting.connect({ version }),
@@ -52,7 +52,7 @@ describe.each(versions)('in version %i', (version) => {
     await server.noEvent()
   })
 
-  test('NKEY again makes another id: the old one is ended and AUTH, the new one rings', async () => {
+  it('NKEY again makes another id: the old one is ended and AUTH, the new one rings', async () => {
     const [recipient, server] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue({ subscribe: false })
     const old = await recipient.nkey(queue)
@@ -66,7 +66,7 @@ describe.each(versions)('in version %i', (version) => {
     opened(fresh, await server.nextEvent(500))
   })
 
-  test('NDEL ends the notifier, and is OK when there is none', async () => {
+  it('NDEL ends the notifier, and is OK when there is none', async () => {
     const [recipient, server] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue({ subscribe: false })
     expect(await recipient.ndel(queue)).toEqual(ok)
@@ -80,7 +80,7 @@ describe.each(versions)('in version %i', (version) => {
     await server.noEvent()
   })
 
-  test('DEL ends the notifier with its queue', async () => {
+  it('DEL ends the notifier with its queue', async () => {
     const [recipient, server] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue()
     const notifier = await recipient.nkey(queue)
@@ -90,7 +90,7 @@ describe.each(versions)('in version %i', (version) => {
     expect(await server.nsub(notifier)).toEqual(auth)
   })
 
-  test('NKEY, NDEL and DEL on the connection that subscribes to the notifier end it without an event', async () => {
+  it('NKEY, NDEL and DEL on the connection that subscribes to the notifier end it without an event', async () => {
     const [client, other] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await client.createQueue({ subscribe: false })
     const first = await client.nkey(queue)
@@ -106,7 +106,7 @@ describe.each(versions)('in version %i', (version) => {
     await client.noEvent()
   })
 
-  test('NSUB on another connection sends END to the first, which gets no more notifications', async () => {
+  it('NSUB on another connection sends END to the first, which gets no more notifications', async () => {
     const [recipient, one, other] = [
       await setting.connect({ version }),
       await setting.connect({ version }),
@@ -124,7 +124,7 @@ describe.each(versions)('in version %i', (version) => {
     await one.noEvent()
   })
 
-  test('what nobody is there to take waits, and follows the answer to NSUB in one block, oldest first', async () => {
+  it('what nobody is there to take waits, and follows the answer to NSUB in one block, oldest first', async () => {
     const recipient = await setting.connect({ version })
     const queue = await recipient.createQueue({ subscribe: false })
     const notifier = await recipient.nkey(queue)
@@ -145,7 +145,7 @@ describe.each(versions)('in version %i', (version) => {
     await again.noEvent()
   })
 
-  test.each(authAlgs(version))('NSUB is signed with the %s key of the notifier, and no other', async (alg) => {
+  it.each(authAlgs(version))('NSUB is signed with the %s key of the notifier, and no other', async (alg) => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const notifier = await client.nkey(queue, generateKey(alg))
@@ -159,7 +159,7 @@ describe.each(versions)('in version %i', (version) => {
 })
 
 describe.each([17, 20])('NEW with notifier credentials in version %i', (version) => {
-  test('makes a notifier whose notifications open with the key in IDS', async () => {
+  it('makes a notifier whose notifications open with the key in IDS', async () => {
     const [recipient, server] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue({ notifier: 'x25519', mode: 'contact' })
     const notifier = queue.notifier
@@ -175,7 +175,7 @@ describe.each([17, 20])('NEW with notifier credentials in version %i', (version)
 })
 
 describe('notifications', () => {
-  test('are not made for messages without the flag, nor for those that are refused', async () => {
+  it('are not made for messages without the flag, nor for those that are refused', async () => {
     const [recipient, server] = [await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue({ subscribe: false })
     const notifier = await recipient.nkey(queue)
@@ -187,7 +187,7 @@ describe('notifications', () => {
     await server.noEvent()
   })
 
-  test('are not made for the marker of a full queue', async () => {
+  it('are not made for the marker of a full queue', async () => {
     const [recipient, server] = [await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue({ subscribe: false })
     const notifier = await recipient.nkey(queue)
@@ -200,7 +200,7 @@ describe('notifications', () => {
     await server.noEvent()
   })
 
-  test('go to the subscriber of their own notifier only, many of them in order', async () => {
+  it('go to the subscriber of their own notifier only, many of them in order', async () => {
     const [recipient, one, other] = [await setting.connect(), await setting.connect(), await setting.connect()]
     const [first, second] = [await recipient.createQueue({ subscribe: false }), await recipient.createQueue()]
     const [mine, its] = [await recipient.nkey(first), await recipient.nkey(second)]
@@ -224,7 +224,7 @@ describe('notifications', () => {
     await other.noEvent()
   })
 
-  test('of messages that arrive together are sent in fewer blocks than there are of them', async () => {
+  it('of messages that arrive together are sent in fewer blocks than there are of them', async () => {
     const recipient = await setting.connect()
     const server = await setting.connect({ trace: true })
     const queues: Queue[] = []
@@ -239,7 +239,7 @@ describe('notifications', () => {
     expect(server.trace.length - before).toBeLessThanOrEqual(5)
   })
 
-  test('stay for the next NSUB when the subscriber has gone', async () => {
+  it('stay for the next NSUB when the subscriber has gone', async () => {
     const [recipient, gone] = [await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue({ subscribe: false })
     const notifier = await recipient.nkey(queue)
@@ -252,7 +252,7 @@ describe('notifications', () => {
     opened(notifier, await server.nextEvent(500))
   })
 
-  test('that wait for a notifier are gone with it', async () => {
+  it('that wait for a notifier are gone with it', async () => {
     const [recipient, server] = [await setting.connect(), await setting.connect()]
     const [replaced, deleted] = [await recipient.createQueue(), await recipient.createQueue()]
     for (const queue of [replaced, deleted]) {
@@ -266,7 +266,7 @@ describe('notifications', () => {
     await server.noEvent()
   })
 
-  test('that wait for longer than a day are dropped, newer ones are not', async () => {
+  it('that wait for longer than a day are dropped, newer ones are not', async () => {
     const recipient = await setting.connect()
     const queue = await recipient.createQueue({ subscribe: false })
     const notifier = await recipient.nkey(queue)
@@ -285,7 +285,7 @@ describe('notifications', () => {
     await server.noEvent()
   })
 
-  test('and notifiers outlive a restart', async () => {
+  it('and notifiers outlive a restart', async () => {
     const recipient = await setting.connect()
     const queue = await recipient.createQueue({ subscribe: false })
     const notifier = await recipient.nkey(queue)

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
 import type { Policy } from '../../src/server/core.ts'
 import type { ServeOptions } from '../../src/server/serve-options.ts'
@@ -30,7 +30,7 @@ const restartWith = async (policy: Partial<Policy>, options: Partial<ServeOption
   await relay.restart()
 }
 
-test.each([6, 9, 20])('queues work on when new ones are forbidden, in version %i', async (version) => {
+it.each([6, 9, 20])('queues work on when new ones are forbidden, in version %i', async (version) => {
   await restartWith({})
   const queue = await (await relay.connect({ version })).createQueue()
   await restartWith({ newQueues: false, createPassword: 'secret' })
@@ -45,28 +45,25 @@ test.each([6, 9, 20])('queues work on when new ones are forbidden, in version %i
   expect(await client.del(queue)).toEqual(ok)
 })
 
-test.each([6, 8, 9, 14, 15, 17, 20])(
-  'the password is needed for NEW and PRXY alone, in version %i',
-  async (version) => {
-    await restartWith({ createPassword: 'secret' })
-    const client = await relay.connect({ version })
-    const { host, port, keyHash } = relay.address
-    const prxy = (password?: string) => {
-      const bytes = commands.prxy({ hosts: [host], port: `${port}`, keyHash }, password)
-      return client.request({ entityId: Buffer.alloc(0), bytes })
-    }
-    for (const password of [undefined, 'Secret', 'secre', 'secrets', 'x']) {
-      expect((await client.create(password === undefined ? {} : { password })).reply).toEqual(auth)
-      expect(await prxy(password)).toEqual(err('PROXY BASIC_AUTH'))
-    }
-    const { queue } = await client.create({ password: 'secret' })
-    if (!queue) throw new Error('no queue')
-    expect((await prxy('secret')).type).toBe('PKEY')
-    expect(await client.send(queue, 'hello')).toEqual(ok)
-  },
-)
+it.each([6, 8, 9, 14, 15, 17, 20])('the password is needed for NEW and PRXY alone, in version %i', async (version) => {
+  await restartWith({ createPassword: 'secret' })
+  const client = await relay.connect({ version })
+  const { host, port, keyHash } = relay.address
+  const prxy = (password?: string) => {
+    const bytes = commands.prxy({ hosts: [host], port: `${port}`, keyHash }, password)
+    return client.request({ entityId: Buffer.alloc(0), bytes })
+  }
+  for (const password of [undefined, 'Secret', 'secre', 'secrets', 'x']) {
+    expect((await client.create(password === undefined ? {} : { password })).reply).toEqual(auth)
+    expect(await prxy(password)).toEqual(err('PROXY BASIC_AUTH'))
+  }
+  const { queue } = await client.create({ password: 'secret' })
+  if (!queue) throw new Error('no queue')
+  expect((await prxy('secret')).type).toBe('PKEY')
+  expect(await client.send(queue, 'hello')).toEqual(ok)
+})
 
-test('any password, or none, is right where the operator set none', async () => {
+it('any password, or none, is right where the operator set none', async () => {
   await restartWith({})
   const client = await relay.connect()
   const { host, port, keyHash } = relay.address
@@ -77,7 +74,7 @@ test('any password, or none, is right where the operator set none', async () => 
   }
 })
 
-test('a creation password cannot be guessed quickly, on one connection or on many, and guesses are counted and logged', async () => {
+it('a creation password cannot be guessed quickly, on one connection or on many, and guesses are counted and logged', async () => {
   const lines: string[] = []
   await restartWith(
     { createPassword: '7777' },

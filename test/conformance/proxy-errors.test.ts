@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net'
 import { once } from 'node:events'
 import { randomBytes } from 'node:crypto'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { generateDhKeyPair, generateSigningKey } from '../../src/crypto/keys.ts'
 import { pad } from '../../src/crypto/pad.ts'
 import { encodeSignedKey } from '../../src/crypto/signed-key.ts'
@@ -80,7 +80,7 @@ const withHello = async (change: Parameters<typeof helloOf>[2]): Promise<RelayAd
 const broker = (error: string) => err(`PROXY BROKER ${error}`)
 
 describe('PRXY is answered with', () => {
-  test.each<[string, string, () => Promise<RelayAddress>]>([
+  it.each<[string, string, () => Promise<RelayAddress>]>([
     [
       'NETWORK',
       'nobody listens there',
@@ -164,7 +164,7 @@ describe('PFWD is answered with', () => {
     return Buffer.concat([Buffer.from('RRES '), seal(box, reverseNonce(cbNonce(corrId)), response)])
   }
 
-  test.each<[string, string, (request: FakeRequest) => void]>([
+  it.each<[string, string, (request: FakeRequest) => void]>([
     [
       'PROXY PROTOCOL AUTH',
       'the relay says AUTH',
@@ -220,7 +220,7 @@ describe('PFWD is answered with', () => {
     expect(await client.ping()).toEqual(pong)
   })
 
-  test('NO_SESSION for a relay that is gone, and PRXY makes a new session', async () => {
+  it('NO_SESSION for a relay that is gone, and PRXY makes a new session', async () => {
     const fake = await fakeRelay({ onCommand: ({ link }) => link.channel.close() })
     const client = await proxy.connect()
     const relay = await relayOf(client, fake.address)
@@ -232,7 +232,7 @@ describe('PFWD is answered with', () => {
     expect(fake.accepted).toBe(2)
   })
 
-  test('NO_SESSION after a relay that answered nothing at all in its time: it is connected to anew', async () => {
+  it('NO_SESSION after a relay that answered nothing at all in its time: it is connected to anew', async () => {
     const fake = await fakeRelay({})
     const client = await proxy.connect()
     const relay = await relayOf(client, fake.address)
@@ -243,7 +243,7 @@ describe('PFWD is answered with', () => {
     expect((await relayOf(client, fake.address)).sessionId).not.toEqual(relay.sessionId)
   })
 
-  test('TIMEOUT for the one that is not answered, while the others of that relay are', async () => {
+  it('TIMEOUT for the one that is not answered, while the others of that relay are', async () => {
     let count = 0
     const fake = await fakeRelay({
       onCommand: (request) => {
@@ -262,7 +262,7 @@ describe('PFWD is answered with', () => {
     expect(await forwardRaw(client, relay, anySend())).toEqual(answered)
   })
 
-  test('NO_SESSION for a session that never was', async () => {
+  it('NO_SESSION for a session that never was', async () => {
     const client = await proxy.connect()
     const fake = await fakeRelay({})
     const relay = await relayOf(client, fake.address)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { parseCommand } from '../../src/protocol/command.ts'
 import type { VersionRange } from '../../src/protocol/versions.ts'
 import { encodeTransmission, type Command } from '../client/authorization.ts'
@@ -61,7 +61,7 @@ const fakeRelay = async (options: FakeRelayOptions): Promise<FakeRelay> => {
 }
 
 describe.each(forwardedVersions)('forwarded in version %i', (version) => {
-  test('SEND, SKEY and LKEY are authorised with every kind of key, and with no other', async () => {
+  it('SEND, SKEY and LKEY are authorised with every kind of key, and with no other', async () => {
     const [recipient, sender] = [await relay.connect(), await proxy.connect()]
     const behind = await relayOf(sender, relay.address, version)
     const reply = async (command: Command) => (await through(sender, behind, command)).reply
@@ -88,7 +88,7 @@ describe.each(forwardedVersions)('forwarded in version %i', (version) => {
     }
   })
 
-  test('LGET and RSLV are answered, and nothing else is allowed', async () => {
+  it('LGET and RSLV are answered, and nothing else is allowed', async () => {
     const [recipient, sender] = [await relay.connect(), await proxy.connect()]
     const behind = await relayOf(sender, relay.address, version)
     const queue = await recipient.createQueue({ subscribe: false, mode: 'contact' })
@@ -130,7 +130,7 @@ describe.each(forwardedVersions)('forwarded in version %i', (version) => {
     expect(await recipient.nsub(notifier)).toMatchObject({ type: 'SOK' })
   })
 
-  test('faults in the command itself come back inside the answer', async () => {
+  it('faults in the command itself come back inside the answer', async () => {
     const [recipient, sender] = [await relay.connect(), await proxy.connect()]
     const behind = await relayOf(sender, relay.address, version)
     const reply = async (command: Command) => (await through(sender, behind, command)).reply
@@ -184,7 +184,7 @@ const throughPayload = async (client: SmpClient, behind: ForwardedRelay, payload
 }
 
 describe('what a sender seals for the relay', () => {
-  test.each<[string, string, () => Buffer]>([
+  it.each<[string, string, () => Buffer]>([
     ['two commands', 'PROXY PROTOCOL BLOCK', () => twice(ping())],
     ['no command', 'BLOCK', () => Buffer.of(0)],
     ['no payload', 'BLOCK', () => none],
@@ -201,7 +201,7 @@ describe('what a sender seals for the relay', () => {
   const ping = (): Buffer => Buffer.concat([Buffer.of(0, 0, 0), commands.ping()])
   const twice = (one: Buffer): Buffer => Buffer.concat([Buffer.of(2), large(one), large(one)])
 
-  test('is refused with CRYPTO when a bit of it is changed, or the key beside it', async () => {
+  it('is refused with CRYPTO when a bit of it is changed, or the key beside it', async () => {
     const sender = await proxy.connect()
     const behind = await relayOf(sender, relay.address)
     const corrId = randomBytes(24)
@@ -223,7 +223,7 @@ describe('what a sender seals for the relay', () => {
     expect(await sender.request(pfwd(behind, { ...forwarded, sealed }), corrId)).toMatchObject({ type: 'PRES' })
   })
 
-  test('and too large for a block on the way is told so', async () => {
+  it('and too large for a block on the way is told so', async () => {
     const sender = await proxy.connect()
     const behind = await relayOf(sender, relay.address)
     const reply = await sender.request({
@@ -235,7 +235,7 @@ describe('what a sender seals for the relay', () => {
 })
 
 describe('between proxy and relay', () => {
-  test.each<[VersionRange, number, VersionRange]>([
+  it.each<[VersionRange, number, VersionRange]>([
     [{ min: 6, max: 8 }, 8, { min: 8, max: 8 }],
     [{ min: 6, max: 9 }, 9, { min: 8, max: 9 }],
     [{ min: 6, max: 10 }, 10, { min: 8, max: 10 }],
@@ -257,7 +257,7 @@ describe('between proxy and relay', () => {
     expect(pkey.sessionId).toEqual(link?.sessionId)
   })
 
-  test('a command is one RFWD in a block of its own, under another id and in another box than the sender made', async () => {
+  it('a command is one RFWD in a block of its own, under another id and in another box than the sender made', async () => {
     const seen: { corrId: Buffer; parameter: Buffer; secret: Buffer | undefined }[] = []
     const fake = await fakeRelay({
       onCommand: ({ corrId, command, link, answer }) => {
@@ -286,7 +286,7 @@ describe('between proxy and relay', () => {
 })
 
 describe('RFWD', () => {
-  test('is not for clients without a key in their hello, whatever version they are of', async () => {
+  it('is not for clients without a key in their hello, whatever version they are of', async () => {
     for (const version of [7, 8, 11, 20]) {
       const client = await relay.connect({ version, clientKey: false })
       expect(await client.request({ entityId: none, bytes: commands.rfwd(randomBytes(100)) })).toEqual(
@@ -295,7 +295,7 @@ describe('RFWD', () => {
     }
   })
 
-  test('is answered in order of arrival, each in its own RRES, also when many come at once', async () => {
+  it('is answered in order of arrival, each in its own RRES, also when many come at once', async () => {
     const owner = await relay.connect()
     const queue = await owner.createQueue({ subscribe: false })
     const client = await relay.connect({ proxyServer: true })
@@ -323,7 +323,7 @@ describe('RFWD', () => {
 })
 
 describe('the statistics', () => {
-  test('count sessions and commands, those for the own relays of the operator twice, and what is received', async () => {
+  it('count sessions and commands, those for the own relays of the operator twice, and what is received', async () => {
     const { stats } = proxy.serving
     const received = relay.serving.stats.pMsgFwdsRecv
     const snapshot = () => structuredClone({ ...stats })

@@ -1,5 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey } from 'node:crypto'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import { boxKey, seal, sealPadded } from '../../src/crypto/box.ts'
 import { decodeSpki, type DhKey, type PublicKey } from '../../src/crypto/keys.ts'
 import { encodeCommand } from '../../src/protocol/command.ts'
@@ -37,7 +37,7 @@ const x25519 = (raw: string): DhKey => {
 const relay = openMemoryRelay((size) => Buffer.alloc(size, 1))
 afterEach(() => relay.close())
 
-test('a relay opens the RFWD of the vectors, does the SEND inside, and answers with their RRES byte for byte', async () => {
+it('a relay opens the RFWD of the vectors, does the SEND inside, and answers with their RRES byte for byte', async () => {
   const rcvId = idFromBytes<RcvId>(Buffer.alloc(24, 2))
   relay.store.addQueue({
     rcvId,

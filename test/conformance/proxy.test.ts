@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { seal, nonceOf } from '../client/box.ts'
 import { expectReply, type SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
@@ -23,30 +23,27 @@ describe('through a proxy', () => {
   const relay = withRelay()
   const proxy = withRelay()
 
-  test.each(forwardedVersions)(
-    'a sender secures and sends in version %i, whatever its own version',
-    async (version) => {
-      const recipient = await relay.connect({ version: 19 })
-      for (const senderVersion of [7, 8, 11, 19]) {
-        const sender = await proxy.connect({ version: senderVersion })
-        const behind = await relayOf(sender, relay.address, version)
-        for (const alg of authAlgs(version)) {
-          const queue = await recipient.createQueue()
-          const key = generateKey(alg)
-          const skey = { entityId: queue.sndId, bytes: commands.skey(key.spki), key }
-          const send = { entityId: queue.sndId, bytes: commands.send(Buffer.from('hello'), true), key }
-          expect(await through(sender, behind, skey)).toMatchObject({ entityId: queue.sndId, reply: ok })
-          expect(await through(sender, behind, send)).toMatchObject({ entityId: queue.sndId, reply: ok })
-          expect(await through(sender, behind, { ...send, key: undefined })).toMatchObject({ reply: auth })
-          const message = await recipient.receive(queue)
-          expect(message).toMatchObject({ body: Buffer.from('hello'), notify: true })
-          await recipient.del(queue)
-        }
+  it.each(forwardedVersions)('a sender secures and sends in version %i, whatever its own version', async (version) => {
+    const recipient = await relay.connect({ version: 19 })
+    for (const senderVersion of [7, 8, 11, 19]) {
+      const sender = await proxy.connect({ version: senderVersion })
+      const behind = await relayOf(sender, relay.address, version)
+      for (const alg of authAlgs(version)) {
+        const queue = await recipient.createQueue()
+        const key = generateKey(alg)
+        const skey = { entityId: queue.sndId, bytes: commands.skey(key.spki), key }
+        const send = { entityId: queue.sndId, bytes: commands.send(Buffer.from('hello'), true), key }
+        expect(await through(sender, behind, skey)).toMatchObject({ entityId: queue.sndId, reply: ok })
+        expect(await through(sender, behind, send)).toMatchObject({ entityId: queue.sndId, reply: ok })
+        expect(await through(sender, behind, { ...send, key: undefined })).toMatchObject({ reply: auth })
+        const message = await recipient.receive(queue)
+        expect(message).toMatchObject({ body: Buffer.from('hello'), notify: true })
+        await recipient.del(queue)
       }
-    },
-  )
+    }
+  })
 
-  test.each(forwardedVersions)('the largest body is the one of the forwarded version %i', async (version) => {
+  it.each(forwardedVersions)('the largest body is the one of the forwarded version %i', async (version) => {
     const recipient = await relay.connect()
     const sender = await proxy.connect()
     const behind = await relayOf(sender, relay.address, version)
@@ -59,7 +56,7 @@ describe('through a proxy', () => {
     expect(await recipient.receive(queue)).toMatchObject({ body })
   })
 
-  test.each(forwardedVersions)('the largest body fits in version %i with every kind of key', async (version) => {
+  it.each(forwardedVersions)('the largest body fits in version %i with every kind of key', async (version) => {
     const recipient = await relay.connect()
     const sender = await proxy.connect()
     const behind = await relayOf(sender, relay.address, version)
@@ -74,7 +71,7 @@ describe('through a proxy', () => {
     }
   })
 
-  test('link data that is too large for the way back is BLOCK', async () => {
+  it('link data that is too large for the way back is BLOCK', async () => {
     const recipient = await relay.connect()
     const sender = await proxy.connect()
     const behind = await relayOf(sender, relay.address)
@@ -88,7 +85,7 @@ describe('through a proxy', () => {
     expect((await through(sender, behind, lget)).reply).toMatchObject({ type: 'LNK', userData })
   })
 
-  test('only a sender may be: other commands are PROHIBITED', async () => {
+  it('only a sender may be: other commands are PROHIBITED', async () => {
     const [recipient, sender] = [await relay.connect(), await proxy.connect()]
     const behind = await relayOf(sender, relay.address)
     const { rcvId, key } = await recipient.createQueue()
@@ -100,7 +97,7 @@ describe('through a proxy', () => {
     expect((await through(sender, behind, unknown)).reply).toEqual(err('CMD UNKNOWN'))
   })
 
-  test('link data is read', async () => {
+  it('link data is read', async () => {
     const [recipient, sender] = [await relay.connect(), await proxy.connect()]
     const behind = await relayOf(sender, relay.address)
     const [address, invitation] = [
@@ -122,7 +119,7 @@ describe('through a proxy', () => {
     expect(lkey.reply).toEqual({ type: 'LNK', sndId: invitation.sndId, fixedData, userData })
   })
 
-  test('a session that the proxy does not have is NO_SESSION', async () => {
+  it('a session that the proxy does not have is NO_SESSION', async () => {
     const sender = await proxy.connect()
     const behind = await relayOf(sender, relay.address)
     const corrId = randomBytes(24)
@@ -131,7 +128,7 @@ describe('through a proxy', () => {
     expect(reply).toEqual(err('PROXY NO_SESSION'))
   })
 
-  test('what the relay cannot open comes back as its error', async () => {
+  it('what the relay cannot open comes back as its error', async () => {
     const sender = await proxy.connect()
     const behind = await relayOf(sender, relay.address)
     const forwarded = forward(behind, randomBytes(24), { entityId: randomBytes(24), bytes: commands.send(none, false) })
@@ -139,7 +136,7 @@ describe('through a proxy', () => {
     expect(reply).toEqual(err('PROXY PROTOCOL CRYPTO'))
   })
 
-  test('a relay with another identity, or none at all, is an error of the broker', async () => {
+  it('a relay with another identity, or none at all, is an error of the broker', async () => {
     const sender = await proxy.connect()
     const wrong = await prxy(sender, { ...relay.address, keyHash: randomBytes(32) })
     expect(wrong).toMatchObject({
@@ -150,7 +147,7 @@ describe('through a proxy', () => {
     expect(nobody).toEqual(err('PROXY BROKER NETWORK'))
   })
 
-  test('many senders at once are answered, each with its own reply', async () => {
+  it('many senders at once are answered, each with its own reply', async () => {
     const recipient = await relay.connect()
     const queue = await recipient.createQueue({ subscribe: false })
     const sender = await proxy.connect()
@@ -170,7 +167,7 @@ describe('through a proxy', () => {
 describe('a proxy with a password', () => {
   const setting = withRelay({ createPassword: 'secret' })
 
-  test('opens sessions for those who know it', async () => {
+  it('opens sessions for those who know it', async () => {
     const client = await setting.connect()
     expect(await prxy(client, setting.address)).toEqual(err('PROXY BASIC_AUTH'))
     expect(await prxy(client, setting.address, 'wrong')).toEqual(err('PROXY BASIC_AUTH'))
@@ -190,7 +187,7 @@ describe('RFWD', () => {
     return { proxy, behind: relayBehindProxy(pkey, setting.address.keyHash) }
   }
 
-  test.each([8, 10, 11, 14, 19])('over a connection of version %i is answered inside RRES', async (version) => {
+  it.each([8, 10, 11, 14, 19])('over a connection of version %i is answered inside RRES', async (version) => {
     const { proxy, behind } = await asProxy(version)
     const { box } = proxy.session
     if (!box) throw new Error('no secret')
@@ -206,7 +203,7 @@ describe('RFWD', () => {
     expect(await recipient.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
 
-  test('of something that does not open is CRYPTO, that opens to nonsense SYNTAX', async () => {
+  it('of something that does not open is CRYPTO, that opens to nonsense SYNTAX', async () => {
     const { proxy } = await asProxy()
     const { box } = proxy.session
     if (!box) throw new Error('no secret')
@@ -229,7 +226,7 @@ describe('RFWD', () => {
     return forwarded.open(openRres(box, corrId, expectReply(reply, 'RRES')).encResponse)
   }
 
-  test.each([6, 7])('in version %i has no session id in it: that is implied', async (version) => {
+  it.each([6, 7])('in version %i has no session id in it: that is implied', async (version) => {
     const { proxy, behind } = await asProxy()
     const { box } = proxy.session
     if (!box) throw new Error('no secret')
@@ -244,11 +241,11 @@ describe('RFWD', () => {
     expect(await recipient.receive(queue)).toMatchObject({ body })
   })
 
-  test('of two transmissions is BLOCK', async () => {
+  it('of two transmissions is BLOCK', async () => {
     expect(await forwardedRaw(Buffer.from('02000100000100', 'hex'))).toEqual(err('BLOCK'))
   })
 
-  test.each([
+  it.each([
     ['no payload', none],
     ['no transmission', Buffer.of(0)],
     ['bytes after the transmission', Buffer.from('0100010000', 'hex')],
@@ -258,13 +255,13 @@ describe('RFWD', () => {
     expect(await forwardedRaw(payload)).toEqual({ corrId: none, entityId: none, reply: err('BLOCK') })
   })
 
-  test('of a session without a key in its hello is NO_AUTH of the transport', async () => {
+  it('of a session without a key in its hello is NO_AUTH of the transport', async () => {
     const proxy = await setting.connect({ version: 19, proxyServer: true, clientKey: false })
     const reply = await proxy.request({ entityId: none, bytes: commands.rfwd(randomBytes(16330)) })
     expect(reply).toEqual(err('PROXY BROKER TRANSPORT NO_AUTH'))
   })
 
-  test('of a name that nobody resolves says so', async () => {
+  it('of a name that nobody resolves says so', async () => {
     const client = await setting.connect({ maxVersion: 20 })
     if (client.version < 20) return
     const reply = await client.request({ entityId: none, bytes: commands.rslv('alice.simplex') })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { SmpClient } from '../client/client.ts'
 import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
@@ -18,13 +18,13 @@ const infoOf = async (client: SmpClient, queue: Queue): Promise<string> => {
 const isoOf = (timestamp: number): string => new Date(timestamp * 1000).toISOString().replace('.000', '')
 
 describe.each(versions)('QUE in version %i', (version) => {
-  test('tells of a queue that was just created that it is empty, with keys in their order', async () => {
+  it('tells of a queue that was just created that it is empty, with keys in their order', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     expect(await infoOf(client, queue)).toBe('{"qiSnd":false,"qiNtf":false,"qiSize":0}')
   })
 
-  test('tells whether the sender has a key, and whether there is a notifier', async () => {
+  it('tells whether the sender has a key, and whether there is a notifier', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     await client.key(queue, generateKey('ed25519'))
@@ -35,7 +35,7 @@ describe.each(versions)('QUE in version %i', (version) => {
     expect(await infoOf(client, queue)).toBe('{"qiSnd":true,"qiNtf":false,"qiSize":0}')
   })
 
-  test('tells of the subscription of its own connection, and what was delivered to it', async () => {
+  it('tells of the subscription of its own connection, and what was delivered to it', async () => {
     const [client, other] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await client.createQueue()
     expect(await infoOf(client, queue)).toBe('{"qiSnd":false,"qiNtf":false,"qiSub":{"qSubThread":"noSub"},"qiSize":0}')
@@ -51,14 +51,14 @@ describe.each(versions)('QUE in version %i', (version) => {
     expect(await infoOf(client, queue)).toBe('{"qiSnd":false,"qiNtf":false,"qiSub":{"qSubThread":"noSub"},"qiSize":0}')
   })
 
-  test('tells that a connection that uses GET may not SUB', async () => {
+  it('tells that a connection that uses GET may not SUB', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     await client.get(queue)
     expect(await infoOf(client, queue)).toContain('"qiSub":{"qSubThread":"prohibitSub"}')
   })
 
-  test('counts the marker of a full queue, and names it when it is first', async () => {
+  it('counts the marker of a full queue, and names it when it is first', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     for (const body of ['one', 'two']) expect(await client.send(queue, body)).toEqual(ok)
@@ -73,7 +73,7 @@ describe.each(versions)('QUE in version %i', (version) => {
     )
   })
 
-  test('works on a queue that is off, and is AUTH for anybody but its owner', async () => {
+  it('works on a queue that is off, and is AUTH for anybody but its owner', async () => {
     const client = await setting.connect({ version })
     const [queue, other] = [await client.createQueue({ subscribe: false }), await client.createQueue()]
     expect(await client.off(queue)).toEqual(ok)

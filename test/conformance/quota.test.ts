@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { authAlgs, err, ok, subscribed, versions, withRelay } from './setting.ts'
 
 const quotaExceeded = err('QUOTA')
@@ -7,7 +7,7 @@ describe('a relay with a quota of 2', () => {
   const setting = withRelay({ quota: 2 })
 
   describe.each(versions)('in version %i', (version) => {
-    test.each(authAlgs(version))('refuses the third message until the queue was emptied (%s)', async (alg) => {
+    it.each(authAlgs(version))('refuses the third message until the queue was emptied (%s)', async (alg) => {
       const [recipient, sender] = [await setting.connect({ version }), await setting.connect({ version })]
       const queue = await recipient.createQueue({ auth: alg })
       expect(await sender.send(queue, '1')).toEqual(ok)
@@ -27,7 +27,7 @@ describe('a relay with a quota of 2', () => {
       expect(await recipient.receive(queue)).toMatchObject({ body: Buffer.from('6') })
     })
 
-    test('writes one marker only, and never pushes it', async () => {
+    it('writes one marker only, and never pushes it', async () => {
       const [recipient, sender] = [await setting.connect({ version }), await setting.connect({ version })]
       const queue = await recipient.createQueue({ subscribe: false })
       for (const body of ['1', '2', '3', '4', '5']) await sender.send(queue, body)
@@ -40,7 +40,7 @@ describe('a relay with a quota of 2', () => {
       await recipient.noEvent()
     })
 
-    test('counts each queue by itself, and takes two again when it was empty', async () => {
+    it('counts each queue by itself, and takes two again when it was empty', async () => {
       const client = await setting.connect({ version })
       const [one, other] = [await client.createQueue(), await client.createQueue({ subscribe: false })]
       for (let round = 0; round < 3; round++) {
@@ -58,7 +58,7 @@ describe('a relay with a quota of 2', () => {
 describe('a relay with the usual quota', () => {
   const setting = withRelay()
 
-  test('takes 128 messages', async () => {
+  it('takes 128 messages', async () => {
     const client = await setting.connect()
     const queue = await client.createQueue({ subscribe: false })
     const replies = await Promise.all(Array.from({ length: 130 }, (_, index) => client.send(queue, `${index}`)))

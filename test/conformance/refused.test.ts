@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { RandomBytes } from '../../src/crypto/random.ts'
 import { blockQueue } from '../../src/server/blocking.ts'
 import { idFromBytes, type EntityId } from '../../src/protocol/ids.ts'
@@ -57,7 +57,7 @@ const withLink = async (client: SmpClient, mode: 'messaging' | 'contact'): Promi
 }
 
 describe('what is refused changes nothing:', () => {
-  test('NEW with ids that are taken or were not made for it', async () => {
+  it('NEW with ids that are taken or were not made for it', async () => {
     const client = await connect()
     const [, taken] = await withLink(client, 'contact')
     const [corrId, linkId] = [randomBytes(24), randomBytes(24)]
@@ -76,7 +76,7 @@ describe('what is refused changes nothing:', () => {
     })
   })
 
-  test('LSET of another id, of another fixed part, of the id of another queue, of a secured invitation', async () => {
+  it('LSET of another id, of another fixed part, of the id of another queue, of a secured invitation', async () => {
     const client = await connect()
     const [address, linkId] = await withLink(client, 'contact')
     const [, otherId] = await withLink(client, 'contact')
@@ -93,7 +93,7 @@ describe('what is refused changes nothing:', () => {
     })
   })
 
-  test('KEY, SKEY, LKEY and RKEY with keys, ids or for queues that they are not for', async () => {
+  it('KEY, SKEY, LKEY and RKEY with keys, ids or for queues that they are not for', async () => {
     const client = await connect()
     const [invitation, linkId] = await withLink(client, 'messaging')
     const [address, addressId] = await withLink(client, 'contact')
@@ -118,7 +118,7 @@ describe('what is refused changes nothing:', () => {
     })
   })
 
-  test('SEND that is too large, not authorised, or to a queue that is off or blocked', async () => {
+  it('SEND that is too large, not authorised, or to a queue that is off or blocked', async () => {
     const client = await connect()
     const [open, off, blocked] = [
       await client.createQueue({ notifier: 'ed25519' }),
@@ -142,7 +142,7 @@ describe('what is refused changes nothing:', () => {
     })
   })
 
-  test('ACK, GET and SUB out of place', async () => {
+  it('ACK, GET and SUB out of place', async () => {
     const [client, other] = [await connect(), await connect()]
     const [queue, polled] = [await client.createQueue(), await client.createQueue({ subscribe: false })]
     for (const one of [queue, polled]) await client.send(one, 'hello')
@@ -160,7 +160,7 @@ describe('what is refused changes nothing:', () => {
     })
   })
 
-  test('commands of a service without its signature, or that are for other roles', async () => {
+  it('commands of a service without its signature, or that are for other roles', async () => {
     const [owner, certificate] = [await connect(), createServiceCertificate()]
     const [queue, ringing] = [await owner.createQueue(), await owner.createQueue({ notifier: 'ed25519' })]
     const { notifier } = ringing
@@ -203,7 +203,7 @@ describe('ids that the relay makes', () => {
     }
   }
 
-  test('are made again when they are taken; after the third time NEW is INTERNAL and changes nothing', async () => {
+  it('are made again when they are taken; after the third time NEW is INTERNAL and changes nothing', async () => {
     const client = await connect()
     // A queue needs two ids, so that these are the ids of the first.
     await unlucky(2, async () => {
@@ -219,7 +219,7 @@ describe('ids that the relay makes', () => {
     )
   })
 
-  test('are made again for notifiers as well; NKEY keeps the notifier before when it is INTERNAL', async () => {
+  it('are made again for notifiers as well; NKEY keeps the notifier before when it is INTERNAL', async () => {
     const client = await connect()
     const [one, other] = [await client.createQueue(), await client.createQueue()]
     await unlucky(1, async () => {

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { LookupFunction } from 'node:net'
 import { syncBuiltinESMExports } from 'node:module'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { idFromBytes } from '../../src/protocol/ids.ts'
 import { commands } from '../client/commands.ts'
 import { startFakeRelay, type FakeRelay, type FakeRelayOptions, type FakeRequest } from './fake-relay.ts'
@@ -29,7 +29,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 describe('a connection to another relay', () => {
   const proxy = withTunedRelay()
 
-  test('is made once, for all clients who ask for it, at the same moment or later', async () => {
+  it('is made once, for all clients who ask for it, at the same moment or later', async () => {
     const fake = await fakeRelay()
     const clients = [await proxy.connect(), await proxy.connect({ version: 8 }), await proxy.connect({ version: 6 })]
     const relays = await Promise.all(clients.map((client) => relayOf(client, fake.address)))
@@ -38,7 +38,7 @@ describe('a connection to another relay', () => {
     expect(fake.accepted).toBe(1)
   })
 
-  test('is another one for another list of hosts, port or fingerprint', async () => {
+  it('is another one for another list of hosts, port or fingerprint', async () => {
     const fake = await fakeRelay()
     const client = await proxy.connect()
     const { host, port, keyHash } = fake.address
@@ -53,7 +53,7 @@ describe('a connection to another relay', () => {
     expect((await prxy(client, { ...fake.address, keyHash: randomBytes(32) })).type).toBe('ERR')
   })
 
-  test('serves every client that knows its session, and outlives the one that asked for it', async () => {
+  it('serves every client that knows its session, and outlives the one that asked for it', async () => {
     const fake = await fakeRelay({ onCommand: ({ answer }) => answer({ type: 'ERR', error: { type: 'QUOTA' } }) })
     const [one, other] = [await proxy.connect(), await proxy.connect()]
     const relay = await relayOf(one, fake.address)
@@ -61,7 +61,7 @@ describe('a connection to another relay', () => {
     expect(await forwardRaw(other, relay, anySend())).toEqual(err('PROXY PROTOCOL QUOTA'))
   })
 
-  test('is closed when nobody has used it for half an hour, and used ones are not', async () => {
+  it('is closed when nobody has used it for half an hour, and used ones are not', async () => {
     const [idle, used] = [await fakeRelay(), await fakeRelay({ onCommand: ({ answer }) => answer({ type: 'OK' }) })]
     const client = await proxy.connect()
     const [idleRelay, usedRelay] = [await relayOf(client, idle.address), await relayOf(client, used.address)]
@@ -82,7 +82,7 @@ describe('a connection to another relay', () => {
     expect((await relayOf(client, used.address)).sessionId).toEqual(usedRelay.sessionId)
   })
 
-  test('is not closed while an answer is awaited, however long', async () => {
+  it('is not closed while an answer is awaited, however long', async () => {
     const requests: FakeRequest[] = []
     const fake = await fakeRelay({ onCommand: (request) => requests.push(request) })
     const client = await proxy.connect()
@@ -94,7 +94,7 @@ describe('a connection to another relay', () => {
     expect(await reply).toEqual(err('PROXY PROTOCOL QUOTA'))
   })
 
-  test('is made anew when the relay has been started again', async () => {
+  it('is made anew when the relay has been started again', async () => {
     const client = await proxy.connect()
     const [recipient, before] = [await relay.connect(), await relayOf(client, relay.address)]
     const queue = await recipient.createQueue({ subscribe: false })
@@ -115,7 +115,7 @@ describe('the failure of a connection', () => {
   const proxy = withTunedRelay()
   const relay = withTunedRelay()
 
-  test('is answered for 30 seconds without another attempt, and then there is one', async () => {
+  it('is answered for 30 seconds without another attempt, and then there is one', async () => {
     const client = await proxy.connect()
     await relay.stop()
     const failure = err('PROXY BROKER NETWORK')
@@ -128,7 +128,7 @@ describe('the failure of a connection', () => {
     expect((await prxy(client, relay.address)).type).toBe('PKEY')
   })
 
-  test('is told to everybody who was waiting, after one attempt', async () => {
+  it('is told to everybody who was waiting, after one attempt', async () => {
     const fake = await fakeRelay({ onChannel: (channel) => setTimeout(() => channel.close(), 50) })
     const clients = [await proxy.connect(), await proxy.connect(), await proxy.connect()]
     const replies = await Promise.all(clients.map((client) => prxy(client, fake.address)))
@@ -136,7 +136,7 @@ describe('the failure of a connection', () => {
     expect(fake.accepted).toBe(1)
   })
 
-  test('of one relay is no failure of another', async () => {
+  it('of one relay is no failure of another', async () => {
     const client = await proxy.connect()
     const fake = await fakeRelay()
     await prxy(client, { ...fake.address, port: 1 })
@@ -151,7 +151,7 @@ describe('the connections to other relays', () => {
   /** Takes connections and never says a word. */
   const silentRelay = (): Promise<FakeRelay> => fakeRelay({ onChannel: () => undefined })
 
-  test('are limited: a new one that works replaces the one that was not used for longest', async () => {
+  it('are limited: a new one that works replaces the one that was not used for longest', async () => {
     const client = await proxy.connect()
     const [one, two, three] = [await fakeRelay(), await fakeRelay(), await fakeRelay()]
     const first = await relayOf(client, one.address)
@@ -167,7 +167,7 @@ describe('the connections to other relays', () => {
     expect([one.accepted, two.accepted, three.accepted]).toEqual([1, 1, 1])
   })
 
-  test('are not given up for relays that do not answer', async () => {
+  it('are not given up for relays that do not answer', async () => {
     const [working, other] = [await fakeRelay(), await fakeRelay()]
     const [owner, attacker] = [await crowded.connect(), await crowded.connect()]
     const relay = await relayOf(owner, working.address)
@@ -181,7 +181,7 @@ describe('the connections to other relays', () => {
     expect(await forwardRaw(owner, relay, anySend())).toEqual(err('PROXY NO_SESSION'))
   })
 
-  test('that are being tried give way to those of a client that tries fewer, and are told so', async () => {
+  it('that are being tried give way to those of a client that tries fewer, and are told so', async () => {
     const [greedy, modest] = [await crowded.connect(), await crowded.connect()]
     const silent = await Promise.all(Array.from({ length: 4 }, silentRelay))
     const replies = silent.map(({ address }) => prxy(greedy, address))
@@ -194,7 +194,7 @@ describe('the connections to other relays', () => {
     for (const reply of replies.slice(1)) void reply.catch(() => undefined)
   })
 
-  test('are tried a few at a time for one client, and its next one when one has failed', async () => {
+  it('are tried a few at a time for one client, and its next one when one has failed', async () => {
     const client = await shared.connect()
     const first = await fakeRelay({ onChannel: (channel) => setTimeout(() => channel.close(), 100) })
     const [second, third, fourth] = [await silentRelay(), await fakeRelay(), await fakeRelay()]
@@ -235,7 +235,7 @@ describe('hosts that are not on the public internet', () => {
     })
   }
 
-  test.each([
+  it.each([
     ...['127.0.0.1', '127.1', '0x7f.1', '0x7f000001', '2130706433', '017700000001', 'localhost', 'relay.localhost'],
     ...['::1', '::ffff:127.0.0.1', '::ffff:7f00:1', '::127.0.0.1', '64:ff9b::127.0.0.1', '0.0.0.0', '::'],
     ...['10.0.0.1', '172.16.0.1', '192.168.1.1', '100.64.0.1', '169.254.169.254', 'fe80::1', 'fd00::1', '224.0.0.1'],
@@ -246,7 +246,7 @@ describe('hosts that are not on the public internet', () => {
     expect(fake.accepted).toBe(0)
   })
 
-  test.each(['localhost', '127.1', '2130706433'])(
+  it.each(['localhost', '127.1', '2130706433'])(
     "are refused when the system's resolver knows them: %s",
     async (host) => {
       const fake = await fakeRelay()
@@ -255,7 +255,7 @@ describe('hosts that are not on the public internet', () => {
     },
   )
 
-  test('are connected to when the operator allows it', async () => {
+  it('are connected to when the operator allows it', async () => {
     const fake = await fakeRelay()
     await connectTo(lenient, 'private.example', fake.address.port)
     expect(fake.accepted).toBe(1)
@@ -293,7 +293,7 @@ describe('the commands of one client that wait for other relays', () => {
   const answer = (request: FakeRequest): void => request.answer({ type: 'ERR', error: { type: 'QUOTA' } })
   const quota = err('PROXY PROTOCOL QUOTA')
 
-  test('are 32 at most; the next begins when one is answered; other commands and other clients do not wait', async () => {
+  it('are 32 at most; the next begins when one is answered; other commands and other clients do not wait', async () => {
     const requests: FakeRequest[] = []
     const fake = await fakeRelay({ onCommand: (request) => requests.push(request) })
     const [client, other] = [await proxy.connect(), await proxy.connect()]
@@ -322,7 +322,7 @@ describe('the commands of one client that wait for other relays', () => {
     expect(await Promise.all([...replies, ofOther])).toEqual(Array.from({ length: 61 }, () => quota))
   })
 
-  test('are not read without end: a client that forwards without waiting is slowed down', async () => {
+  it('are not read without end: a client that forwards without waiting is slowed down', async () => {
     const requests: FakeRequest[] = []
     const fake = await fakeRelay({ onCommand: (request) => requests.push(request) })
     const client = await proxy.connect()
@@ -342,7 +342,7 @@ describe('the commands of one client that wait for other relays', () => {
     expect(await Promise.all(replies)).toEqual(replies.map(() => quota))
   })
 
-  test('are as many as the operator sets, also when all of them come in one block', async () => {
+  it('are as many as the operator sets, also when all of them come in one block', async () => {
     const client = await narrow.connect({ version: 20 })
     const rslv = { entityId: none, bytes: commands.rslv('a.simplex') }
     const replies = await client.batch(Array.from({ length: 40 }, () => rslv))
@@ -350,7 +350,7 @@ describe('the commands of one client that wait for other relays', () => {
     expect(most).toBe(2)
   })
 
-  test('are forgotten with the client', async () => {
+  it('are forgotten with the client', async () => {
     const requests: FakeRequest[] = []
     const fake = await fakeRelay({ onCommand: (request) => requests.push(request) })
     const client = await narrow.connect({ requestTimeoutMs: 0 })
@@ -384,7 +384,7 @@ describe('the names of hosts', () => {
     return client.request({ entityId: none, bytes: commands.prxy({ hosts, port: '', keyHash: randomBytes(32) }) })
   }
 
-  test('that end in .onion are HOST without SOCKS, and are asked of no resolver', async () => {
+  it('that end in .onion are HOST without SOCKS, and are asked of no resolver', async () => {
     for (const host of onions) expect(await connectTo(proxy, [host])).toEqual(err('PROXY BROKER HOST'))
     expect(asked).toEqual([])
     expect(await connectTo(proxy, ['relay.example'])).toEqual(err('PROXY BROKER NETWORK'))
@@ -393,7 +393,7 @@ describe('the names of hosts', () => {
     expect(asked).toEqual(['relay.example', 'other.example'])
   })
 
-  test("do not even reach the system's resolver", async () => {
+  it("do not even reach the system's resolver", async () => {
     const resolved: string[] = []
     const original = { lookup: dns.lookup, promises: dns.promises.lookup }
     const spy = vi.fn((hostname: string, _: unknown, callback: (error: Error) => void) => {
@@ -415,7 +415,7 @@ describe('the names of hosts', () => {
     }
   })
 
-  test('are those of the relay itself as well as of any other: a relay may forward to itself', async () => {
+  it('are those of the relay itself as well as of any other: a relay may forward to itself', async () => {
     const client = await plain.connect()
     const queue = await client.createQueue()
     const relay = await relayOf(client, plain.address)

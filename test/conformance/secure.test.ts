@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { commands } from '../client/commands.ts'
 import { generateKey } from '../client/keys.ts'
 import { auth, authAlgs, ok, subscribed, versions, withRelay } from './setting.ts'
@@ -7,24 +7,21 @@ import { auth, authAlgs, ok, subscribed, versions, withRelay } from './setting.t
 const setting = withRelay()
 
 describe.each(versions)('KEY in version %i', (version) => {
-  test.each(authAlgs(version))(
-    'secures the queue with an %s key: the same again is OK, another is AUTH',
-    async (alg) => {
-      const client = await setting.connect({ version })
-      const queue = await client.createQueue()
-      const key = generateKey(alg)
-      expect(await client.key(queue, key)).toEqual(ok)
-      expect(await client.key(queue, key)).toEqual(ok)
-      expect(await client.key(queue, generateKey(alg))).toEqual(auth)
-      expect(await client.send(queue, 'unsigned')).toEqual(auth)
-      expect(await client.send(queue, 'signed', { key })).toEqual(ok)
-      for (const other of authAlgs(version))
-        expect(await client.send(queue, 'by another', { key: generateKey(other) })).toEqual(auth)
-      expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('signed') })
-    },
-  )
+  it.each(authAlgs(version))('secures the queue with an %s key: the same again is OK, another is AUTH', async (alg) => {
+    const client = await setting.connect({ version })
+    const queue = await client.createQueue()
+    const key = generateKey(alg)
+    expect(await client.key(queue, key)).toEqual(ok)
+    expect(await client.key(queue, key)).toEqual(ok)
+    expect(await client.key(queue, generateKey(alg))).toEqual(auth)
+    expect(await client.send(queue, 'unsigned')).toEqual(auth)
+    expect(await client.send(queue, 'signed', { key })).toEqual(ok)
+    for (const other of authAlgs(version))
+      expect(await client.send(queue, 'by another', { key: generateKey(other) })).toEqual(auth)
+    expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('signed') })
+  })
 
-  test('works for contact queues and by the recipient only', async () => {
+  it('works for contact queues and by the recipient only', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ mode: 'contact' })
     const key = generateKey('ed25519')
@@ -34,7 +31,7 @@ describe.each(versions)('KEY in version %i', (version) => {
     expect(await client.key(queue, key)).toEqual(ok)
   })
 
-  test('comes too late for signed messages before it', async () => {
+  it('comes too late for signed messages before it', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue()
     const key = generateKey('ed25519')
@@ -45,7 +42,7 @@ describe.each(versions)('KEY in version %i', (version) => {
 })
 
 describe.each(versions)('SKEY in version %i', (version) => {
-  test.each(authAlgs(version))('with an %s key secures messaging queues from v9 on', async (alg) => {
+  it.each(authAlgs(version))('with an %s key secures messaging queues from v9 on', async (alg) => {
     const [recipient, sender] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue({ mode: 'messaging' })
     const key = generateKey(alg)
@@ -63,7 +60,7 @@ describe.each(versions)('SKEY in version %i', (version) => {
     expect(await recipient.receive(queue)).toMatchObject({ body: Buffer.from('signed') })
   })
 
-  test.each(authAlgs(version))('signed by another %s key than its own is AUTH and secures nothing', async (alg) => {
+  it.each(authAlgs(version))('signed by another %s key than its own is AUTH and secures nothing', async (alg) => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ mode: 'messaging' })
     for (const other of authAlgs(version))
@@ -71,7 +68,7 @@ describe.each(versions)('SKEY in version %i', (version) => {
     expect(await client.send(queue, 'unsigned')).toEqual(ok)
   })
 
-  test('of contact queues and of queues without a mode, and by the recipient id, is AUTH', async () => {
+  it('of contact queues and of queues without a mode, and by the recipient id, is AUTH', async () => {
     const client = await setting.connect({ version })
     const key = generateKey('ed25519')
     const [contact, neither] = [
@@ -85,7 +82,7 @@ describe.each(versions)('SKEY in version %i', (version) => {
     expect(await client.send(contact, 'unsigned')).toEqual(ok)
   })
 
-  test('after KEY accepts the same key only', async () => {
+  it('after KEY accepts the same key only', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ mode: 'messaging' })
     const key = generateKey('ed25519')
@@ -96,7 +93,7 @@ describe.each(versions)('SKEY in version %i', (version) => {
 })
 
 describe.each(versions)('RKEY in version %i', (version) => {
-  test('replaces all keys of the recipient, for contact queues only', async () => {
+  it('replaces all keys of the recipient, for contact queues only', async () => {
     const client = await setting.connect({ version })
     const contact = await client.createQueue({ mode: 'contact' })
     const messaging = await client.createQueue({ mode: 'messaging' })
@@ -119,7 +116,7 @@ describe.each(versions)('RKEY in version %i', (version) => {
 describe.each(versions)('link data in version %i', (version) => {
   const [fixedData, userData, newer] = [randomBytes(100), randomBytes(200), randomBytes(300)]
 
-  test('of an address is set, read, changed in its user part only, and deleted', async () => {
+  it('of an address is set, read, changed in its user part only, and deleted', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ mode: 'contact' })
     const linkId = randomBytes(24)
@@ -136,7 +133,7 @@ describe.each(versions)('link data in version %i', (version) => {
     expect(await client.lget(linkId)).toEqual(auth)
   })
 
-  test('of another queue is not taken over', async () => {
+  it('of another queue is not taken over', async () => {
     const client = await setting.connect({ version })
     const [one, other] = [await client.createQueue({ mode: 'contact' }), await client.createQueue({ mode: 'contact' })]
     const linkId = randomBytes(24)
@@ -144,7 +141,7 @@ describe.each(versions)('link data in version %i', (version) => {
     expect(await client.lset(other, linkId, fixedData, userData)).toEqual(auth)
   })
 
-  test('goes with its queue', async () => {
+  it('goes with its queue', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ mode: 'contact' })
     const linkId = randomBytes(24)
@@ -157,7 +154,7 @@ describe.each(versions)('link data in version %i', (version) => {
 describe.each(versions.filter((version) => version >= 9))('LKEY in version %i', (version) => {
   const [fixedData, userData] = [randomBytes(100), randomBytes(200)]
 
-  test.each(authAlgs(version))('with an %s key reads the link of an invitation and secures it', async (alg) => {
+  it.each(authAlgs(version))('with an %s key reads the link of an invitation and secures it', async (alg) => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ mode: 'messaging' })
     const { sndId } = queue
@@ -175,7 +172,7 @@ describe.each(versions.filter((version) => version >= 9))('LKEY in version %i', 
     expect(await client.lkey(linkId, key)).toEqual(auth)
   })
 
-  test('of an address is AUTH', async () => {
+  it('of an address is AUTH', async () => {
     const client = await setting.connect({ version })
     const queue = await client.createQueue({ mode: 'contact' })
     const linkId = randomBytes(24)

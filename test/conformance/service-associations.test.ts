@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Background } from '../../src/server/background.ts'
 import { Redelivery } from '../../src/server/delivery.ts'
 import { Scheduler } from '../../src/server/scheduler.ts'
@@ -59,7 +59,7 @@ const newNotifier = async (owner: SmpClient): Promise<readonly [Queue, Notifier]
 }
 
 describe('a queue', () => {
-  test('belongs to the service that subscribed last, which gets its messages; the one before is ended', async () => {
+  it('belongs to the service that subscribed last, which gets its messages; the one before is ended', async () => {
     const [plain, one, other] = [await setting.connect(), await messaging(), await messaging()]
     const queue = await plain.createQueue()
     expect(await one.sub(queue)).toEqual(sokOf(one))
@@ -75,7 +75,7 @@ describe('a queue', () => {
     expect(await subscribeAll(other)).toEqual(about('SOKS', [queue.rcvId]))
   })
 
-  test('that a plain client subscribes to belongs to no service any more, even when that is not there', async () => {
+  it('that a plain client subscribes to belongs to no service any more, even when that is not there', async () => {
     const certificate = createServiceCertificate()
     const gone = await setting.connect(as(certificate))
     const [lost, kept] = [await gone.createQueue(), await gone.createQueue()]
@@ -90,7 +90,7 @@ describe('a queue', () => {
     await back.noEvent()
   })
 
-  test('goes back to its service with a SUB of that, and the plain client is ended', async () => {
+  it('goes back to its service with a SUB of that, and the plain client is ended', async () => {
     const [service, plain] = [await messaging(), await setting.connect()]
     const queue = await service.createQueue()
     await plain.sub(queue)
@@ -101,7 +101,7 @@ describe('a queue', () => {
     expect(await service.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
 
-  test('that its owner deletes is ended with DELD, and no longer counted', async () => {
+  it('that its owner deletes is ended with DELD, and no longer counted', async () => {
     const [service, plain] = [await messaging(), await setting.connect()]
     const [queue, kept] = [await service.createQueue(), await service.createQueue()]
     expect(await plain.del(queue)).toEqual(ok)
@@ -109,7 +109,7 @@ describe('a queue', () => {
     expect(await subscribeAll(service)).toEqual(about('SOKS', [kept.rcvId]))
   })
 
-  test('is counted once, however often it is subscribed to, and its first message comes again', async () => {
+  it('is counted once, however often it is subscribed to, and its first message comes again', async () => {
     const [service, plain] = [await messaging(), await setting.connect()]
     const queue = await service.createQueue()
     await plain.send(queue, 'hello')
@@ -119,7 +119,7 @@ describe('a queue', () => {
     expect(await subscribeAll(service)).toEqual(about('SOKS', [queue.rcvId]))
   })
 
-  test('that the service polls with GET is not pushed by SUBS', async () => {
+  it('that the service polls with GET is not pushed by SUBS', async () => {
     const certificate = createServiceCertificate()
     const before = await setting.connect(as(certificate))
     const [polled, other] = [await before.createQueue(), await before.createQueue()]
@@ -136,7 +136,7 @@ describe('a queue', () => {
 })
 
 describe('a notifier', () => {
-  test('belongs to whoever subscribed last: client, service, another service, client', async () => {
+  it('belongs to whoever subscribed last: client, service, another service, client', async () => {
     const [owner, plain] = [await setting.connect(), await setting.connect()]
     const [one, other] = [await notifications(), await notifications()]
     const [queue, notifier] = await newNotifier(owner)
@@ -162,7 +162,7 @@ describe('a notifier', () => {
     }
   })
 
-  test.each([16, 18, 19, 20])('is counted by its own id, in version %i', async (version) => {
+  it.each([16, 18, 19, 20])('is counted by its own id, in version %i', async (version) => {
     const certificate = createServiceCertificate()
     const [owner, one] = [await setting.connect(), await setting.connect(as(certificate, 'notifier', version))]
     const notifiers = [(await newNotifier(owner))[1], (await newNotifier(owner))[1], (await newNotifier(owner))[1]]
@@ -176,7 +176,7 @@ describe('a notifier', () => {
     await other.noEvent()
   })
 
-  test.each<[string, (owner: SmpClient, queue: Queue) => Promise<unknown>]>([
+  it.each<[string, (owner: SmpClient, queue: Queue) => Promise<unknown>]>([
     ['NKEY', (owner, queue) => owner.nkey(queue)],
     ['NDEL', (owner, queue) => owner.ndel(queue)],
     ['DEL', (owner, queue) => owner.del(queue)],
@@ -189,7 +189,7 @@ describe('a notifier', () => {
     expect(await service.nsubs(0, emptyHash)).toEqual(about('SOKS', [kept.notifierId]))
   })
 
-  test('of a service that is not there keeps its notifications for the next NSUBS', async () => {
+  it('of a service that is not there keeps its notifications for the next NSUBS', async () => {
     const certificate = createServiceCertificate()
     const [owner, gone] = [await setting.connect(), await setting.connect(as(certificate, 'notifier'))]
     const [queue, notifier] = await newNotifier(owner)
@@ -205,7 +205,7 @@ describe('a notifier', () => {
 })
 
 describe('one connection per service:', () => {
-  test.each([16, 18, 19, 20])('the next one ends it in version %i, with NEW or SUB as with SUBS', async (version) => {
+  it.each([16, 18, 19, 20])('the next one ends it in version %i, with NEW or SUB as with SUBS', async (version) => {
     const certificate = createServiceCertificate()
     const connect = (): Promise<SmpClient> => setting.connect(as(certificate, 'messaging', version))
     const [one, two, three] = [await connect(), await connect(), await connect()]
@@ -222,7 +222,7 @@ describe('one connection per service:', () => {
     await two.noEvent()
   })
 
-  test('the one that was ended can take over again with SUBS, and gets everything that waits', async () => {
+  it('the one that was ended can take over again with SUBS, and gets everything that waits', async () => {
     const certificate = createServiceCertificate()
     const [one, other] = [await setting.connect(as(certificate)), await setting.connect(as(certificate))]
     const queue = await one.createQueue()
@@ -241,7 +241,7 @@ describe('one connection per service:', () => {
     expect(await one.ack(queue, message.id)).toEqual(ok)
   })
 
-  test('a delivery that is under way to the one that does not read ends; the next one gets all of it', async () => {
+  it('a delivery that is under way to the one that does not read ends; the next one gets all of it', async () => {
     const certificate = createServiceCertificate()
     const deaf = await setting.connect(as(certificate))
     const ids = storeQueuesOf(deaf.session.serviceId ?? none, 1000)
@@ -289,7 +289,7 @@ const storeQueuesOf = (serviceId: Buffer, count: number): string[] => {
 }
 
 describe('a store that went back to its last durable state', () => {
-  test('leads to the messages that it has now, for services as for other subscribers', async () => {
+  it('leads to the messages that it has now, for services as for other subscribers', async () => {
     const [service, plain] = [await messaging(), await setting.connect()]
     const queues = [await service.createQueue(), await plain.createQueue()] as const
     const { store } = setting.core
@@ -312,7 +312,7 @@ describe('a store that went back to its last durable state', () => {
 })
 
 describe('a restart', () => {
-  test('keeps which queues and notifiers belong to a service', async () => {
+  it('keeps which queues and notifiers belong to a service', async () => {
     const [certificate, ntfCertificate] = [createServiceCertificate(), createServiceCertificate()]
     const [service, ntf] = [
       await setting.connect(as(certificate)),
@@ -341,7 +341,7 @@ describe('a restart', () => {
 describe('the second signature', () => {
   const signedTwice = { serviceSigned: true }
 
-  test('belongs on NEW, SUB and NSUB of a service and on nothing else', async () => {
+  it('belongs on NEW, SUB and NSUB of a service and on nothing else', async () => {
     const [service, plain] = [await messaging(), await setting.connect()]
     const queue = await service.createQueue()
     const { rcvId, sndId, key } = queue
@@ -364,7 +364,7 @@ describe('the second signature', () => {
     expect((await plain.que(queue)).type).toBe('INFO')
   })
 
-  test('is SERVICE from a client that is no service, on SUB and NSUB as on NEW', async () => {
+  it('is SERVICE from a client that is no service, on SUB and NSUB as on NEW', async () => {
     const [service, plain] = [await messaging(), await setting.connect()]
     const queue = await plain.createQueue()
     const notifier = await plain.nkey(queue)
@@ -382,7 +382,7 @@ describe('the second signature', () => {
     expect(await send(nsub)).toEqual(serviceError)
   })
 
-  test('of another key is SERVICE; that of the queue without the certificate in it is AUTH', async () => {
+  it('of another key is SERVICE; that of the queue without the certificate in it is AUTH', async () => {
     const service = await messaging()
     const { auth: session } = service.session
     const queue = await service.createQueue()
@@ -400,7 +400,7 @@ describe('the second signature', () => {
     expect(await send({})).toEqual(sokOf(service))
   })
 
-  test('is not what SUBS has: that is signed with the session key alone, under the id of the service', async () => {
+  it('is not what SUBS has: that is signed with the session key alone, under the id of the service', async () => {
     const [service, other] = [await messaging(), await messaging()]
     const [entityId, key] = [service.session.serviceId ?? none, service.session.auth.service?.sessionKey]
     const bytes = commands.subs(20, 0, emptyHash)
@@ -420,7 +420,7 @@ describe('the role of a service', () => {
     RFWD: ['proxy'],
   }
 
-  test.each<ServiceRole>(['messaging', 'notifier', 'proxy'])('%s allows its commands and no others', async (role) => {
+  it.each<ServiceRole>(['messaging', 'notifier', 'proxy'])('%s allows its commands and no others', async (role) => {
     const [service, owner] = [await setting.connect(as(createServiceCertificate(), role)), await setting.connect()]
     const queue = await owner.createQueue({ mode: 'contact', subscribe: false })
     const polled = await owner.createQueue({ subscribe: false })
@@ -473,7 +473,7 @@ describe('the role of a service', () => {
     expect(allowed).toEqual(Object.keys(all).filter((word) => (roles[word] ?? ['messaging']).includes(role)))
   })
 
-  test('proxy goes with RFWD, over a connection without block encryption', async () => {
+  it('proxy goes with RFWD, over a connection without block encryption', async () => {
     const service = { certificate: createServiceCertificate(), role: 'proxy' as const }
     const proxy = await setting.connect({ service, proxyServer: true })
     expect(proxy.session.cipher).toBe(undefined)
@@ -483,7 +483,7 @@ describe('the role of a service', () => {
 })
 
 describe('the reference conversations', () => {
-  test('of notifications', async () => {
+  it('of notifications', async () => {
     const [recipient, n, other] = [await setting.connect(), await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue()
     const n1 = await recipient.nkey(queue)
@@ -499,7 +499,7 @@ describe('the reference conversations', () => {
     expect(await other.nextEvent(500)).toEqual(event(n2.notifierId, 'DELD'))
   })
 
-  test('of a service', async () => {
+  it('of a service', async () => {
     const certificate = createServiceCertificate()
     const [service, sender] = [await setting.connect(as(certificate)), await setting.connect()]
     expect((await service.create({ serviceSigned: false })).reply).toEqual(serviceError)

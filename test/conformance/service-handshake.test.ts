@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createServiceCertificate, signKey, type ServiceCertificate } from '../client/certificates.ts'
 import { BlockStream, blockSize, openTls, receiveHello } from '../client/connection.ts'
 import { pad, unpad } from '../client/encoding.ts'
@@ -54,14 +54,14 @@ const aNotifier = async () => {
 }
 
 describe.each(versions)('a service in version %i', (version) => {
-  test.each([0, 1, 2, 3])('with %i certificates above its own is accepted and can work', async (count) => {
+  it.each([0, 1, 2, 3])('with %i certificates above its own is accepted and can work', async (count) => {
     const certificate = count === 0 ? createServiceCertificate() : createServiceChain(createAuthorities(count))
     const client = await setting.connect({ version, service: { certificate, role: 'messaging' } })
     expect(client.session.serviceId?.length).toBe(24)
     expect((await client.createQueue()).ids.serviceId).toEqual(client.session.serviceId)
   })
 
-  test.each<ServiceRole>(['messaging', 'notifier'])('with the role %s keeps it once it has a queue', async (role) => {
+  it.each<ServiceRole>(['messaging', 'notifier'])('with the role %s keeps it once it has a queue', async (role) => {
     const certificate = createServiceCertificate()
     const client = await setting.connect({ version, service: { certificate, role } })
     if (role === 'messaging') await client.createQueue()
@@ -73,26 +73,26 @@ describe.each(versions)('a service in version %i', (version) => {
 })
 
 describe('a service', () => {
-  test('with more than four certificates in TLS is BAD_AUTH, and with hundreds it is disconnected', async () => {
+  it('with more than four certificates in TLS is BAD_AUTH, and with hundreds it is disconnected', async () => {
     const long = createServiceChain(createAuthorities(4))
     expect(await claim(long, { chain: long.chain.slice(0, 4) })).toEqual(badAuth)
     await expect(claim(createServiceChain(createAuthorities(100)))).rejects.toThrow()
   })
 
-  test('is known by the certificate above its own, whatever its own is', async () => {
+  it('is known by the certificate above its own, whatever its own is', async () => {
     const authorities = createAuthorities(2)
     const [one, other] = [createServiceChain(authorities), createServiceChain(authorities)]
     expect(await claim(other)).toEqual(await claim(one))
     expect(await claim(createServiceChain(createAuthorities(2)))).not.toEqual(await claim(one))
   })
 
-  test('that connects twice at the same moment for the first time has one id', async () => {
+  it('that connects twice at the same moment for the first time has one id', async () => {
     const certificate = createServiceCertificate()
     const [one, other] = await Promise.all([claim(certificate), claim(certificate)])
     expect(one).toEqual(other)
   })
 
-  test.each<[string, () => readonly [ServiceCertificate, Claim]]>([
+  it.each<[string, () => readonly [ServiceCertificate, Claim]]>([
     ['shows no certificate in TLS', () => [createServiceCertificate(), { inTls: 'none' }]],
     ['shows another certificate in TLS', () => [createServiceCertificate(), { inTls: createServiceCertificate() }]],
     [
@@ -156,13 +156,13 @@ describe('a service', () => {
     expect(await claim(...wrong())).toEqual(badAuth)
   })
 
-  test('leaves nothing in the store by its handshake alone', async () => {
+  it('leaves nothing in the store by its handshake alone', async () => {
     const before = [...setting.core.store.services()].length
     for (let count = 0; count < 20; count++) await claim(createServiceCertificate())
     expect([...setting.core.store.services()]).toHaveLength(before)
   })
 
-  test('is stored with its first association, and leaves the store with its last one', async () => {
+  it('is stored with its first association, and leaves the store with its last one', async () => {
     const { store } = setting.core
     const before = [...store.services()].length
     const stored = (): number => [...store.services()].length - before
@@ -186,14 +186,14 @@ describe('a service', () => {
     expect(await claim(other)).toEqual({ serviceId: next.session.serviceId })
   })
 
-  test('is not stored by a NEW that fails', async () => {
+  it('is not stored by a NEW that fails', async () => {
     const before = [...setting.core.store.services()].length
     const client = await setting.connect({ service: { certificate: createServiceCertificate(), role: 'messaging' } })
     await expect(client.createQueue({ subscribe: false })).rejects.toThrow('PROHIBITED')
     expect([...setting.core.store.services()]).toHaveLength(before)
   })
 
-  test.each<ServiceRole>(['messaging', 'notifier', 'proxy'])(
+  it.each<ServiceRole>(['messaging', 'notifier', 'proxy'])(
     'keeps its id when the relay starts again, stored or not, with the role %s',
     async (role) => {
       const certificate = createServiceChain(createAuthorities(1))
@@ -208,7 +208,7 @@ describe('a service', () => {
     },
   )
 
-  test('with another role than the one that it is stored with by now is refused as SERVICE', async () => {
+  it('with another role than the one that it is stored with by now is refused as SERVICE', async () => {
     const certificate = createServiceCertificate()
     const ntf = await setting.connect({ service: { certificate, role: 'notifier' } })
     const rcv = await setting.connect({ service: { certificate, role: 'messaging' } })
@@ -216,7 +216,7 @@ describe('a service', () => {
     expect(await ntf.nsub(await aNotifier())).toEqual(err('SERVICE'))
   })
 
-  test('may show its certificate without claiming anything: it is a client like others', async () => {
+  it('may show its certificate without claiming anything: it is a client like others', async () => {
     const certificate = createServiceCertificate()
     const { certPem, keyPem } = certificate
     const client = await setting.connect({ tls: { cert: certPem, key: keyPem } })

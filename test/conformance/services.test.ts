@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ClientOptions, SmpClient } from '../client/client.ts'
 import { createServiceCertificate, type ServiceCertificate } from '../client/certificates.ts'
 import { commands } from '../client/commands.ts'
@@ -39,7 +39,7 @@ const subAs = (client: SmpClient, { rcvId, key }: Queue, serviceSigned: boolean)
   client.request({ entityId: rcvId, bytes: commands.sub(), key, serviceSigned })
 
 describe.each(versions)('a service in version %i', (version) => {
-  test('is known by its certificate: the same id every time, other certificates other ids', async () => {
+  it('is known by its certificate: the same id every time, other certificates other ids', async () => {
     const certificate = createServiceCertificate()
     const ids = new Set<string>()
     for (const one of [certificate, certificate, createServiceCertificate()]) {
@@ -51,14 +51,14 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(ids.size).toBe(2)
   })
 
-  test('keeps its role once it has a queue', async () => {
+  it('keeps its role once it has a queue', async () => {
     const certificate = createServiceCertificate()
     await (await setting.connect(as(certificate, version, 'messaging'))).createQueue()
     await expect(setting.connect(as(certificate, version, 'notifier'))).rejects.toThrow('HANDSHAKE BAD_SERVICE')
     await setting.connect(as(certificate, version, 'messaging'))
   })
 
-  test('has to prove its certificate in TLS and to sign its session key with it', async () => {
+  it('has to prove its certificate in TLS and to sign its session key with it', async () => {
     const [certificate, other] = [createServiceCertificate(), createServiceCertificate()]
     const stranger = { ...certificate, certPem: other.certPem, keyPem: other.keyPem }
     await expect(openSession(setting.address, as(stranger, version))).rejects.toThrow('HANDSHAKE BAD_AUTH')
@@ -66,7 +66,7 @@ describe.each(versions)('a service in version %i', (version) => {
     await expect(openSession(setting.address, as(unsigned, version))).rejects.toThrow('HANDSHAKE BAD_AUTH')
   })
 
-  test('signs NEW twice, has to subscribe with it, and gets its messages without SUB', async () => {
+  it('signs NEW twice, has to subscribe with it, and gets its messages without SUB', async () => {
     const client = await setting.connect(as(createServiceCertificate(), version))
     const sender = await setting.connect({ version })
     expect((await client.create({ serviceSigned: false })).reply).toEqual(serviceError)
@@ -82,7 +82,7 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(await client.request(ack)).toEqual(ok)
   })
 
-  test('signs SUB twice; it makes the queue its own, and whoever subscribed before is ended', async () => {
+  it('signs SUB twice; it makes the queue its own, and whoever subscribed before is ended', async () => {
     const client = await setting.connect(as(createServiceCertificate(), version))
     const plain = await setting.connect({ version })
     const queue = await plain.createQueue()
@@ -94,7 +94,7 @@ describe.each(versions)('a service in version %i', (version) => {
     await plain.noEvent()
   })
 
-  test('loses a queue to a SUB without a service', async () => {
+  it('loses a queue to a SUB without a service', async () => {
     const client = await setting.connect(as(createServiceCertificate(), version))
     const plain = await setting.connect({ version })
     const [kept, lost] = [await client.createQueue(), await client.createQueue()]
@@ -105,7 +105,7 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(await client.subs(1, hashOf([kept.rcvId]))).toEqual(soks(version, [kept.rcvId]))
   })
 
-  test('subscribes to all its queues with SUBS after a reconnect: every message, then ALLS', async () => {
+  it('subscribes to all its queues with SUBS after a reconnect: every message, then ALLS', async () => {
     const certificate = createServiceCertificate()
     const before = await setting.connect(as(certificate, version))
     const queues: Queue[] = []
@@ -138,7 +138,7 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(await client.receive(fourth)).toMatchObject({ body: Buffer.from('now') })
   })
 
-  test('gets SOKS, every message and ALLS in blocks of their own', async () => {
+  it('gets SOKS, every message and ALLS in blocks of their own', async () => {
     const certificate = createServiceCertificate()
     const before = await setting.connect(as(certificate, version))
     const queues = [await before.createQueue(), await before.createQueue(), await before.createQueue()]
@@ -157,20 +157,20 @@ describe.each(versions)('a service in version %i', (version) => {
     ])
   })
 
-  test('that subscribes to no queue gets SOKS and ALLS, in blocks of their own', async () => {
+  it('that subscribes to no queue gets SOKS and ALLS, in blocks of their own', async () => {
     const client = await setting.connect({ ...as(createServiceCertificate(), version), trace: true })
     expect(await client.subs(0, hashOf([]))).toEqual(soks(version, []))
     expect((await client.nextEvent()).reply.type).toBe('ALLS')
     expect(client.trace.map((block) => block.length)).toEqual([1, 1])
   })
 
-  test('may be wrong about its queues: the answer says what is so', async () => {
+  it('may be wrong about its queues: the answer says what is so', async () => {
     const client = await setting.connect(as(createServiceCertificate(), version))
     const ids = [(await client.createQueue()).rcvId, (await client.createQueue()).rcvId]
     expect(await client.subs(7, Buffer.alloc(16, 7))).toEqual(soks(version, ids))
   })
 
-  test('is what a queue of a client becomes one of, and stops to be with the next SUB of a client', async () => {
+  it('is what a queue of a client becomes one of, and stops to be with the next SUB of a client', async () => {
     const certificate = createServiceCertificate()
     const [owner, sender] = [await setting.connect({ version }), await setting.connect({ version })]
     const [one, two, three] = [await owner.createQueue(), await owner.createQueue(), await owner.createQueue()]
@@ -213,7 +213,7 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(await plain.receive(one)).toMatchObject({ body: Buffer.from('pushed') })
   })
 
-  test('has one connection: the next SUBS ends the previous with count and hash', async () => {
+  it('has one connection: the next SUBS ends the previous with count and hash', async () => {
     const certificate = createServiceCertificate()
     const [one, other] = [
       await setting.connect(as(certificate, version)),
@@ -235,7 +235,7 @@ describe.each(versions)('a service in version %i', (version) => {
     await one.noEvent()
   })
 
-  test('is the only one that may SUBS, under its own id', async () => {
+  it('is the only one that may SUBS, under its own id', async () => {
     const [plain, client] = [
       await setting.connect({ version }),
       await setting.connect(as(createServiceCertificate(), version)),
@@ -248,7 +248,7 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(await client.request({ entityId, bytes, key: generateKey('ed25519') })).toEqual(serviceError)
   })
 
-  test('may send only what its role is for', async () => {
+  it('may send only what its role is for', async () => {
     const [messaging, notifier, proxy] = [
       await setting.connect(as(createServiceCertificate(), version, 'messaging')),
       await setting.connect(as(createServiceCertificate(), version, 'notifier')),
@@ -268,7 +268,7 @@ describe.each(versions)('a service in version %i', (version) => {
     expect(await notifier.nsub(notifierOfQueue)).toEqual({ type: 'SOK', serviceId: notifier.session.serviceId })
   })
 
-  test('with notifiers gets all notifications, and NSUBS after a reconnect', async () => {
+  it('with notifiers gets all notifications, and NSUBS after a reconnect', async () => {
     const certificate = createServiceCertificate()
     const before = await setting.connect(as(certificate, version, 'notifier'))
     const plain = await setting.connect({ version })
@@ -287,7 +287,7 @@ describe.each(versions)('a service in version %i', (version) => {
   })
 })
 
-test('below version 16 a client has no service, whatever certificate it shows in TLS', async () => {
+it('below version 16 a client has no service, whatever certificate it shows in TLS', async () => {
   const client = await setting.connect(as(createServiceCertificate(), 15))
   expect(client.session.serviceId).toBe(undefined)
   expect(await client.ping()).toEqual(pong)

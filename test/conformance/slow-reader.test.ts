@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Session } from '../../src/server/session.ts'
 import { HIGH_WATER_MARK } from '../../src/transport/channel.ts'
 import { encodeTransmission } from '../client/authorization.ts'
@@ -51,7 +51,7 @@ const gets = (client: SmpClient, queue: Queue, count: number): Buffer[] =>
   )
 
 describe('a client that asks and never reads', () => {
-  test('is not read from either, costs a few blocks of memory, and gets every reply once it reads', async () => {
+  it('is not read from either, costs a few blocks of memory, and gets every reply once it reads', async () => {
     const [deaf, other] = [await setting.connect(), await setting.connect()]
     const [queue] = await queuesWithMessages(other, 1)
     if (!queue) throw new Error('no queue')
@@ -73,7 +73,7 @@ describe('a client that asks and never reads', () => {
 })
 
 describe('a client that is subscribed and never reads', () => {
-  test('is not pushed to beyond a few blocks, and gets every message once it reads', async () => {
+  it('is not pushed to beyond a few blocks, and gets every message once it reads', async () => {
     const [deaf, owner] = [await setting.connect(), await setting.connect()]
     const queues: Queue[] = []
     for (let count = 0; count < 12; count++) {
@@ -109,7 +109,7 @@ describe('a client that is subscribed and never reads', () => {
     await deaf.noEvent()
   })
 
-  test('is closed when the time is over, others are served all the while, and its messages stay', async () => {
+  it('is closed when the time is over, others are served all the while, and its messages stay', async () => {
     const [deaf, other, reading] = [await setting.connect(), await setting.connect(), await setting.connect()]
     const [queue] = await queuesWithMessages(other, 1)
     if (!queue) throw new Error('no queue')
@@ -130,7 +130,7 @@ describe('a client that is subscribed and never reads', () => {
 })
 
 describe('a notification service that does not read', () => {
-  test('gets nothing that waited for it once another connection has taken over', async () => {
+  it('gets nothing that waited for it once another connection has taken over', async () => {
     const service = { certificate: createServiceCertificate(), role: 'notifier' as const }
     const [owner, deaf] = [await setting.connect(), await setting.connect({ service })]
     const queues = [await owner.createQueue({ subscribe: false }), await owner.createQueue({ subscribe: false })]

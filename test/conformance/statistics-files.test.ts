@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { ok } from './setting.ts'
 import { until, withTunedRelay } from './tuned.ts'
 
@@ -53,7 +53,7 @@ const midnight = async (): Promise<void> => {
 }
 
 describe('the daily line', () => {
-  test('is written at midnight, with what was counted and what is stored; the counting begins again', async () => {
+  it('is written at midnight, with what was counted and what is stored; the counting begins again', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue()
     expect(await client.send(queue, 'one', { notify: true })).toEqual(ok)
@@ -91,7 +91,7 @@ describe('the daily line', () => {
     expect(dailyLines()).toHaveLength(1)
   })
 
-  test('of the next day counts that day alone, and a month has as many lines as days', async () => {
+  it('of the next day counts that day alone, and a month has as many lines as days', async () => {
     const client = await relay.connect()
     await client.createQueue()
     await midnight()
@@ -109,7 +109,7 @@ describe('the daily line', () => {
     }
   })
 
-  test('is kept apart from one that was cut off', async () => {
+  it('is kept apart from one that was cut off', async () => {
     const before = dailyLines().length
     writeFileSync(files.lines, `${text(files.lines)}2026-01-01,5,`)
     await midnight()
@@ -117,7 +117,7 @@ describe('the daily line', () => {
     expect(dailyLines().at(-1)).toHaveLength(101)
   })
 
-  test('is written later when it cannot be written now, and nothing is counted twice', async () => {
+  it('is written later when it cannot be written now, and nothing is counted twice', async () => {
     const before = dailyLines().length
     const client = await relay.connect()
     await client.createQueue()
@@ -138,7 +138,7 @@ describe('the daily line', () => {
 })
 
 describe('the snapshot', () => {
-  test('brings the counters and the active queues back at the next start, and stays as .bak', async () => {
+  it('brings the counters and the active queues back at the next start, and stays as .bak', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue()
     await client.send(queue, 'one')
@@ -156,7 +156,7 @@ describe('the snapshot', () => {
     expect(statSync(files.snapshot).mode & 0o777).toBe(0o600)
   })
 
-  test('is saved while the relay runs, so that a crash costs little', async () => {
+  it('is saved while the relay runs, so that a crash costs little', async () => {
     const client = await relay.connect()
     await client.createQueue()
     const { qCreated } = relay.serving.stats
@@ -169,7 +169,7 @@ describe('the snapshot', () => {
     expect(relay.serving.stats.qCreated).toBe(qCreated)
   })
 
-  test('of another SMP relay is gone on with, and written back for it', async () => {
+  it('of another SMP relay is gone on with, and written back for it', async () => {
     await relay.stop()
     copyFileSync(sample, files.snapshot)
     await relay.restart()
@@ -185,7 +185,7 @@ describe('the snapshot', () => {
   const asideFiles = (): string[] =>
     readdirSync(directory).filter((name) => name.startsWith('smp-server-stats.log.damaged-'))
 
-  test.each<[string, (before: string) => string]>([
+  it.each<[string, (before: string) => string]>([
     ['damaged', (before) => before.replace(/^msgSent=.*$/m, 'msgSent=many')],
     ['cut off', (before) => before.slice(0, 400)],
     ['empty', () => ''],
@@ -204,7 +204,7 @@ describe('the snapshot', () => {
     expect(asideFiles().map((name) => text(join(directory, name)))).toContain(damaged)
   })
 
-  test('that is a directory is set aside, and the relay counts from zero', async () => {
+  it('that is a directory is set aside, and the relay counts from zero', async () => {
     await relay.stop()
     rmSync(files.snapshot)
     mkdirSync(files.snapshot)
@@ -216,7 +216,7 @@ describe('the snapshot', () => {
 })
 
 describe('the file of metrics', () => {
-  test('appears after an interval, whole at every moment, and follows what happens', async () => {
+  it('appears after an interval, whole at every moment, and follows what happens', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue()
     await client.send(queue, 'one')
@@ -240,7 +240,7 @@ describe('the file of metrics', () => {
     }
   })
 
-  test('names nobody: no id, no address, no key', async () => {
+  it('names nobody: no id, no address, no key', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ notifier: 'ed25519' })
     await client.send(queue, 'one', { notify: true })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { counterNames, type CounterName } from '../../src/server/statistics/counters.ts'
 import type { Command } from '../client/authorization.ts'
 import { createServiceCertificate } from '../client/certificates.ts'
@@ -32,7 +32,7 @@ const stranger = (queue: Queue): Queue => ({ ...queue, key: generateKey('ed25519
 const connectTwo = async () => [await relay.connect({ version }), await relay.connect({ version })] as const
 
 describe('queues', () => {
-  test('are counted when they are created, secured and deleted, new and secured ones apart', async () => {
+  it('are counted when they are created, secured and deleted, new and secured ones apart', async () => {
     const client = await relay.connect({ version })
     const count = counting()
     const fresh = await client.createQueue({ subscribe: false, notifier: 'ed25519' })
@@ -51,7 +51,7 @@ describe('queues', () => {
     })
   })
 
-  test('count as active when a message is sent and when one is received, with notifications apart', async () => {
+  it('count as active when a message is sent and when one is received, with notifications apart', async () => {
     const client = await relay.connect({ version })
     const { activeQueues } = relay.serving.stats
     const sizes = () => [activeQueues.size('activeQueues', 'day'), activeQueues.size('activeQueuesNtf', 'month')]
@@ -72,7 +72,7 @@ describe('queues', () => {
 })
 
 describe('subscriptions', () => {
-  test('SUB counts when it delivers, when it is repeated, when GET was before it, and when it is refused', async () => {
+  it('SUB counts when it delivers, when it is repeated, when GET was before it, and when it is refused', async () => {
     const [client, other] = await connectTwo()
     const [empty, full, got] = [
       await client.createQueue({ subscribe: false }),
@@ -93,7 +93,7 @@ describe('subscriptions', () => {
     expect(count()).toEqual({ qSub: 1, qSubDuplicate: 1, qSubProhibited: 1, qSubAuth: 2, msgGetNoMsg: 1 })
   })
 
-  test('that end are counted one by one, and as batches of 255 for one connection', async () => {
+  it('that end are counted one by one, and as batches of 255 for one connection', async () => {
     const [client, other] = await connectTwo()
     const queues = await Promise.all(Array.from({ length: 100 }, () => client.createQueue()))
     const notified = await client.createQueue({ subscribe: false })
@@ -120,7 +120,7 @@ describe('a block', () => {
   }
   const nothing = { qSubAllB: 0, qDeletedAllB: 0, ntfDeletedB: 0, ntfSubB: 0 }
 
-  test.each([
+  it.each([
     ['SUB', commands.sub(), 'qSubAllB'],
     ['DEL', commands.del(), 'qDeletedAllB'],
     ['NDEL', commands.ndel(), 'ntfDeletedB'],
@@ -130,7 +130,7 @@ describe('a block', () => {
     expect(counts).toEqual({ ...nothing, [counter]: 1 })
   })
 
-  test('of several NSUB is a batch', async () => {
+  it('of several NSUB is a batch', async () => {
     const client = await relay.connect({ version })
     const queue = await client.createQueue({ subscribe: false })
     const { notifierId, key } = await client.nkey(queue)
@@ -140,14 +140,14 @@ describe('a block', () => {
     expect(count()).toEqual({ ntfSubB: 1, ntfSub: 1, ntfSubDuplicate: 1 })
   })
 
-  test('takes its name from the first command, refused ones included', async () => {
+  it('takes its name from the first command, refused ones included', async () => {
     const { counts } = await batch(([one, two]) =>
       one && two ? [as(stranger(one), commands.sub()), as(two, commands.del())] : [],
     )
     expect(counts).toEqual({ ...nothing, qSubAllB: 1 })
   })
 
-  test('with one command, or with some of another party, is none', async () => {
+  it('with one command, or with some of another party, is none', async () => {
     expect((await batch(([one]) => (one ? [as(one, commands.sub())] : []))).counts).toEqual(nothing)
     const mixed = await batch(([one]) =>
       one ? [as(one, commands.sub()), as(one, commands.sub()), { entityId: none, bytes: commands.ping() }] : [],
@@ -157,7 +157,7 @@ describe('a block', () => {
 })
 
 describe('messages', () => {
-  test('are counted when they are sent, received, fetched, and when they are refused', async () => {
+  it('are counted when they are sent, received, fetched, and when they are refused', async () => {
     const [client, sender] = await connectTwo()
     const queue = await client.createQueue({ subscribe: false })
     const count = counting()
@@ -187,7 +187,7 @@ describe('messages', () => {
     expect(count()).toMatchObject({ msgGetProhibited: 1 })
   })
 
-  test('to queues that are unknown, suspended or secured with another key are counted as refused', async () => {
+  it('to queues that are unknown, suspended or secured with another key are counted as refused', async () => {
     const [client, sender] = await connectTwo()
     const [off, secured] = [await client.createQueue(), await client.createQueue()]
     await client.off(off)
@@ -200,7 +200,7 @@ describe('messages', () => {
     expect(count()).toEqual({ msgSentAuth: 4 })
   })
 
-  test('are timed from handing them out to their acknowledgement', async () => {
+  it('are timed from handing them out to their acknowledgement', async () => {
     const client = await relay.connect({ version })
     const queue = await client.createQueue()
     await client.send(queue, 'slow')
@@ -217,7 +217,7 @@ describe('messages', () => {
 })
 
 describe('notifications', () => {
-  test('are counted when they leave, one by one and in batches of 80 for one connection', async () => {
+  it('are counted when they leave, one by one and in batches of 80 for one connection', async () => {
     const [client, server] = await connectTwo()
     const queue = await client.createQueue({ subscribe: false })
     const notifier = await client.nkey(queue)
@@ -229,7 +229,7 @@ describe('notifications', () => {
     expect(count()).toEqual({ msgSent: 3, msgSentNtf: 3, ntfSub: 1, msgNtfs: 3, msgNtfsB: 1 })
   })
 
-  test('have credentials that are counted when they are made, subscribed to, refused, and deleted', async () => {
+  it('have credentials that are counted when they are made, subscribed to, refused, and deleted', async () => {
     const [client, server] = await connectTwo()
     const queue = await client.createQueue({ subscribe: false })
     const count = counting()
@@ -260,7 +260,7 @@ describe('services', () => {
     return sum
   }
 
-  test('count their associations, their subscriptions, and how their count of queues compares with ours', async () => {
+  it('count their associations, their subscriptions, and how their count of queues compares with ours', async () => {
     const certificate = createServiceCertificate()
     const service = () => relay.connect({ version, service: { certificate, role: 'messaging' } })
     const before = await service()

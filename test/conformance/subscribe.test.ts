@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { SmpClient } from '../client/client.ts'
 import type { Queue } from '../client/queue.ts'
 import { auth, authAlgs, noMessage, ok, prohibited, subscribed, versions, withRelay } from './setting.ts'
@@ -10,7 +10,7 @@ const twoClients = async (version: number): Promise<[SmpClient, SmpClient]> =>
   Promise.all([setting.connect({ version }), setting.connect({ version })])
 
 describe.each(versions)('SUB in version %i', (version) => {
-  test.each(authAlgs(version))('with an %s key is answered, then the first message follows on its own', async (alg) => {
+  it.each(authAlgs(version))('with an %s key is answered, then the first message follows on its own', async (alg) => {
     const [recipient, sender] = await twoClients(version)
     const queue = await recipient.createQueue({ auth: alg, subscribe: false })
     expect(await recipient.sub(queue)).toEqual(subscribed(version))
@@ -22,7 +22,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     expect(await later.receive(queue)).toMatchObject({ body: Buffer.from('first') })
   })
 
-  test.each(authAlgs(version))('with a wrong %s key, or by the sender id, is AUTH', async (alg) => {
+  it.each(authAlgs(version))('with a wrong %s key, or by the sender id, is AUTH', async (alg) => {
     const [recipient, other] = await twoClients(version)
     const queue = await recipient.createQueue({ auth: alg })
     const { key } = await other.createQueue({ auth: alg })
@@ -34,7 +34,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     }
   })
 
-  test('again on the same connection delivers the first message again, and nothing ends', async () => {
+  it('again on the same connection delivers the first message again, and nothing ends', async () => {
     const [recipient, sender] = await twoClients(version)
     const queue = await recipient.createQueue()
     await sender.send(queue, 'one')
@@ -46,7 +46,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     expect(recipient.read(queue, await recipient.ack(queue, first.id))).toMatchObject({ body: Buffer.from('two') })
   })
 
-  test('on another connection sends END to the first at once, which gets no more messages', async () => {
+  it('on another connection sends END to the first at once, which gets no more messages', async () => {
     const [one, other] = await twoClients(version)
     const queue = await one.createQueue()
     expect(await other.sub(queue)).toEqual(subscribed(version))
@@ -56,7 +56,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     await one.noEvent()
   })
 
-  test('after END the first connection has nothing to acknowledge', async () => {
+  it('after END the first connection has nothing to acknowledge', async () => {
     const [one, other] = await twoClients(version)
     const queue = await one.createQueue()
     await one.send(queue, 'hello')
@@ -68,7 +68,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     expect(await other.ack(queue, message.id)).toEqual(ok)
   })
 
-  test('back and forth ends the other each time, and only the last gets messages', async () => {
+  it('back and forth ends the other each time, and only the last gets messages', async () => {
     const [one, other] = await twoClients(version)
     const queue = await one.createQueue()
     for (let round = 0; round < 3; round++) {
@@ -82,7 +82,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     await other.noEvent()
   })
 
-  test('after GET of the same queue on the same connection is PROHIBITED, and GET after SUB, too', async () => {
+  it('after GET of the same queue on the same connection is PROHIBITED, and GET after SUB, too', async () => {
     const [one, other] = await twoClients(version)
     const queue = await one.createQueue({ subscribe: false })
     expect(await one.get(queue)).toEqual(ok)
@@ -92,7 +92,7 @@ describe.each(versions)('SUB in version %i', (version) => {
     await one.noEvent()
   })
 
-  test('of several queues in one block brings every first message', async () => {
+  it('of several queues in one block brings every first message', async () => {
     const [recipient, sender] = await twoClients(version)
     const queues: Queue[] = []
     for (let index = 0; index < 6; index++) queues.push(await sender.createQueue({ subscribe: false }))
@@ -141,7 +141,7 @@ describe('between the answer to NEW or SUB and the next message nothing is lost'
     expect([...arrived.values()].filter((times) => times !== 1)).toEqual([])
   }
 
-  test('500 times: NEW, then SEND on another connection', async () => {
+  it('500 times: NEW, then SEND on another connection', async () => {
     const { client, arrived } = await connectWithMailbox()
     const sender = await setting.connect()
     await inTurns(500, 16, async () => {
@@ -151,7 +151,7 @@ describe('between the answer to NEW or SUB and the next message nothing is lost'
     await untilAllArrived(arrived, 500)
   })
 
-  test('500 times: SUB, then SEND on another connection', async () => {
+  it('500 times: SUB, then SEND on another connection', async () => {
     const { client, arrived } = await connectWithMailbox()
     const sender = await setting.connect()
     await inTurns(500, 16, async () => {
@@ -162,7 +162,7 @@ describe('between the answer to NEW or SUB and the next message nothing is lost'
     await untilAllArrived(arrived, 500)
   })
 
-  test('500 times: SUB and SEND at the same moment', async () => {
+  it('500 times: SUB and SEND at the same moment', async () => {
     const { client, arrived } = await connectWithMailbox()
     const sender = await setting.connect()
     await inTurns(500, 16, async () => {
@@ -172,7 +172,7 @@ describe('between the answer to NEW or SUB and the next message nothing is lost'
     await untilAllArrived(arrived, 500)
   })
 
-  test('100 times: the subscriber moves to another connection while messages are sent', async () => {
+  it('100 times: the subscriber moves to another connection while messages are sent', async () => {
     const { client, arrived } = await connectWithMailbox()
     const [sender, first] = [await setting.connect(), await setting.connect({ onEvent: () => undefined })]
     await inTurns(100, 8, async () => {

@@ -1,6 +1,6 @@
 import { randomBytes, verify, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { encodeTransmission } from '../client/authorization.ts'
 import { blockSize } from '../client/blocks.ts'
 import { expectReply, type ClientOptions, type SmpClient } from '../client/client.ts'
@@ -34,7 +34,7 @@ const closed = (stream: WebSocketStream): Promise<void> =>
   ])
 
 describe('the handshake over WebSocket', () => {
-  test.each([
+  it.each([
     [19, randomBytes(32)],
     [19, false],
     [20, randomBytes(32)],
@@ -46,7 +46,7 @@ describe('the handshake over WebSocket', () => {
     expect(client.session.hello.proof?.length).toBe(challenge ? 64 : undefined)
   })
 
-  test('proves the identity over challenge and session id, with the key of the leaf', async () => {
+  it('proves the identity over challenge and session id, with the key of the leaf', async () => {
     const challenge = Buffer.alloc(32, 1)
     const stream = await openStream({ challenge })
     const hello = parseServerHello(unpad(await stream.nextBlock()))
@@ -59,7 +59,7 @@ describe('the handshake over WebSocket', () => {
     stream.close()
   })
 
-  test.each([
+  it.each([
     ['too short', randomBytes(31).toString('base64url')],
     ['too long', randomBytes(33).toString('base64url')],
     ['padded', `${randomBytes(32).toString('base64url')}=`],
@@ -71,12 +71,12 @@ describe('the handshake over WebSocket', () => {
     expect(await client.ping()).toEqual(pong)
   })
 
-  test.each(['/', '/smp', '/a/b/c?x=1', '/health', '/..//%2e%2e/'])('is there on the path %s', async (path) => {
+  it.each(['/', '/smp', '/a/b/c?x=1', '/health', '/..//%2e%2e/'])('is there on the path %s', async (path) => {
     const { client } = await connect({ webSocket: { path } })
     expect(await client.ping()).toEqual(pong)
   })
 
-  test.each([
+  it.each([
     [48, 'TLS_AES_256_GCM_SHA384', 'TLSv1.3'],
     [32, 'TLS_AES_128_GCM_SHA256', 'TLSv1.3'],
     [32, 'TLS_CHACHA20_POLY1305_SHA256', 'TLSv1.3'],
@@ -91,32 +91,32 @@ describe('the handshake over WebSocket', () => {
     expect(await client.send(queue, 'a')).toEqual(ok)
   })
 
-  test('has a session id and a key of its own in every connection', async () => {
+  it('has a session id and a key of its own in every connection', async () => {
     const hellos = await Promise.all([1, 2, 3].map(async () => (await connect()).client.session.hello))
     expect(new Set(hellos.map(({ sessionId }) => sessionId.toString('hex'))).size).toBe(3)
     expect(new Set(hellos.map(({ certificateKey }) => certificateKey?.signedKey.toString('hex'))).size).toBe(3)
   })
 
-  test.each([17, 18, 19])('settles version %i too', async (version) => {
+  it.each([17, 18, 19])('settles version %i too', async (version) => {
     const { client } = await connect({ version })
     expect(await client.ping()).toEqual(pong)
   })
 
-  test('closes without a word on another key hash', async () => {
+  it('closes without a word on another key hash', async () => {
     const stream = await openStream()
     await receiveHello(stream, setting.address.keyHash)
     stream.write(pad(encodeClientHello({ version: 19, keyHash: randomBytes(32) }), blockSize))
     await expect(stream.nextBlock(3000)).rejects.toThrow('the connection was closed')
   })
 
-  test('refuses services, whose certificates browsers have not', async () => {
+  it('refuses services, whose certificates browsers have not', async () => {
     const service = { certificate: createServiceCertificate(), role: 'notifier' } as const
     await expect(connect({ service })).rejects.toThrow('HANDSHAKE BAD_AUTH')
   })
 })
 
 describe('commands over WebSocket', () => {
-  test.each([19, 20])('in v%i create a queue, carry messages both ways, acknowledge and delete', async (version) => {
+  it.each([19, 20])('in v%i create a queue, carry messages both ways, acknowledge and delete', async (version) => {
     const { client: recipient } = await connect({ version })
     const { client: sender } = await connect({ version })
     const app = await setting.connect()
@@ -135,7 +135,7 @@ describe('commands over WebSocket', () => {
     expect(await recipient.del(queue)).toEqual(ok)
   })
 
-  test('reach queues that an app created, and the other way round', async () => {
+  it('reach queues that an app created, and the other way round', async () => {
     const app = await setting.connect()
     const { client: web } = await connect()
     const queue = await app.createQueue()
@@ -146,14 +146,14 @@ describe('commands over WebSocket', () => {
     expect(await web.receive(webQueue)).toMatchObject({ body: Buffer.from('to the web') })
   })
 
-  test('are answered however many come at once', async () => {
+  it('are answered however many come at once', async () => {
     const { client } = await connect()
     const replies = await Promise.all(Array.from({ length: 300 }, () => client.ping()))
     expect(replies).toHaveLength(300)
     expect(replies.every(({ type }) => type === 'PONG')).toBe(true)
   })
 
-  test('end with the connection: another subscription takes over, and messages wait for it', async () => {
+  it('end with the connection: another subscription takes over, and messages wait for it', async () => {
     const { client, stream } = await connect()
     const queue = await client.createQueue()
     stream.close()
@@ -168,7 +168,7 @@ describe('commands over WebSocket', () => {
 })
 
 describe('messages of a WebSocket', () => {
-  test.each<[string, string | Buffer, number]>([
+  it.each<[string, string | Buffer, number]>([
     ['one byte less than a block', Buffer.alloc(16_383), 1003],
     ['one byte more than a block', Buffer.alloc(16_385), 1009],
     ['nothing', Buffer.alloc(0), 1003],
@@ -184,14 +184,14 @@ describe('messages of a WebSocket', () => {
     await setting.gone(client)
   })
 
-  test('that are no block close the connection during the handshake too', async () => {
+  it('that are no block close the connection during the handshake too', async () => {
     const stream = await openStream()
     await receiveHello(stream, setting.address.keyHash)
     stream.webSocket.send(Buffer.alloc(100))
     await closed(stream)
   })
 
-  test('may be fragmented, with a ping in between', async () => {
+  it('may be fragmented, with a ping in between', async () => {
     const { client, stream } = await connect()
     const { cipher, auth } = client.session
     const ping = encodeTransmission(auth, Buffer.from('1'), { entityId: Buffer.alloc(0), bytes: commands.ping() })
@@ -209,21 +209,21 @@ describe('messages of a WebSocket', () => {
     expect((await replied).reply).toEqual(pong)
   })
 
-  test('may not be fragmented without end', async () => {
+  it('may not be fragmented without end', async () => {
     const { stream } = await connect()
     for (let i = 0; i < 300; i++) stream.webSocket.send(Buffer.of(0), { fin: false })
     await closed(stream)
     expect(stream.closeCode).toBe(1008)
   })
 
-  test('are never compressed, although the client offers it', async () => {
+  it('are never compressed, although the client offers it', async () => {
     const { client, stream } = await connect({ webSocket: { deflate: true } })
     expect(stream.response.headers['sec-websocket-extensions']).toBeUndefined()
     expect(stream.webSocket.extensions).toBe('')
     expect(await client.ping()).toEqual(pong)
   })
 
-  test.each([
+  it.each([
     ['compressed', Buffer.concat([Buffer.of(0xc2, 0x81), Buffer.alloc(4), Buffer.of(0)])],
     ['not masked', Buffer.concat([Buffer.of(0x82, 126, 0x40, 0), Buffer.alloc(blockSize)])],
     ['of an unknown kind', Buffer.concat([Buffer.of(0x83, 0x80), Buffer.alloc(4)])],
@@ -235,7 +235,7 @@ describe('messages of a WebSocket', () => {
     await setting.gone(client)
   })
 
-  test('that are pings in thousands, of a client that does not read the answers, close the connection', async () => {
+  it('that are pings in thousands, of a client that does not read the answers, close the connection', async () => {
     const { client, stream } = await connect()
     stream.socket.pause()
     for (let i = 0; i < 150_000; i++) stream.webSocket.ping(Buffer.alloc(125))
@@ -246,7 +246,7 @@ describe('messages of a WebSocket', () => {
 describe('a relay with Ed448 certificates', () => {
   const ed448 = withRelay({ credentials: { alg: 'ed448' } })
 
-  test('proves its identity with 114 bytes', async () => {
+  it('proves its identity with 114 bytes', async () => {
     const client = await ed448.connect({ webSocket: {} })
     expect(client.session.hello.proof).toHaveLength(114)
     expect(await client.ping()).toEqual(pong)
@@ -257,7 +257,7 @@ describe('a relay with ports for WebSockets alone', () => {
   const relay = withTunedRelay({ optionsAtStart: () => ({ webSocketPorts: [0] }) })
   const port = (): number => relay.serving.listeners[1]?.port ?? 0
 
-  test('speaks SMP over WebSocket there, with clients that name no server too', async () => {
+  it('speaks SMP over WebSocket there, with clients that name no server too', async () => {
     for (const serverName of ['relay.test', '']) {
       const stream = await openWebSocket({ host: '127.0.0.1', port: port() }, { webSocket: { serverName } })
       const { hello } = await receiveHello(stream, relay.address.keyHash)
@@ -266,12 +266,12 @@ describe('a relay with ports for WebSockets alone', () => {
     }
   })
 
-  test('accepts WebSockets on its other ports all the same', async () => {
+  it('accepts WebSockets on its other ports all the same', async () => {
     const client = await relay.connect({ webSocket: {} })
     expect(expectReply(await client.ping(), 'PONG')).toEqual(pong)
   })
 
-  test('offers version 6 alone to a WebSocket client without ALPN', async () => {
+  it('offers version 6 alone to a WebSocket client without ALPN', async () => {
     const webSocket = { alpn: false, challenge: false } as const
     const stream = await openWebSocket({ host: '127.0.0.1', port: port() }, { webSocket })
     const { hello } = await receiveHello(stream, relay.address.keyHash)
@@ -279,7 +279,7 @@ describe('a relay with ports for WebSockets alone', () => {
     stream.close()
   })
 
-  test('closes WebSockets when it stops', async () => {
+  it('closes WebSockets when it stops', async () => {
     const stream = await openWebSocket({ host: '127.0.0.1', port: port() })
     await relay.stop()
     await closed(stream)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { fuzzSessions, fuzzTarget, inputOf } from '../fuzz/run.ts'
 import { readSeeds } from '../fuzz/seeds.ts'
 import { targetsFor } from '../fuzz/targets.ts'
@@ -9,7 +9,7 @@ const targets = targetsFor(seeds)
 const seed = fc.nat(2 ** 32 - 1)
 
 describe('anybody may send anything:', () => {
-  test.each(targets.map((target) => [target.name, target] as const))(
+  it.each(targets.map((target) => [target.name, target] as const))(
     '%s takes changed test vectors at any version, in no time, and throws nothing',
     (_, target) => {
       fc.assert(
@@ -19,7 +19,7 @@ describe('anybody may send anything:', () => {
     },
   )
 
-  test('a relay answers changed blocks with what clients can read, closes nobody, and serves on', async () => {
+  it('a relay answers changed blocks with what clients can read, closes nobody, and serves on', async () => {
     const words = new Set<string>()
     await fc.assert(
       fc.asyncProperty(seed, async (one) => {
@@ -31,7 +31,7 @@ describe('anybody may send anything:', () => {
       expect(words).toContain(word)
   })
 
-  test('the same seed makes the same inputs, another seed others', () => {
+  it('the same seed makes the same inputs, another seed others', () => {
     const [target] = targets
     if (!target) throw new Error('nothing to try')
     const inputs = (of: number) => Array.from({ length: 50 }, (_, index) => inputOf(target, of, index))

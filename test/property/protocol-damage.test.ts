@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { encodeCommand, parseCommand, type CommandType } from '../../src/protocol/command.ts'
 import { parseSmpError } from '../../src/protocol/errors.ts'
 import {
@@ -41,7 +41,7 @@ const commandTypes = Object.keys(commands) as CommandType[]
 const replyTypes = Object.keys(replies) as ReplyType[]
 const version = fc.constantFrom(...versions)
 describe('every truncation and every flipped bit is parsed or refused, and nothing beyond the end is read', () => {
-  test.each(commandTypes)('%s', (type) => {
+  it.each(commandTypes)('%s', (type) => {
     const property = fc.property(
       version.chain((v) => fc.tuple(fc.constant(v), commands[type](v))),
       ([v, command]) => {
@@ -51,7 +51,7 @@ describe('every truncation and every flipped bit is parsed or refused, and nothi
     fc.assert(property, { numRuns: 5 })
   })
 
-  test.each(replyTypes)('%s', (type) => {
+  it.each(replyTypes)('%s', (type) => {
     const property = fc.property(
       version.chain((v) => fc.tuple(fc.constant(v), replies[type](v))),
       ([v, reply]) => {
@@ -61,7 +61,7 @@ describe('every truncation and every flipped bit is parsed or refused, and nothi
     fc.assert(property, { numRuns: 5 })
   })
 
-  test('hellos and responses to services', () => {
+  it('hellos and responses to services', () => {
     fc.assert(
       fc.property(serverHello, (hello) => parseDamaged(encodeServerHello(hello), (input) => parseServerHello(input))),
       { numRuns: 5 },
@@ -75,7 +75,7 @@ describe('every truncation and every flipped bit is parsed or refused, and nothi
     )
   })
 
-  test('transmissions and payloads', () => {
+  it('transmissions and payloads', () => {
     for (const v of [6, 7, 16, 20]) {
       const context = transmissionContext(v, Buffer.alloc(32, 1))
       const command = encodeCommand({ type: 'SEND', notify: true, body: Buffer.from('hello') }, v)
@@ -89,7 +89,7 @@ describe('every truncation and every flipped bit is parsed or refused, and nothi
     }
   })
 
-  test('messages, notifications and forwarded commands', () => {
+  it('messages, notifications and forwarded commands', () => {
     parseDamaged(
       messagePlaintext({ timestamp: 1, notify: true, body: Buffer.from('hello') }).subarray(0, 40),
       (input) => parseMessagePlaintext(input),
@@ -110,7 +110,7 @@ describe('every truncation and every flipped bit is parsed or refused, and nothi
     )
   })
 
-  test('a command without a tail is refused when it is truncated, or goes on', () => {
+  it('a command without a tail is refused when it is truncated, or goes on', () => {
     const types = ['NEW', 'KEY', 'RKEY', 'LSET', 'NKEY', 'ACK', 'SKEY', 'LKEY', 'PRXY', 'SUBS', 'NSUBS'] as const
     for (const type of types) {
       const property = fc.property(commands[type](20), (command) => {
@@ -132,7 +132,7 @@ describe('any bytes at all', () => {
     fc.tuple(words, bytes(300)).map(([word, rest]) => Buffer.concat([Buffer.from(`${word} `), rest])),
   )
 
-  test('are parsed or refused', () => {
+  it('are parsed or refused', () => {
     const property = fc.property(version, input, (v, raw) => {
       const context = transmissionContext(v, Buffer.alloc(32))
       const parsers = [
@@ -152,14 +152,14 @@ describe('any bytes at all', () => {
     fc.assert(property, { numRuns: 2000 })
   })
 
-  test('and any text', () => {
+  it('and any text', () => {
     const property = fc.property(text, (raw) => {
       expect(() => [parseName(raw), parseServerAddress(raw)]).not.toThrow()
     })
     fc.assert(property)
   })
 
-  test('that parse as a command are that command again when they are encoded', () => {
+  it('that parse as a command are that command again when they are encoded', () => {
     const property = fc.property(version, input, (v, raw) => {
       const parsed = parseCommand(raw, v)
       if (parsed.type === 'error') return
@@ -168,7 +168,7 @@ describe('any bytes at all', () => {
     fc.assert(property, { numRuns: 1000 })
   })
 
-  test('that parse as a reply are that reply again when they are sent on', () => {
+  it('that parse as a reply are that reply again when they are sent on', () => {
     const property = fc.property(version, id<RcvId>(), input, (v, entityId, raw) => {
       const parsed = parseReply(raw, v)
       // These are told to some versions in other words.

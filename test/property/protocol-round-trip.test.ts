@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { encodeCommand, parseCommand, type CommandType } from '../../src/protocol/command.ts'
 import { encodeSmpError, parseSmpError } from '../../src/protocol/errors.ts'
 import {
@@ -59,7 +59,7 @@ const same = (parsed: unknown, value: unknown): void => {
 }
 
 describe('what was encoded is parsed to the same value', () => {
-  test.each(commandTypes)('%s, at every version', (type) => {
+  it.each(commandTypes)('%s, at every version', (type) => {
     for (const v of versions) {
       const property = fc.property(commands[type](v), (command) => {
         expect(parseCommand(encodeCommand(command, v), v)).toEqual(command)
@@ -69,7 +69,7 @@ describe('what was encoded is parsed to the same value', () => {
   })
 
   const firstVersions: Partial<Record<ReplyType, number>> = { SOK: since.services, DELD: since.deletedEvent }
-  test.each(replyTypes)('%s, at every version that has it', (type) => {
+  it.each(replyTypes)('%s, at every version that has it', (type) => {
     for (const v of versions.filter((each) => each >= (firstVersions[type] ?? 0))) {
       const property = fc.property(replies[type](v), (reply) => {
         expect(parseReply(encodeReply(reply, v), v)).toEqual(reply)
@@ -78,13 +78,13 @@ describe('what was encoded is parsed to the same value', () => {
     }
   })
 
-  test('errors', () => {
+  it('errors', () => {
     for (const v of versions) {
       fc.assert(fc.property(smpError(v), (error) => same(parseSmpError(encodeSmpError(error, v)), error)))
     }
   })
 
-  test('hellos, whatever follows them', () => {
+  it('hellos, whatever follows them', () => {
     const relay = fc.property(serverHello, bytes(8), (hello, rest) => {
       expect(parseServerHello(Buffer.concat([encodeServerHello(hello), rest]))).toEqual(hello)
     })
@@ -97,7 +97,7 @@ describe('what was encoded is parsed to the same value', () => {
     }
   })
 
-  test('responses to services', () => {
+  it('responses to services', () => {
     const response: fc.Arbitrary<ServiceResponse> = fc.oneof(
       id<ServiceId>().map((serviceId) => ({ type: 'R' as const, serviceId })),
       transportError.map((error) => ({ type: 'E' as const, error })),
@@ -105,11 +105,11 @@ describe('what was encoded is parsed to the same value', () => {
     fc.assert(fc.property(response, (value) => same(parseServiceResponse(encodeServiceResponse(value)), value)))
   })
 
-  test('addresses of relays', () => {
+  it('addresses of relays', () => {
     fc.assert(fc.property(serverAddress, (address) => same(parseServerAddress(formatServerAddress(address)), address)))
   })
 
-  test('messages, quota markers and notifications', () => {
+  it('messages, quota markers and notifications', () => {
     const message = fc.record({
       type: fc.constant('message' as const),
       timestamp: fc.nat(),
@@ -125,7 +125,7 @@ describe('what was encoded is parsed to the same value', () => {
     fc.assert(fc.property(meta, (value) => same(parseNotificationMeta(encodeNotificationMeta(value)), value)))
   })
 
-  test('forwarded commands and their responses', () => {
+  it('forwarded commands and their responses', () => {
     const forwarded = fc.record({
       corrId: bytes(255),
       version: fc.nat(0xffff),
@@ -137,7 +137,7 @@ describe('what was encoded is parsed to the same value', () => {
     fc.assert(fc.property(response, (value) => same(parseFwdResponse(encodeFwdResponse(value)), value)))
   })
 
-  test('transmissions, with what was signed', () => {
+  it('transmissions, with what was signed', () => {
     const authorization = fc.constantFrom(64, 80, 114).chain((length) => bytes(length, length))
     const property = fc.property(
       version,
@@ -164,7 +164,7 @@ describe('what was encoded is parsed to the same value', () => {
     fc.assert(property)
   })
 
-  test('blocks, in order, and with as much in each as fits behind the first', () => {
+  it('blocks, in order, and with as much in each as fits behind the first', () => {
     const lengths = fc.array(fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 4000, max: 16363 })), {
       maxLength: 300,
     })

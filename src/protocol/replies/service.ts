@@ -8,12 +8,12 @@ export interface SokReply {
   readonly serviceId?: ServiceId
 }
 
-/** A service is subscribed to so many queues. */
+/** The queues to which a service is subscribed. */
 export interface SoksReply extends ServiceQueues {
   readonly type: 'SOKS'
 }
 
-/** Another connection of the service took over so many queues. */
+/** The queues that another connection of the service receives from now on. */
 export interface EndsReply extends ServiceQueues {
   readonly type: 'ENDS'
 }

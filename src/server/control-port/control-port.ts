@@ -11,18 +11,18 @@ export interface ControlPortOptions {
   readonly passwords: ControlPasswords
   /** Queues that may be blocked a day; 0 is any number, -1 is none. */
   readonly dailyBlockQuota: number
-  /** Milliseconds that a wrong password costs; a second when absent. */
+  /** Milliseconds of delay after a wrong password; a second when absent. */
   readonly refusalDelayMs?: number
 }
 
-/** Of this machine only: what is said here is not encrypted. */
+/** This machine only: nothing here is encrypted. */
 const HOST = '127.0.0.1'
 const MAX_LINE_LENGTH = 1024
 const MAX_CONNECTIONS = 16
 
 /**
- * Opens the control port of a relay (SMP server behaviour §11). When the port cannot be had, the log says why and what
- * to do, and the relay serves on without it.
+ * Opens the control port of a relay (SMP server behaviour §11). If the port cannot be opened, the log says why and what to
+ * do, and the relay serves without it.
  */
 export async function openControlPort(
   relay: ControlledRelay,
@@ -46,7 +46,7 @@ export async function openControlPort(
     return server
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    log.warn(`There is no control port. ${error.message} ${error.remedy ?? ''}`)
+    log.warn(`Control port not opened. ${error.message} ${error.remedy ?? ''}`)
     return undefined
   }
 }

@@ -24,15 +24,15 @@ export interface ControlContext {
   readonly relay: ControlledRelay
   readonly moderation: Moderation
   readonly passwords: ControlPasswords
-  /** Milliseconds that a wrong password costs. */
+  /** Milliseconds of delay after a wrong password. */
   readonly refusalDelayMs: number
 }
 
 const IDLE_MS = 3_600_000
-/** While nobody has logged in. */
+/** Before login. */
 const IDLE_STRANGER_MS = 120_000
 
-/** Words that are nobody's business in the log. */
+/** Commands that are not logged. */
 const UNLOGGED: readonly ControlVerb[] = ['nothing', 'auth', 'help', 'quit']
 
 const HELP =
@@ -78,8 +78,8 @@ export class ControlConversation implements LineConversation {
     try {
       yield* this.#perform(command)
     } catch (error) {
-      log.error(`the control port command ${command.type} failed in this relay`, { error })
-      yield 'error: the command failed in this relay, its log says more'
+      log.error(`control port command ${command.type} failed`, { error })
+      yield 'error: the command failed, see the log of the relay'
     }
   }
 

@@ -8,7 +8,7 @@ import { showBlocking, showDay, showQueueMode, showStatus } from './show.ts'
 const UNKNOWN_QUEUE = 'error: AUTH'
 
 /**
- * What operators do with single queues. Each answer is one line, and "ok" is said after the store has made it durable.
+ * What operators do with single queues. Each answer is one line; "ok" means durable.
  */
 export class Moderation {
   readonly #core: Core
@@ -33,7 +33,7 @@ export class Moderation {
     const queue = queueToModerate(this.#core, id)
     if (queue === undefined) return UNKNOWN_QUEUE
     const messages = removeQueue(this.#core, queue)
-    return this.#kept(`ok, ${messages} messages deleted`)
+    return this.#durable(`ok, ${messages} messages deleted`)
   }
 
   async block(id: EntityId, status: BlockedStatus): Promise<string> {
@@ -45,10 +45,10 @@ export class Moderation {
     if (result === undefined) return UNKNOWN_QUEUE
     const before = result.status
     if (before.type !== 'active') {
-      return this.#kept(`ok, already inactive: ${showStatus(before.type === 'off' ? before : status)}`)
+      return this.#durable(`ok, already inactive: ${showStatus(before.type === 'off' ? before : status)}`)
     }
     today.count++
-    return this.#kept(`ok, queue blocked: ${showStatus(status)}`, () => today.count--)
+    return this.#durable(`ok, queue blocked: ${showStatus(status)}`, () => today.count--)
   }
 
   async unblock(id: EntityId): Promise<string> {
@@ -57,11 +57,11 @@ export class Moderation {
     const { status } = result
     switch (status.type) {
       case 'active':
-        return this.#kept('ok, queue was active')
+        return this.#durable('ok, queue was active')
       case 'off':
         return 'error, queue is inactive'
       case 'blocked':
-        return this.#kept(`ok, queue unblocked, reason to block was: ${showBlocking(status)}`)
+        return this.#durable(`ok, queue unblocked, reason to block was: ${showBlocking(status)}`)
     }
   }
 
@@ -72,14 +72,14 @@ export class Moderation {
     return this.#blocked
   }
 
-  async #kept(answer: string, onLost?: () => void): Promise<string> {
+  async #durable(answer: string, onLost?: () => void): Promise<string> {
     try {
       await this.#core.store.flushed()
       return answer
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       onLost?.()
-      return `error: nothing was changed, the store cannot keep it: ${error.message}`
+      return `error: nothing was changed: ${error.message}`
     }
   }
 }

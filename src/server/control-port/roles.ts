@@ -5,7 +5,7 @@ import type { ControlVerb } from './command.ts'
 export const roles = ['none', 'user', 'admin'] as const
 export type Role = (typeof roles)[number]
 
-/** Texts of the INI file; nobody gets a role without one. */
+/** From the INI file; without one nobody gets the role. */
 export interface ControlPasswords {
   readonly admin: string | undefined
   readonly user: string | undefined
@@ -38,7 +38,7 @@ export function mayUse(role: Role, verb: ControlVerb): boolean {
 }
 
 /**
- * The role that a password gives; the administrator's is looked at first, and both are compared in any case.
+ * The role that a password gives; the administrator's comes first, and both are always compared.
  *
  * @param given a latin1 byte string, as it came
  */

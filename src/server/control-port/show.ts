@@ -1,6 +1,6 @@
 import type { BlockedStatus, QueueRec, QueueStatus } from '../../store/store.ts'
 
-// Values in the notation that scripts know from the control port of SMP relays: that of Haskell's Show.
+// Values as scripts expect them from the control port of SMP relays: in the notation of Haskell's Show.
 
 export function showBlocking({ reason, notice }: BlockedStatus): string {
   const shownNotice = notice === undefined ? 'Nothing' : `Just (ClientNotice {ttl = ${maybeInteger(notice.ttl)}})`

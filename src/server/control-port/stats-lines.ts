@@ -3,7 +3,7 @@ import type { CounterName, ProxyCounters, Stats } from '../statistics/counters.t
 import type { Role } from './roles.ts'
 import { showTime, showTuple } from './show.ts'
 
-/** What `stats` tells. */
+/** What `stats` shows. */
 export interface StatsValues {
   readonly stats: Stats
   readonly counts: StoreCounts

@@ -4,7 +4,7 @@ import type { QueueRec } from '../../store/store.ts'
 import type { RequiredKeys } from '../authorization.ts'
 import { fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
 
-/** Whether the sender has its key, and so no more use for a link: anything but a contact address, once it is secured. */
+/** Whether the queue is an invitation that the sender has secured, so that its link is of no more use. */
 export function isSecuredInvitation(queue: QueueRec): boolean {
   return queue.queueMode !== 'C' && queue.senderKey !== undefined
 }
@@ -37,12 +37,12 @@ export function secureByLink(context: Context, command: Command<'LKEY'>, queue: 
   return durable(reply)
 }
 
-/** Whether everybody may read the link data: of contact addresses, and of queues of unknown mode until they are secured. */
+/** Whether anyone may read the link data: of contact addresses, and of queues of unknown mode until they are secured. */
 function isOpenToRead(queue: QueueRec): boolean {
   return queue.queueMode === 'C' || (queue.queueMode === undefined && queue.senderKey === undefined)
 }
 
-/** LGET comes without an authorization, and only links that are open to read answer it. */
+/** LGET comes without an authorization, and is answered for links that anyone may read. */
 export function openLink(queue: QueueRec): RequiredKeys {
   return isOpenToRead(queue) ? 'anyone' : []
 }

@@ -4,7 +4,7 @@ import type { Core } from '../core.ts'
 import { fail, type Context, type Outcome } from '../outcome.ts'
 import type { NameResolver } from '../name-resolver.ts'
 
-/** RSLV: looks a public name up, if the operator has set a resolver. */
+/** RSLV: resolves a public name, if a resolver is configured. */
 export function resolveName(context: Context, command: Command<'RSLV'>): Outcome {
   const { core } = context
   core.stats.names.reqs++

@@ -12,10 +12,10 @@ import { mayAssociate, storeService } from '../service-session.ts'
 import { takeService } from '../services.ts'
 import { subscribeSession } from './subscribe.ts'
 
-/** Attempts to find ids that are not taken; one is enough unless randomness is broken. */
+/** Attempts to find free ids; one is enough unless randomness is broken. */
 const ATTEMPTS = 3
 
-/** NEW is authorised with the recipient key that it brings. */
+/** NEW is authorised with the recipient key in the command. */
 export function creatorKey({ rcvAuthKey }: Command<'NEW'>): RequiredKeys {
   return [rcvAuthKey]
 }

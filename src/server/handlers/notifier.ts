@@ -11,7 +11,7 @@ import { agree } from './new-queue.ts'
 
 const ATTEMPTS = 3
 
-/** NKEY: credentials for somebody who may learn that messages arrive; each call makes a new notifier id. */
+/** NKEY: creates credentials for a notifier, with a new notifier id each time. */
 export function setNotifier(context: Context, command: Command<'NKEY'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const agreed = agree(command.keys.dhKey)
@@ -27,7 +27,7 @@ export function setNotifier(context: Context, command: Command<'NKEY'>, queue: Q
   return fail({ type: 'INTERNAL' })
 }
 
-/** NDEL: removes the credentials and what waits for them; nothing happens when there are none. */
+/** NDEL: removes the credentials and pending notifications, if there are any. */
 export function deleteNotifier(context: Context, _: Command<'NDEL'>, queue: QueueRec): Outcome {
   const { core, session } = context
   if (core.store.deleteNotifier(queue.rcvId) !== undefined) core.stats.ntfDeleted++
@@ -40,7 +40,7 @@ export function notifierKey({ notifier }: QueueRec): RequiredKeys {
   return notifier === undefined ? [] : [notifier.key]
 }
 
-/** NSUB: makes this connection the notifier's only subscriber; what is pending follows the reply. */
+/** NSUB: makes this connection the notifier's only subscriber; pending notifications follow the reply. */
 export function subscribeNotifier(context: Context, _: Command<'NSUB'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const { notifier } = queue

@@ -2,7 +2,7 @@ import type { Outcome } from '../outcome.ts'
 
 const PONG: Outcome = { reply: { type: 'PONG' } }
 
-/** PING: says that the relay is there. */
+/** PING: answers PONG. */
 export function ping(): Outcome {
   return PONG
 }

@@ -18,7 +18,7 @@ import type { ProxyCounters } from '../statistics/counters.ts'
 /** Versions at which a relay takes forwarded commands. */
 const FORWARDING = { min: commandTable.RFWD.since, max: FULL_RANGE.max }
 
-/** PRXY: connects to another relay for a client, and passes on what the client needs to encrypt for that relay. */
+/** PRXY: connects to another relay for a client, and returns what the client needs to encrypt for that relay. */
 export function openRelaySession(context: Context, command: Command<'PRXY'>): Outcome {
   const { core, session } = context
   if (!core.creationPassword.allows(session, command.password)) return proxyFailure({ type: 'BASIC_AUTH' })
@@ -91,7 +91,7 @@ async function forward(
     { corrId: nonce },
   )
   if ('reply' in result) relay.answeredAt = core.now()
-  // Nothing came back in all that time: the connection is dead, and the client makes a new one with its next PRXY.
+  // Nothing came back in all that time: the connection is dead, and the client's next PRXY opens a new one.
   else if (result.failure.type === 'timeout' && relay.answeredAt < beganAt) relay.client.close()
   const reply =
     'failure' in result ? proxyError(requestError(result.failure)) : response(result.reply, key, nonce, corrId)

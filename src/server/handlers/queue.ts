@@ -16,13 +16,13 @@ export function suspendQueue(context: Context, _: Command<'OFF'>, queue: QueueRe
   return durable(OK)
 }
 
-/** DEL: removes the queue and everything that belongs to it; whoever else received from it is told. */
+/** DEL: removes the queue and everything that belongs to it; other subscribers are told. */
 export function deleteQueue(context: Context, _: Command<'DEL'>, queue: QueueRec): Outcome {
   removeQueue(context.core, queue, context.session)
   return durable(OK)
 }
 
-/** QUE: what the relay knows of a queue, for its owner. Keys of the JSON text in this order, absent ones left out. */
+/** QUE: what the relay knows about a queue, for its owner. The JSON has its keys in this order, without absent ones. */
 export function queueInfo(context: Context, _: Command<'QUE'>, queue: QueueRec): Outcome {
   const { core, session } = context
   const subscription = session.subscriptions.get(queue.rcvId)

@@ -33,8 +33,8 @@ export function getMessage(context: Context, _: Command<'GET'>, queue: QueueRec)
 }
 
 /**
- * ACK: deletes the message that was handed out to this connection, and answers with the next one, which is handed out
- * by that. A message that is no longer the first of the queue was removed by somebody else: nothing is deleted.
+ * ACK: deletes the message that was delivered to this connection, and answers with the next one, which counts as
+ * delivered. A message that is no longer the first of its queue was removed by another connection: nothing is deleted.
  */
 export function acknowledge(context: Context, command: Command<'ACK'>, queue: QueueRec): Outcome {
   const { core, session } = context

@@ -4,14 +4,14 @@ import type { QueueRec } from '../../store/store.ts'
 import type { RequiredKeys } from '../authorization.ts'
 import { fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
 
-/** Whether `key` is the queue's sender key or may become it: once set it cannot be replaced. */
+/** Whether `key` is the queue's sender key or may become it: a sender key is never replaced. */
 function mayBecomeSenderKey(queue: QueueRec, key: AuthKey): boolean {
   return queue.senderKey === undefined || samePublicKey(queue.senderKey, key)
 }
 
 /**
- * SKEY and LKEY are authorised with the key that they bring: a sender secures a messaging queue with its own key, unless
- * another one is set.
+ * SKEY and LKEY are authorised with the key in the command: a sender secures a messaging queue with its own key. They are
+ * refused for other queues, and when another key is set.
  */
 export function newSenderKey(queue: QueueRec, { key }: Command<'SKEY' | 'LKEY'>): RequiredKeys {
   return queue.queueMode === 'M' && mayBecomeSenderKey(queue, key) ? [key] : []

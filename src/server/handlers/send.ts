@@ -14,7 +14,7 @@ export function senderKey(queue: QueueRec): RequiredKeys {
   return queue.senderKey === undefined ? 'anyone' : [queue.senderKey]
 }
 
-/** SEND: stores a message, and hands it on if nothing is before it. */
+/** SEND: stores a message, and pushes it if the queue was empty. */
 export function send(context: Context, command: Command<'SEND'>, queue: QueueRec): Outcome {
   const { core } = context
   const { store, stats, policy } = core

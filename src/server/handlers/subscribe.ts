@@ -7,8 +7,8 @@ import { associateQueue } from '../services.ts'
 import type { Subscription } from '../subscriber.ts'
 
 /**
- * SUB: makes this connection the queue's only recipient, before the reply leaves. The first message follows the reply
- * as an event. In the session of a service the queue becomes the service's, in any other session it stops being one's.
+ * SUB: makes this connection the queue's only recipient, before the reply is sent. The first message follows the
+ * reply as an event. A service session associates the queue with the service; any other session removes an association.
  */
 export function subscribe(context: Context, _: Command<'SUB'>, queue: QueueRec): Outcome {
   const { core, session } = context
@@ -25,7 +25,7 @@ export function subscribe(context: Context, _: Command<'SUB'>, queue: QueueRec):
     known.delivered = undefined
   }
   pushFirst(core, subscription, queue)
-  // What the client does not read yet is handed out too, only later.
+  // A deferred message counts as delivered, only later.
   const hasMessage = subscription.delivered !== undefined || subscription.pending
   if (known === undefined && hasMessage) core.stats.qSub++
   const serviceId = session.link.service?.serviceId
@@ -33,7 +33,7 @@ export function subscribe(context: Context, _: Command<'SUB'>, queue: QueueRec):
   return associated ? durable(reply) : { reply }
 }
 
-/** Registers a new subscription of this connection; the connection that had it is told. */
+/** Registers a new subscription of this connection; a connection that is replaced is told. */
 export function subscribeSession(context: Context, queue: Pick<QueueRec, 'rcvId'>): Subscription {
   const { core, session } = context
   const subscription: Subscription = {

@@ -33,7 +33,7 @@ export class AckTimes {
   sum = 0
   max = 0
 
-  /** @param seconds from handing a message out to its acknowledgement */
+  /** @param seconds from delivery to acknowledgement */
   add(seconds: number): void {
     const time = Math.max(0, seconds)
     const found = ackBuckets.findIndex((end) => time <= end)

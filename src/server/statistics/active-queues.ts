@@ -21,8 +21,8 @@ const scratch = Buffer.alloc(KEY_SIZE + 255)
 /**
  * Which queues were used in the present day, week and month: only how many is ever shown.
  *
- * As in all SMP relays 64-bit hashes of recipient ids are kept, and saved across restarts. Here they are hashed with a
- * secret, so that who gets hold of a statistics file cannot find out whether a queue that he knows the id of was used.
+ * As in all SMP relays 64-bit hashes of recipient ids are stored, and saved across restarts. Here they are hashed with a
+ * secret, so that a leaked statistics file does not reveal whether a queue with a known id was used.
  * The secret is derived from the relay's private key: it needs no file of its own and is the same after a restart. A
  * secret per day would say even less but could not be restored; when the key changes (`smp-server cert`, another server's
  * snapshot), the queues of the present periods are counted once more, and that is all.

@@ -27,11 +27,11 @@ export class ReceivedBatch {
   }
 }
 
-/** Events in which other SMP relays count what leaves together. */
+/** The sizes in which other SMP relays count events that are sent together. */
 const ENDS_PER_BATCH = 255
 const NOTIFICATIONS_PER_BATCH = 80
 
-/** Counts ended subscriptions and notifications among what leaves together for one connection. */
+/** Counts ended subscriptions and notifications among items that are sent together. */
 export function countEvents(stats: Stats, items: readonly { readonly reply: Reply }[]): void {
   let ends = 0
   let notifications = 0

@@ -1,7 +1,7 @@
 import type { ServiceQueues } from '../../protocol/service-queues.ts'
 import type { ServiceCounters } from './counters.ts'
 
-/** Counts how the queues that a service claims to have compare with those that the relay knows of. */
+/** Counts how the queues that a service claims compare with those that the relay has. */
 export function countComparison(stats: ServiceCounters, claimed: ServiceQueues, own: ServiceQueues): void {
   const more = own.count - claimed.count
   if (claimed.count < 0) return

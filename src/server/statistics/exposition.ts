@@ -29,10 +29,10 @@ const groups: readonly MetricGroup[] = [
 ]
 
 /**
- * The metrics in the text format of Prometheus, with the names that SMP relays give them (some of them misspelled for
- * ever) and, as comments, those of the counters in their other files.
+ * The metrics in the text format of Prometheus, with the names of all SMP relays (misspelled
+ * ones included) and, as comments, those of the counters in their other files.
  *
- * @param recordedAt a time for every sample, milliseconds since the epoch, for a file; absent when somebody asks now
+ * @param recordedAt a time for every sample, milliseconds since the epoch, for a file; absent for the current values
  */
 export function exposition(facts: Facts, recordedAt?: number): string {
   const time = (ms: number): string => new Date(ms).toISOString()

@@ -7,7 +7,7 @@ export interface PortSockets {
   readonly accepted: number
   readonly closed: number
   readonly active: number
-  /** Accepted, and neither active nor closed: none, unless this program has a fault. */
+  /** Accepted, and neither active nor closed: 0, unless this program has a bug. */
   readonly leaked: number
 }
 
@@ -32,7 +32,7 @@ export interface ServiceActivity {
   readonly queues: number
 }
 
-/** Messages that were handed out and are not acknowledged yet. */
+/** Messages delivered and not acknowledged yet. */
 export interface Deliveries {
   readonly count: number
   readonly clients: number

@@ -58,7 +58,7 @@ const deliveries: readonly Metric[] = [
   {
     name: 'simplex_smp_delivery_ack_pending_count',
     type: 'gauge',
-    help: 'Messages that wait for their acknowledgement, by the seconds since they were handed out.',
+    help: 'Messages that wait for their acknowledgement, by the seconds since delivery.',
     samples: ({ live }) => byPeriod(live.deliveries.waiting),
   },
   gauge(

@@ -49,10 +49,10 @@ const SNAPSHOT_MODE = 0o600
 const SAVE_EVERY_MS = 60_000
 /** So that a snapshot with the hashes of very many queues takes at most this part of the time. */
 const SAVE_SHARE = 1 / 100
-/** The clock may be set meanwhile. */
+/** The clock may be set in between. */
 const LOOK_EVERY_MS = 60_000
 
-/** Keeps the statistics of a relay across restarts, and writes them where the operator wants them. */
+/** Saves the statistics of a relay across restarts, and writes them where the operator wants them. */
 export class Statistics {
   readonly #source: StatisticsSource
   readonly #options: StatisticsOptions
@@ -61,7 +61,7 @@ export class Statistics {
   /** Lines of ended periods that are not in the file yet, because of a full disk for instance. */
   readonly #lines: string[] = []
   #saveTookMs = 0
-  /** False while a file that is not ours stands in the place of the snapshot. */
+  /** False while a foreign file is in the place of the snapshot. */
   #isSaving = true
   /** Files are written one after the other. */
   #writing: Promise<void> = Promise.resolve()
@@ -90,12 +90,12 @@ export class Statistics {
     }
     if (read.unknown.length > 0) log.warn(`counters unknown to this version are dropped: ${read.unknown.join(', ')}`)
     await copyFile(snapshot, `${snapshot}.bak`).catch((error: unknown) => {
-      log.warn(`no copy of ${snapshot} was made`, { error })
+      log.warn(`cannot copy ${snapshot} to ${snapshot}.bak`, { error })
     })
     log.note('server stats restored')
   }
 
-  /** Begins to write; what it returns is to be stopped before the last {@link save}. */
+  /** Starts writing; stop what it returns before the last {@link save}. */
   begin(): { stop(): void }[] {
     const { daily, metrics } = this.#options
     const { log, now } = this.#source
@@ -107,7 +107,7 @@ export class Statistics {
     ]
   }
 
-  /** Begins a new period if it is time to, and writes the line of the one that is over. */
+  /** Starts a new period if it is due, and writes the line of the one that ended. */
   async writeDueLine(): Promise<void> {
     const { daily } = this.#options
     const { stats, counts } = this.#source
@@ -128,7 +128,7 @@ export class Statistics {
     await this.#save()
   }
 
-  /** Saves the counters, as at the end of the relay. */
+  /** Saves the counters, as when the relay stops. */
   async save(): Promise<void> {
     const { daily } = this.#options
     if (daily === undefined || !this.#isSaving) return
@@ -138,22 +138,22 @@ export class Statistics {
     log.note('server stats saved')
   }
 
-  /** The metrics of this moment, in the text format of Prometheus. */
+  /** The current metrics in the text format of Prometheus. */
   async metrics(): Promise<string> {
     return exposition(await this.#facts())
   }
 
-  /** Moves a file of counters out of the way under a name of its own; one that cannot be moved is not overwritten. */
+  /** Renames a damaged file of counters; one that cannot be renamed is not overwritten. */
   async #setAside(snapshot: string, fault: string): Promise<void> {
     const { log, now } = this.#source
     const aside = `${snapshot}.damaged-${new Date(now()).toISOString().replace(/\.\d+Z$|[-:]/g, '')}`
-    const text = `the counters in ${snapshot} cannot be read (${fault}); counting starts at zero`
+    const text = `cannot read the counters in ${snapshot} (${fault}); counting starts at zero`
     try {
       await rename(snapshot, aside)
-      log.warn(`${text}, and the file is kept as ${aside}`)
+      log.warn(`${text}; the file is now ${aside}`)
     } catch (error) {
       this.#isSaving = false
-      log.warn(`${text}, and is not saved until the file is moved away and the relay restarted`, { error })
+      log.warn(`${text} and is not saved: move the file away and restart the relay`, { error })
     }
   }
 

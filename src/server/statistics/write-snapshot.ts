@@ -7,7 +7,7 @@ const HASHES_PER_PIECE = 1000
 export const QUEUE_COUNT = 'qCount'
 const BEFORE_QUEUE_COUNT = 'qBlocked'
 
-/** Stands behind the blocks of proxying, without a header of its own. */
+/** Follows the blocks of proxying, without a header of its own. */
 const FORWARDS_RECEIVED = 'pMsgFwdsRecv'
 const BEFORE_FORWARDS_RECEIVED = 'pMsgFwdsOwn'
 

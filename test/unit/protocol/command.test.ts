@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { checkCredentials, encodeCommand, parseCommand, type Command } from '../../../src/protocol/command.ts'
 import type { LinkId, MsgId, SndId } from '../../../src/protocol/ids.ts'
 import vectors from '../../vectors/vectors.json' with { type: 'json' }
@@ -94,14 +94,14 @@ const known: [string, number[], string, Command][] = [
 ]
 
 describe('commands', () => {
-  test.each(
+  it.each(
     known.flatMap(([name, versions, encoded, command]) => versions.map((v) => [name, v, encoded, command] as const)),
   )('%s (here at v%i) have known bytes', (_name, version, encoded, command) => {
     expect(parseCommand(hex(encoded), version)).toEqual(command)
     expect(encodeCommand(command, version).toString('hex')).toBe(encoded)
   })
 
-  test.each(['SUB', 'LDEL', 'NDEL', 'GET', 'OFF', 'DEL', 'QUE', 'LGET', 'NSUB', 'PING'] as const)(
+  it.each(['SUB', 'LDEL', 'NDEL', 'GET', 'OFF', 'DEL', 'QUE', 'LGET', 'NSUB', 'PING'] as const)(
     '%s is nothing but its word at every version',
     (word) => {
       for (const version of [6, 20]) {
@@ -111,7 +111,7 @@ describe('commands', () => {
     },
   )
 
-  test('keep their keys and link data when the block is overwritten', () => {
+  it('keep their keys and link data when the block is overwritten', () => {
     const block = hex(NEW.v17_contact_link_ntf_pw)
     const command = parseCommand(block, 20)
     block.fill(0)
@@ -120,14 +120,14 @@ describe('commands', () => {
 })
 
 describe('SEND', () => {
-  test('takes its body as a view of the block', () => {
+  it('takes its body as a view of the block', () => {
     const block = ascii('SEND T hello')
     const command = parseCommand(block, 20)
     block.fill('x')
     expect(command).toMatchObject({ body: ascii('xxxxx') })
   })
 
-  test.each([
+  it.each([
     ['SEND F ', false, ''],
     ['SEND T  ', true, ' '],
     ['SEND Tabc hello', true, 'hello'],
@@ -140,16 +140,16 @@ describe('SEND', () => {
 describe('NEW', () => {
   const base = concat('NEW ', short(hex(rcvSpki)), short(hex(rcvDhSpki)))
 
-  test('without a queue request at v15 asks for a queue of unknown mode', () => {
+  it('without a queue request at v15 asks for a queue of unknown mode', () => {
     const command = parseCommand(concat(base, '0S0'), 15)
     expect(command).toEqual({ type: 'NEW', ...newKeys, subscribe: true })
   })
 
-  test('at v9..14 asks for a contact queue with F', () => {
+  it('at v9..14 asks for a contact queue with F', () => {
     expect(parseCommand(concat(base, '0CF'), 14)).toMatchObject({ subscribe: false, queueRequest: { mode: 'C' } })
   })
 
-  test.each([
+  it.each([
     ['with the form of v9', 8, concat(base, '0ST')],
     ['with the form of v6', 9, concat(base, 'S')],
     ['with the form of v15', 14, concat(base, '0SM0')],
@@ -167,7 +167,7 @@ describe('NEW', () => {
 })
 
 describe('RSLV', () => {
-  test.each([
+  it.each([
     ['RSLV alice.simplex anything', 'alice.simplex'],
     ['RSLV Alice.SIMPLEX\tx', 'alice.simplex'],
     ['RSLV a-b.example.org\n', 'a-b.example.org'],
@@ -176,7 +176,7 @@ describe('RSLV', () => {
     expect(parseCommand(ascii(text), 20)).toEqual({ type: 'RSLV', name })
   })
 
-  test.each(['RSLV', 'RSLV ', 'RSLV alice', 'RSLV  alice.simplex', 'RSLV alice..simplex', 'RSLV a_b.simplex'])(
+  it.each(['RSLV', 'RSLV ', 'RSLV alice', 'RSLV  alice.simplex', 'RSLV alice..simplex', 'RSLV a_b.simplex'])(
     '%j is a syntax error',
     (text) => {
       expect(parseCommand(ascii(text), 20)).toEqual(syntaxError)
@@ -185,7 +185,7 @@ describe('RSLV', () => {
 })
 
 describe('PRXY', () => {
-  test.each([
+  it.each([
     ['no host', concat('\0', short(''), short(relay.keyHash), '0')],
     ['a host that is none', concat('\x01', short('a b'), short(''), short(relay.keyHash), '0')],
     ['no password tag', concat('\x01', short('a.example'), short(''), short(relay.keyHash))],
@@ -197,7 +197,7 @@ describe('PRXY', () => {
     expect(parseCommand(concat('PRXY ', parameters), 20)).toEqual(syntaxError)
   })
 
-  test('gives hosts in their canonical form', () => {
+  it('gives hosts in their canonical form', () => {
     const hosts = concat('\x03', short('010.0.0.1'), short('[2001:DB8::0:1]'), short('a.example'))
     expect(parseCommand(concat('PRXY ', hosts, short(''), short(relay.keyHash), '0'), 20)).toMatchObject({
       server: { hosts: ['10.0.0.1', '2001:db8::1', 'a.example'] },
@@ -206,7 +206,7 @@ describe('PRXY', () => {
 })
 
 describe('words', () => {
-  test.each([
+  it.each([
     '',
     'HELLO',
     'SUB=',
@@ -224,7 +224,7 @@ describe('words', () => {
     expect(parseCommand(ascii(text), 20)).toEqual({ type: 'error', error: { type: 'CMD', error: 'UNKNOWN' } })
   })
 
-  test.each([
+  it.each([
     'SUB ',
     'PING ',
     'SUB x',
@@ -261,7 +261,7 @@ describe('the table of syntax errors', () => {
     commands.split('|').map((command) => ({ signature, entity, command, reply })),
   )
 
-  test.each(cases)('$signature, entity "$entity", $command gives $reply', ({ signature, entity, command, reply }) => {
+  it.each(cases)('$signature, entity "$entity", $command gives $reply', ({ signature, entity, command, reply }) => {
     const parsed = parseCommand(fill(command), 19)
     const error =
       parsed.type === 'error' ? parsed.error : checkCredentials(parsed.type, entity !== '', signature === 'sig')
@@ -297,7 +297,7 @@ describe('credentials', () => {
     { types: ['PING', 'PRXY', 'RFWD', 'RSLV'] as const, errors: [undefined, 'HAS_AUTH', 'HAS_AUTH', 'HAS_AUTH'] },
   ]
 
-  test.each(rules)('of $types', ({ types, errors }) => {
+  it.each(rules)('of $types', ({ types, errors }) => {
     const found = types.map((type) =>
       [
         [false, false],
@@ -309,7 +309,7 @@ describe('credentials', () => {
     expect(found).toEqual(types.map(() => errors))
   })
 
-  test('cover every command', () => {
+  it('cover every command', () => {
     expect(new Set(rules.flatMap(({ types }) => [...types])).size).toBe(25)
   })
 })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { encodeSmpError, parseSmpError, type SmpError } from '../../../src/protocol/errors.ts'
 import { encodeReply } from '../../../src/protocol/reply.ts'
 import vectors from '../../vectors/vectors.json' with { type: 'json' }
@@ -68,13 +68,13 @@ const known: [string | Buffer, SmpError][] = [
 ]
 
 describe('errors', () => {
-  test.each(known)('%s', (text, error) => {
+  it.each(known)('%s', (text, error) => {
     const bytes = typeof text === 'string' ? ascii(text) : text
     expect(encodeSmpError(error, 20)).toEqual(bytes)
     expect(parseSmpError(bytes)).toEqual(error)
   })
 
-  test('have the bytes of the vectors', () => {
+  it('have the bytes of the vectors', () => {
     const { ERR_CMD, ERR_PROXY_RESPONSE, ERR_BLOCKED_v18Text, ERR_BLOCKED_v12Text } = vectors.replies
     const blocked: SmpError = { type: 'BLOCKED', reason: 'spam', notice: { ttl: 86400 } }
     const response = broker({ type: 'BROKER', error: { type: 'RESPONSE', message: 'BLOCK' } })
@@ -89,13 +89,13 @@ describe('errors', () => {
     }
   })
 
-  test('of a relay are told through a proxy in the words of the client', () => {
+  it('of a relay are told through a proxy in the words of the client', () => {
     const error: SmpError = { type: 'PROXY', error: { type: 'PROTOCOL', error: { type: 'BLOCKED', reason: 'spam' } } }
     expect(encodeSmpError(error, 11)).toEqual(ascii('PROXY PROTOCOL AUTH'))
     expect(encodeSmpError(error, 12)).toEqual(ascii('PROXY PROTOCOL BLOCKED reason=spam'))
   })
 
-  test.each(['UNKNOWNCA', 'FAILED', 'TIMEOUT', 'CONNECT \x03why', 'TLS \x00', 'SUBSCRIBE \x01x'])(
+  it.each(['UNKNOWNCA', 'FAILED', 'TIMEOUT', 'CONNECT \x03why', 'TLS \x00', 'SUBSCRIBE \x01x'])(
     'NETWORK may come with the detail %j, which is dropped',
     (detail) => {
       const bytes = ascii(`PROXY BROKER NETWORK ${detail}`)
@@ -103,21 +103,21 @@ describe('errors', () => {
     },
   )
 
-  test('cut long text of other relays between characters', () => {
+  it('cut long text of other relays between characters', () => {
     const message = 'ä'.repeat(200)
     const bytes = encodeSmpError(broker({ type: 'BROKER', error: { type: 'RESPONSE', message } }), 20)
     const cut = 'ä'.repeat(127)
     expect(parseSmpError(bytes)).toEqual(broker({ type: 'BROKER', error: { type: 'RESPONSE', message: cut } }))
   })
 
-  test('may be nested as deeply as a block is long', () => {
+  it('may be nested as deeply as a block is long', () => {
     const bytes = ascii('PROXY PROTOCOL '.repeat(1091) + 'AUTH')
     const parsed = parseSmpError(bytes)
     expect(parsed).toMatchObject({ type: 'PROXY' })
     expect(parsed && encodeSmpError(parsed, 20)).toEqual(bytes)
   })
 
-  test.each([
+  it.each([
     '',
     ' ',
     'auth',

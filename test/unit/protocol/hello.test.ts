@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   encodeClientHello,
   encodeServerHello,
@@ -29,19 +29,19 @@ describe('the hello of a relay', () => {
     ['without ALPN', handshake.serverLegacyNoAlpn.unpadded, { range: LEGACY_RANGE, sessionId }],
   ]
 
-  test.each(known)('%s has known bytes', (_name, encoded, hello) => {
+  it.each(known)('%s has known bytes', (_name, encoded, hello) => {
     expect(encodeServerHello(hello).toString('hex')).toBe(encoded)
     expect(parseServerHello(hex(encoded))).toEqual(hello)
     expect(parseServerHello(concat(hex(encoded), '####'))).toEqual(hello)
   })
 
-  test('of v6..20 is as long as it should be', () => {
+  it('of v6..20 is as long as it should be', () => {
     const bytes = encodeServerHello({ range: FULL_RANGE, sessionId, certKey })
     expect(bytes).toHaveLength(handshake.serverV6to20.unpaddedLength)
     expect(handshake.serverV6to20.block.first64).toContain(bytes.subarray(0, 62).toString('hex'))
   })
 
-  test.each([64, 114])('may end with a proof of identity of %i bytes', (length) => {
+  it.each([64, 114])('may end with a proof of identity of %i bytes', (length) => {
     const identityProof = Buffer.alloc(length, 7)
     const plain = encodeServerHello({ range: FULL_RANGE, sessionId, certKey })
     const hello = { range: FULL_RANGE, sessionId, certKey, identityProof }
@@ -49,7 +49,7 @@ describe('the hello of a relay', () => {
     expect(parseServerHello(encodeServerHello(hello))).toEqual(hello)
   })
 
-  test('has no proof of identity before v19, or of another length', () => {
+  it('has no proof of identity before v19, or of another length', () => {
     const identityProof = Buffer.alloc(64)
     const old = { range: { min: 6, max: 18 }, sessionId, certKey }
     expect(encodeServerHello({ ...old, identityProof })).toEqual(encodeServerHello(old))
@@ -58,7 +58,7 @@ describe('the hello of a relay', () => {
     expect(parseServerHello(concat(encodeServerHello(hello), Buffer.of(63), identityProof))).toEqual(hello)
   })
 
-  test.each([
+  it.each([
     ['a range upside down', concat(hex('00140006'), hex('00'))],
     ['no certificates', concat(hex('00060014'), hex('00'), hex('00'), large(''))],
     ['no certificates at all from v7', concat(hex('00060007'), hex('00'))],
@@ -81,13 +81,13 @@ describe('the hello of a client', () => {
     ['v19 of a proxy', client.v19_proxy, { version: 19, keyHash, key, proxy: true }],
   ]
 
-  test.each(known)('of %s has known bytes', (_name, encoded, hello) => {
+  it.each(known)('of %s has known bytes', (_name, encoded, hello) => {
     expect(encodeClientHello(hello).toString('hex')).toBe(encoded)
     expect(parseClientHello(hex(encoded))).toEqual(hello)
     expect(parseClientHello(concat(hex(encoded), '####'))).toEqual(hello)
   })
 
-  test.each(['M', 'N', 'P'] as const)('may be that of a service (%s)', (role) => {
+  it.each(['M', 'N', 'P'] as const)('may be that of a service (%s)', (role) => {
     const hello: ClientHello = { version: 16, keyHash, key, proxy: false, service: { role, ...certKey } }
     const bytes = concat(
       hex(client.v16_key_noservice).subarray(0, -1),
@@ -100,14 +100,14 @@ describe('the hello of a client', () => {
     expect(parseClientHello(bytes)).toEqual(hello)
   })
 
-  test('counts a key of another kind as no key, so that what follows is refused', () => {
+  it('counts a key of another kind as no key, so that what follows is refused', () => {
     const other = hex(client.v14_key.replace('656e', '6570'))
     expect(parseClientHello(other)).toBeUndefined()
     other.writeUInt16BE(7, 0)
     expect(parseClientHello(other)).toEqual({ version: 7, keyHash, proxy: false })
   })
 
-  test.each([
+  it.each([
     ['nothing', ''],
     ['half a key hash', client.v6.slice(0, 40)],
     ['no proxy flag at v14', client.v14_nokey.slice(0, -2)],
@@ -126,13 +126,13 @@ describe('the response to a service', () => {
     error: { type: 'HANDSHAKE', error },
   })
 
-  test('accepts it with its id', () => {
+  it('accepts it with its id', () => {
     const response = { type: 'R', serviceId: id<ServiceId>(ok.slice(4)) } as const
     expect(encodeServiceResponse(response).toString('hex')).toBe(ok)
     expect(parseServiceResponse(hex(ok))).toEqual(response)
   })
 
-  test.each([
+  it.each([
     [badAuth, refusal('BAD_AUTH')],
     [badService, refusal('BAD_SERVICE')],
   ])('refuses it with a reason', (encoded, response) => {
@@ -140,20 +140,20 @@ describe('the response to a service', () => {
     expect(parseServiceResponse(hex(encoded))).toEqual(response)
   })
 
-  test('is nothing else', () => {
+  it('is nothing else', () => {
     expect(parseServiceResponse(hex('58'))).toBeUndefined()
     expect(parseServiceResponse(hex('4541'))).toBeUndefined()
   })
 })
 
 describe('version ranges', () => {
-  test('meet or do not', () => {
+  it('meet or do not', () => {
     expect(intersectRanges({ min: 6, max: 19 }, { min: 8, max: 20 })).toEqual({ min: 8, max: 19 })
     expect(intersectRanges({ min: 6, max: 8 }, { min: 8, max: 20 })).toEqual({ min: 8, max: 8 })
     expect(intersectRanges({ min: 6, max: 7 }, { min: 8, max: 20 })).toBeUndefined()
   })
 
-  test('include both ends', () => {
+  it('include both ends', () => {
     expect([5, 6, 20, 21].map((version) => includesVersion(FULL_RANGE, version))).toEqual([false, true, true, false])
     expect([6, 7].map((version) => includesVersion(LEGACY_RANGE, version))).toEqual([true, false])
   })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { boxKey, seal, sealPadded } from '../../../src/crypto/box.ts'
 import type { MsgId } from '../../../src/protocol/ids.ts'
 import { maxMessageLength, MESSAGE_PLAINTEXT_SIZE } from '../../../src/protocol/limits.ts'
@@ -21,7 +21,7 @@ describe('what a recipient decrypts', () => {
   const encrypt = (plaintext: Buffer): Buffer =>
     seal(boxKey(hex(delivery.dhSecret)), hex(delivery.msgIdNonce), plaintext)
 
-  test('is a message of known bytes', () => {
+  it('is a message of known bytes', () => {
     const plaintext = messagePlaintext(message)
     expect(plaintext).toHaveLength(delivery.paddedLength)
     expect(plaintext.subarray(2, 17).toString('hex')).toBe(delivery.rcvMsgBodyUnpadded)
@@ -29,14 +29,14 @@ describe('what a recipient decrypts', () => {
     expect(parseMessagePlaintext(plaintext)).toEqual({ type: 'message', ...message })
   })
 
-  test('is a quota marker of known bytes', () => {
+  it('is a quota marker of known bytes', () => {
     const plaintext = quotaPlaintext(delivery.ts)
     expect(plaintext.subarray(2, 16).toString('hex')).toBe(delivery.quotaUnpadded)
     expect(sha256(encrypt(plaintext))).toBe(delivery.quotaEncrypted.sha256)
     expect(parseMessagePlaintext(plaintext)).toEqual({ type: 'quota', timestamp: delivery.ts })
   })
 
-  test('has the same length for every body that SEND allows', () => {
+  it('has the same length for every body that SEND allows', () => {
     for (const length of [0, 1, maxMessageLength(11), maxMessageLength(8), maxMessageLength(6)]) {
       const body = Buffer.alloc(length, 1)
       const plaintext = messagePlaintext({ timestamp: 0, notify: false, body })
@@ -45,7 +45,7 @@ describe('what a recipient decrypts', () => {
     }
   })
 
-  test('may be written where it will be encrypted', () => {
+  it('may be written where it will be encrypted', () => {
     const box = Buffer.alloc(16 + MESSAGE_PLAINTEXT_SIZE)
     messagePlaintext(message, box.subarray(16))
     expect(box.subarray(16)).toEqual(messagePlaintext(message))
@@ -53,17 +53,17 @@ describe('what a recipient decrypts', () => {
     expect(box.subarray(16)).toEqual(quotaPlaintext(delivery.ts))
   })
 
-  test('is never longer: a body that does not fit is a bug', () => {
+  it('is never longer: a body that does not fit is a bug', () => {
     expect(messagePlaintext({ timestamp: 0, notify: false, body: Buffer.alloc(16094) })).toHaveLength(16106)
     expect(() => messagePlaintext({ timestamp: 0, notify: false, body: Buffer.alloc(16095) })).toThrow(RangeError)
   })
 
-  test('may be padded with anything', () => {
+  it('may be padded with anything', () => {
     const plaintext = concat(large(hex(delivery.rcvMsgBodyUnpadded)), Buffer.alloc(100, 9))
     expect(parseMessagePlaintext(plaintext)).toEqual({ type: 'message', ...message })
   })
 
-  test.each([
+  it.each([
     ['nothing', Buffer.alloc(0)],
     ['a length that is not there', hex('0003ffff')],
     ['no space', large(concat(Buffer.alloc(8), 'T'))],
@@ -76,7 +76,7 @@ describe('what a recipient decrypts', () => {
 describe('what a notifier decrypts', () => {
   const meta = { msgId: id<MsgId>(delivery.msgIdNonce), timestamp: delivery.ts }
 
-  test('names the message and its time', () => {
+  it('names the message and its time', () => {
     const bytes = encodeNotificationMeta(meta)
     expect(bytes.toString('hex')).toBe(notification.nMsgMeta)
     expect(parseNotificationMeta(bytes)).toEqual(meta)
@@ -87,13 +87,13 @@ describe('what a notifier decrypts', () => {
     ).toBe(notification.encrypted144)
   })
 
-  test('is refused when it is too short or too long', () => {
+  it('is refused when it is too short or too long', () => {
     const bytes = hex(notification.nMsgMeta)
     expect(parseNotificationMeta(bytes.subarray(0, -1))).toBeUndefined()
     expect(parseNotificationMeta(concat(bytes, '#'))).toBeUndefined()
   })
 })
 
-test('the largest body of SEND depends on the version', () => {
+it('the largest body of SEND depends on the version', () => {
   expect([6, 7, 8, 10, 11, 20].map(maxMessageLength)).toEqual([16088, 16088, 16064, 16064, 16048, 16048])
 })

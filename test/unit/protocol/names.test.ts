@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { isPassword } from '../../../src/protocol/basic-auth.ts'
 import { parseName } from '../../../src/protocol/names.ts'
 
 describe('public names', () => {
   const label63 = 'a'.repeat(63)
 
-  test.each([
+  it.each([
     ['alice.simplex', 'alice.simplex', 'simplex'],
     ['Alice.TESTING', 'alice.testing', 'testing'],
     ['a.b.c.simplex', 'a.b.c.simplex', 'simplex'],
@@ -16,7 +16,7 @@ describe('public names', () => {
     expect(parseName(text)).toEqual({ text: name, space })
   })
 
-  test.each([
+  it.each([
     '',
     'alice',
     '.simplex',
@@ -39,7 +39,7 @@ describe('public names', () => {
 })
 
 describe('passwords', () => {
-  test('are of printable characters other than white space, @, : and /', () => {
+  it('are of printable characters other than white space, @, : and /', () => {
     const allowed = Array.from({ length: 256 }, (_, byte) => byte).filter((byte) =>
       isPassword(String.fromCharCode(byte)),
     )
@@ -50,7 +50,7 @@ describe('passwords', () => {
     expect(allowed).toEqual([...ascii, ...latin1])
   })
 
-  test('end where they end', () => {
+  it('end where they end', () => {
     expect(isPassword('secret\n')).toBe(false)
   })
 })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parsePrefix, parseWhole, type Reader } from '../../../src/protocol/reader.ts'
 import { Writer } from '../../../src/protocol/writer.ts'
 import vectors from '../../vectors/vectors.json' with { type: 'json' }
@@ -48,17 +48,17 @@ describe('primitive encodings', () => {
     ['an empty list', hex('00'), (w) => w.list([], () => w), (r) => r.list(word), []],
   ]
 
-  test.each(cases)('%s', (_name, encoded, write, read, value) => {
+  it.each(cases)('%s', (_name, encoded, write, read, value) => {
     expect(write(new Writer(1)).done()).toEqual(encoded)
     const parsed = parseWhole(encoded, (r) => ({ value: read(r) }))
     expect(parsed).toEqual({ value: value === 0 ? undefined : value })
   })
 
-  test.each(cases)('%s is refused when its last byte is missing', (_name, encoded, _write, read) => {
+  it.each(cases)('%s is refused when its last byte is missing', (_name, encoded, _write, read) => {
     expect(parseWhole(encoded.subarray(0, -1), (r) => ({ value: read(r) }))).toBeUndefined()
   })
 
-  test.each(cases)('%s does not take the byte after it', (_name, encoded, _write, read) => {
+  it.each(cases)('%s does not take the byte after it', (_name, encoded, _write, read) => {
     const longer = Buffer.concat([encoded, hex('00')])
     expect(parseWhole(longer, (r) => ({ value: read(r) }))).toBeUndefined()
     expect(parsePrefix(longer, (r) => ({ value: read(r) }))).toBeDefined()
@@ -75,23 +75,23 @@ describe('primitive encodings', () => {
     ['a letter that is not among the choices', ascii('X'), (r) => r.letter(['S', 'C'])],
     ['a nonce of 23 bytes', Buffer.alloc(23), (r) => r.nonce()],
   ]
-  test.each(refused)('refuses %s', (_name, bytes, read) => {
+  it.each(refused)('refuses %s', (_name, bytes, read) => {
     expect(parseWhole(bytes, (r) => ({ value: read(r) }))).toBeUndefined()
   })
 
-  test('a failed attempt goes back to where it began', () => {
+  it('a failed attempt goes back to where it began', () => {
     const read = (r: Reader): [string | undefined, Buffer] => [r.attempt((inner) => inner.shortText()), r.tail()]
     expect(parseWhole(hex('05616263'), read)).toEqual([undefined, hex('05616263')])
   })
 
-  test('an attempt lets bugs through', () => {
+  it('an attempt lets bugs through', () => {
     const bug = (): never => {
       throw new TypeError('bug')
     }
     expect(() => parseWhole(hex('00'), bug)).toThrow('bug')
   })
 
-  test('strings that would not fit their length byte are refused by the writer, not wrapped around', () => {
+  it('strings that would not fit their length byte are refused by the writer, not wrapped around', () => {
     expect(() => new Writer().short(Buffer.alloc(256))).toThrow(RangeError)
     expect(() => new Writer().shortLatin1('x'.repeat(256))).toThrow(RangeError)
     expect(() => new Writer().large(Buffer.alloc(65536))).toThrow(RangeError)
@@ -100,7 +100,7 @@ describe('primitive encodings', () => {
     expect(new Writer().short(Buffer.alloc(255)).done()).toHaveLength(256)
   })
 
-  test('the writer grows as often as it has to', () => {
+  it('the writer grows as often as it has to', () => {
     const w = new Writer(1)
     for (let count = 0; count < 1000; count++) w.byte(count % 256).word16(count)
     const parsed = parseWhole(w.done(), (r) => Array.from({ length: 1000 }, () => [r.byte(), r.word16()]))

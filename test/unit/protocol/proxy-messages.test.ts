@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { boxKey, reverseNonce, seal, sealPadded } from '../../../src/crypto/box.ts'
 import { encodeCommand } from '../../../src/protocol/command.ts'
 import { idFromBytes, NO_ENTITY, type RelayId, type SndId } from '../../../src/protocol/ids.ts'
@@ -36,14 +36,14 @@ describe('a forwarded command', () => {
   const forwarded = encodeFwdTransmission({ corrId: innerCorrId, ...sender, encTransmission })
   const encFwdTransmission = seal(sessionSecret, proxyCorrId, forwarded)
 
-  test('goes from the sender to the proxy in PFWD', () => {
+  it('goes from the sender to the proxy in PFWD', () => {
     const command = encodeCommand({ type: 'PFWD', ...sender, encTransmission }, version)
     const transmission = encodeTransmission(innerCorrId, idFromBytes<RelayId>(relayId), command, context)
     expect(fingerprint(encTransmission)).toMatchObject(lengthAndHash(proxy.encTransmission))
     expect(fingerprint(sent(transmission))).toMatchObject(lengthAndHash(proxy.PFWD_transmission))
   })
 
-  test('goes from the proxy to the relay in RFWD', () => {
+  it('goes from the proxy to the relay in RFWD', () => {
     const command = encodeCommand({ type: 'RFWD', encFwdTransmission }, version)
     const transmission = encodeTransmission(proxyCorrId, NO_ENTITY, command, context)
     expect(fingerprint(forwarded)).toMatchObject(lengthAndHash(proxy.fwdTransmission))
@@ -59,7 +59,7 @@ describe('its answer', () => {
   const encResponse = sealPadded(clientSecret, reverseNonce(innerCorrId), payload, PROXIED_PADDED_SIZE)
   const response = encodeFwdResponse({ corrId: innerCorrId, encResponse })
 
-  test('goes from the relay to the proxy in RRES', () => {
+  it('goes from the relay to the proxy in RRES', () => {
     expect(payload.toString('hex')).toBe(proxy.innerResponseUnpadded)
     expect(fingerprint(response)).toMatchObject(lengthAndHash(proxy.fwdResponse))
     expect(parseFwdResponse(response)).toEqual({ corrId: innerCorrId, encResponse })
@@ -69,7 +69,7 @@ describe('its answer', () => {
     expect(fingerprint(sent(transmission))).toMatchObject(lengthAndHash(proxy.RRES_transmission))
   })
 
-  test('goes from the proxy to the sender in PRES', () => {
+  it('goes from the proxy to the sender in PRES', () => {
     const reply = encodeReply({ type: 'PRES', encResponse }, version)
     const transmission = encodeTransmission(innerCorrId, idFromBytes<RelayId>(relayId), reply, context)
     expect(fingerprint(sent(transmission))).toMatchObject(lengthAndHash(proxy.PRES_transmission))
@@ -77,7 +77,7 @@ describe('its answer', () => {
 })
 
 describe('a forwarded message', () => {
-  test.each([
+  it.each([
     ['nothing', Buffer.alloc(0)],
     ['a correlation id that ends early', hex('18')],
     ['no key', hex('00000b')],
@@ -86,7 +86,7 @@ describe('a forwarded message', () => {
     expect(parseFwdTransmission(bytes)).toBeUndefined()
   })
 
-  test('may hold nothing, which the relay then cannot decrypt', () => {
+  it('may hold nothing, which the relay then cannot decrypt', () => {
     const bytes = encodeFwdTransmission({ corrId: Buffer.alloc(0), ...sender, encTransmission: Buffer.alloc(0) })
     expect(parseFwdTransmission(bytes)).toMatchObject({ encTransmission: Buffer.alloc(0) })
     expect(parseFwdResponse(Buffer.alloc(0))).toBeUndefined()

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { LinkId, MsgId, NotifierId, RcvId, RelayId, ServiceId, SndId } from '../../../src/protocol/ids.ts'
 import {
   encodeReply,
@@ -92,18 +92,19 @@ const known: [string, number[], string, Reply][] = [
 ]
 
 describe('replies', () => {
-  test.each(
-    known.flatMap(([name, versions, encoded, reply]) => versions.map((v) => [name, v, encoded, reply] as const)),
-  )('%s (here at v%i) have known bytes', (_name, version, encoded, reply) => {
-    expect(encodeReply(reply, version).toString('hex')).toBe(encoded)
-    expect(parseReply(hex(encoded), version)).toEqual(reply)
-  })
+  it.each(known.flatMap(([name, versions, encoded, reply]) => versions.map((v) => [name, v, encoded, reply] as const)))(
+    '%s (here at v%i) have known bytes',
+    (_name, version, encoded, reply) => {
+      expect(encodeReply(reply, version).toString('hex')).toBe(encoded)
+      expect(parseReply(hex(encoded), version)).toEqual(reply)
+    },
+  )
 
-  test('cover every word', () => {
+  it('cover every word', () => {
     expect(new Set(known.map(([, , , reply]) => reply.type)).size).toBe(19)
   })
 
-  test('of later versions are told to older clients in their own words', () => {
+  it('of later versions are told to older clients in their own words', () => {
     const words = (reply: Reply): string[] =>
       [6, 9, 10, 15, 16, 20].map((version) => encodeReply(reply, version).toString('latin1'))
     expect(words({ type: 'SOK' })).toEqual(['OK', 'OK', 'OK', 'OK', 'SOK 0', 'SOK 0'])
@@ -111,12 +112,12 @@ describe('replies', () => {
     expect(words({ type: 'DELD' })).toEqual(['END', 'END', 'DELD', 'DELD', 'DELD', 'DELD'])
   })
 
-  test('of a contact queue say F, or F for no mode at all, at v9..14', () => {
+  it('of a contact queue say F, or F for no mode at all, at v9..14', () => {
     expect(encodeReply({ ...queue, queueMode: 'C' }, 9).subarray(-1)).toEqual(ascii('F'))
     expect(encodeReply(queue, 14).subarray(-1)).toEqual(ascii('F'))
   })
 
-  test.each([
+  it.each([
     ['an unknown word', 20, 'HELLO'],
     ['a command', 20, 'SUB'],
     ['nothing', 20, ''],
@@ -128,7 +129,7 @@ describe('replies', () => {
     expect(parseReply(ascii(text), version)).toBeUndefined()
   })
 
-  test('come with an entity id or without as clients want them', () => {
+  it('come with an entity id or without as clients want them', () => {
     const known = (['PONG', 'PKEY', 'RRES', 'ALLS', 'RNAME'] as const).map((type) => [
       mayHaveEntity(type, false),
       mayHaveEntity(type, true),
@@ -147,7 +148,7 @@ describe('a reply and its transmission', () => {
   const sessionId = hex(vectors.authorization.sessionId)
   const corrId = hex(vectors.authorization.corrId)
 
-  test.each([6, 7, 20])('written in one go are the same bytes (v%i)', (version) => {
+  it.each([6, 7, 20])('written in one go are the same bytes (v%i)', (version) => {
     const context = transmissionContext(version, sessionId)
     for (const [, versions, , reply] of known) {
       if (!versions.includes(version)) continue
@@ -158,13 +159,13 @@ describe('a reply and its transmission', () => {
     }
   })
 
-  test('of a message take 16178 bytes', () => {
+  it('of a message take 16178 bytes', () => {
     const reply: Reply = { type: 'MSG', msgId: id<MsgId>('11'.repeat(24)), body: Buffer.alloc(16122) }
     const bytes = encodeReplyTransmission(Buffer.alloc(0), rcvId, reply, transmissionContext(7, sessionId))
     expect(bytes).toHaveLength(16178)
   })
 
-  test('are a vector of the hello for PKEY', () => {
+  it('are a vector of the hello for PKEY', () => {
     expect(hello.slice(8 + 66)).toBe(replies.PKEY.slice(10 + 66 + 8))
   })
 })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { canonicalHost, isOnion } from '../../../src/protocol/host.ts'
 import { parseWhole } from '../../../src/protocol/reader.ts'
 import {
@@ -44,17 +44,17 @@ const known: [string, string, ServerAddress][] = [
 ]
 
 describe('the address of a relay as text', () => {
-  test.each(known)('with %s', (_name, text, address) => {
+  it.each(known)('with %s', (_name, text, address) => {
     expect(parseServerAddress(text)).toEqual(address)
     expect(formatServerAddress(address)).toBe(text)
   })
 
-  test('may lack the padding of the fingerprint, and is printed with it', () => {
+  it('may lack the padding of the fingerprint, and is printed with it', () => {
     const address = parseServerAddress(`smp://${fingerprint.slice(0, -1)}@a.example`)
     expect(address && formatServerAddress(address)).toBe(`smp://${fingerprint}@a.example`)
   })
 
-  test('reads IPv6 without brackets as one address where it can', () => {
+  it('reads IPv6 without brackets as one address where it can', () => {
     expect(parseServerAddress(`smp://${fingerprint}@2001:db8::1:5223`)).toMatchObject({
       hosts: ['2001:db8::1:5223'],
       port: '',
@@ -65,7 +65,7 @@ describe('the address of a relay as text', () => {
     })
   })
 
-  test.each([
+  it.each([
     'smp://@a.example',
     `xftp://${fingerprint}@a.example`,
     `smp://${fingerprint}`,
@@ -95,7 +95,7 @@ describe('the address of a relay as text', () => {
 })
 
 describe('the address of a relay in PRXY', () => {
-  test('is its hosts, port and fingerprint', () => {
+  it('is its hosts, port and fingerprint', () => {
     const address = { keyHash, hosts: ['smp.example.com', onion], port: '443' }
     const bytes = concat('\x02', short('smp.example.com'), short(onion), short('443'), short(keyHash))
     const w = new Writer()
@@ -106,7 +106,7 @@ describe('the address of a relay in PRXY', () => {
 })
 
 describe('hosts', () => {
-  test.each([
+  it.each([
     ['1.2.3.4', '1.2.3.4'],
     ['001.002.003.004', '1.2.3.4'],
     ['255.255.255.255', '255.255.255.255'],
@@ -126,7 +126,7 @@ describe('hosts', () => {
     expect(canonicalHost(canonical)).toBe(canonical)
   })
 
-  test.each([
+  it.each([
     '',
     '1.2.3.4.example',
     '1.2.3.4.5',
@@ -163,13 +163,13 @@ describe('hosts', () => {
     expect(canonicalHost(text)).toBeUndefined()
   })
 
-  test('say whether only Tor can reach them', () => {
+  it('say whether only Tor can reach them', () => {
     expect([onion, 'onion.example'].map(isOnion)).toEqual([true, false])
   })
 })
 
 describe('ports', () => {
-  test.each([
+  it.each([
     ['', 5223],
     ['443', 443],
     ['65535', 65535],

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { idFromBytes, NO_ENTITY, type RcvId } from '../../../src/protocol/ids.ts'
 import {
   authorizedBytes,
@@ -62,7 +62,7 @@ const signed: [string, number, string, Signatures, Transmission['authorization']
 ]
 
 describe('a transmission', () => {
-  test.each(signed)('with %s', (_name, version, encoded, signatures, authorization) => {
+  it.each(signed)('with %s', (_name, version, encoded, signatures, authorization) => {
     expect(encodeTransmission(corrId, entityId, command, context(version), signatures)).toEqual(hex(encoded))
     const { serviceSignature } = signatures
     expect(parseTransmission(hex(encoded), context(version))).toEqual({
@@ -76,7 +76,7 @@ describe('a transmission', () => {
     })
   })
 
-  test('of v6 says its session, and is signed as it is sent', () => {
+  it('of v6 says its session, and is signed as it is sent', () => {
     const bytes = concat(short(hex(auth.ed25519.signature)), hex(auth.transmissionSentV6))
     const signatures = { authorization: hex(auth.ed25519.signature) }
     expect(encodeTransmission(corrId, entityId, command, context(6), signatures)).toEqual(bytes)
@@ -89,14 +89,14 @@ describe('a transmission', () => {
     })
   })
 
-  test('of v7 leaves the session out of what is sent, not of what is signed', () => {
+  it('of v7 leaves the session out of what is sent, not of what is signed', () => {
     expect(encodeTransmission(corrId, entityId, command, context(7))).toEqual(
       concat(hex('00'), hex(auth.transmissionSentV7plus)),
     )
     expect(authorizedBytes(corrId, entityId, command, sessionId)).toEqual(hex(auth.authorizedBytes))
   })
 
-  test('without authorization has nothing authorised, and no place for a service signature', () => {
+  it('without authorization has nothing authorised, and no place for a service signature', () => {
     const bytes = concat(hex('00'), hex(auth.transmissionSentV7plus))
     expect(parseTransmission(bytes, context(20))).toEqual({
       type: 'transmission',
@@ -108,7 +108,7 @@ describe('a transmission', () => {
     })
   })
 
-  test('may have a correlation id of any length, which outlives the block', () => {
+  it('may have a correlation id of any length, which outlives the block', () => {
     for (const length of [0, 1, 24, 255]) {
       const own = Buffer.alloc(length, 7)
       const bytes = encodeTransmission(own, NO_ENTITY, ascii('PING'), context(20))
@@ -118,13 +118,13 @@ describe('a transmission', () => {
     }
   })
 
-  test('of another session is answered with SESSION at v6', () => {
+  it('of another session is answered with SESSION at v6', () => {
     const other = transmissionContext(6, Buffer.alloc(32))
     const bytes = encodeTransmission(corrId, entityId, command, other)
     expect(parseTransmission(bytes, context(6))).toEqual({ type: 'error', corrId, error: { type: 'SESSION' } })
   })
 
-  test.each([1, 63, 65, 79, 81, 113, 115, 255])('with an authorization of %i bytes is a BLOCK error', (length) => {
+  it.each([1, 63, 65, 79, 81, 113, 115, 255])('with an authorization of %i bytes is a BLOCK error', (length) => {
     const bytes = concat(short(Buffer.alloc(length)), hex(auth.transmissionSentV7plus))
     expect(parseTransmission(bytes, context(7))).toEqual({ type: 'error', corrId, error: { type: 'BLOCK' } })
   })
@@ -136,7 +136,7 @@ describe('a transmission', () => {
     ['a service signature with another tag', concat(short(Buffer.alloc(64)), '2', hex('0000'))],
     ['an entity id that ends early', concat(hex('00'), short(corrId), hex('18'), Buffer.alloc(23))],
   ]
-  test.each(unparsable)('that is %s is a BLOCK error of nobody', (_name, bytes) => {
+  it.each(unparsable)('that is %s is a BLOCK error of nobody', (_name, bytes) => {
     expect(parseTransmission(bytes, context(20))).toEqual({
       type: 'error',
       corrId: Buffer.alloc(0),
@@ -148,19 +148,19 @@ describe('a transmission', () => {
 describe('the payload of a block', () => {
   const { clientPingV20, serverPongV20 } = vectors.blockEncryption
 
-  test('counts its transmissions', () => {
+  it('counts its transmissions', () => {
     const payload = hex(clientPingV20.unpadded)
     const [transmission = Buffer.alloc(0)] = parsePayload(payload) ?? []
     expect(parseTransmission(transmission, context(20))).toMatchObject({ corrId, entityId: '', command: ascii('PING') })
     expect(packBlocks([transmission])).toEqual([payload])
   })
 
-  test('carries a reply', () => {
+  it('carries a reply', () => {
     const pong = encodeTransmission(corrId, NO_ENTITY, ascii('PONG'), context(20))
     expect(packBlocks([pong])).toEqual([hex(serverPongV20.unpadded)])
   })
 
-  test('is refused when it is empty, counts none, counts too many, or goes on', () => {
+  it('is refused when it is empty, counts none, counts too many, or goes on', () => {
     expect(parsePayload(Buffer.alloc(0))).toBeUndefined()
     expect(parsePayload(hex('00'))).toBeUndefined()
     expect(parsePayload(concat(hex('02'), large('a')))).toBeUndefined()
@@ -181,7 +181,7 @@ describe('packing', () => {
   )
   const { maxSubsPerBlockV6, maxSubsPerBlockCurrent, maxENDsPerBlock, maxNMSGsPerBlock } = vectors.batchingUpstream
 
-  test.each([
+  it.each([
     ['SUBs of v6', sub(6), maxSubsPerBlockV6],
     ['SUBs of v20', sub(20), maxSubsPerBlockCurrent],
     ['ENDs', end, maxENDsPerBlock],
@@ -192,20 +192,20 @@ describe('packing', () => {
     expect(packBlocks(repeated(count + 1)).map((payload) => payload[0])).toEqual([1, count])
   })
 
-  test('keeps the order and fills from the last block', () => {
+  it('keeps the order and fills from the last block', () => {
     const transmissions = [8000, 8000, 8000, 8000, 300].map((length, index) => Buffer.alloc(length, index))
     const payloads = packBlocks(transmissions)
     expect(payloads.map((payload) => payload[0])).toEqual([2, 3])
     expect(payloads.flatMap((payload) => parsePayload(payload))).toEqual(transmissions)
   })
 
-  test('fills a block to the last byte', () => {
+  it('fills a block to the last byte', () => {
     const pair = [Buffer.alloc(8000), Buffer.alloc(16365 - 8000 - 4)]
     expect(packBlocks(pair)).toHaveLength(1)
     expect(packBlocks([...pair, Buffer.alloc(0)])).toHaveLength(2)
   })
 
-  test('leaves out what is too large for a block, and nothing else', () => {
+  it('leaves out what is too large for a block, and nothing else', () => {
     const [largest, tooLarge] = [Buffer.alloc(16363), Buffer.alloc(16364)]
     expect(packBlocks([tooLarge])).toEqual([])
     expect(packBlocks([])).toEqual([])

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { runtimeFacts, runtimeLines, threadLines, threadsOf } from '../../../src/server/process-facts.ts'
 
 let proc: string
@@ -14,7 +14,7 @@ function thread(id: number, stat: string): void {
 }
 
 describe('the threads of the process', () => {
-  test('are listed with what the system says of them, names with brackets included', async () => {
+  it('are listed with what the system says of them, names with brackets included', async () => {
     thread(12, '12 (node) R 1 12 12')
     thread(13, '13 (a) S (b)) S 1 12')
     thread(14, 'no such line')
@@ -25,11 +25,11 @@ describe('the threads of the process', () => {
     ])
   })
 
-  test('are none where the system does not tell', async () => {
+  it('are none where the system does not tell', async () => {
     expect(threadLines(await threadsOf(join(proc, 'missing')))).toEqual(['Threads: 0'])
   })
 })
 
-test('the facts of the runtime are lines of a name and a value', () => {
+it('the facts of the runtime are lines of a name and a value', () => {
   for (const line of runtimeLines(runtimeFacts())) expect(line).toMatch(/^[a-z ]+: v?[\d.]+( s| bytes)?$/)
 })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { idFromBytes } from '../../../../src/protocol/ids.ts'
 import { parseControlCommand } from '../../../../src/server/control-port/command.ts'
 
@@ -8,7 +8,7 @@ const id = idFromBytes(Buffer.from(text, 'base64url'))
 const fault = (message: string): object => ({ type: 'fault', message: `Failed reading: ${message}` })
 
 describe('a command of the control port', () => {
-  test.each([
+  it.each([
     'suspend',
     'resume',
     'clients',
@@ -27,17 +27,17 @@ describe('a command of the control port', () => {
     expect(parseControlCommand(`${word} more`)).toEqual(fault(`the command is written ${word}`))
   })
 
-  test('may be nothing', () => {
+  it('may be nothing', () => {
     expect(parseControlCommand('')).toEqual({ type: 'nothing' })
     expect(parseControlCommand(' \t')).toEqual({ type: 'nothing' })
   })
 
-  test('may have a password, blanks in it included', () => {
+  it('may have a password, blanks in it included', () => {
     expect(parseControlCommand('auth a b@c')).toEqual({ type: 'auth', password: 'a b@c' })
     expect(parseControlCommand('auth')).toEqual(fault('the command is written auth PASSWORD'))
   })
 
-  test.each(['delete', 'status', 'unblock'])('%s has an id, padded or not', (type) => {
+  it.each(['delete', 'status', 'unblock'])('%s has an id, padded or not', (type) => {
     expect(parseControlCommand(`${type} ${text}`)).toEqual({ type, id })
     expect(parseControlCommand(`${type} AAA=`)).toEqual({ type, id: '\0\0' })
     for (const wrong of ['', ' ', ' A', ' a+b/', ` ${text} x`, ` ${'A'.repeat(341)}`]) {
@@ -45,7 +45,7 @@ describe('a command of the control port', () => {
     }
   })
 
-  test('block has an id, a reason and perhaps a notice', () => {
+  it('block has an id, a reason and perhaps a notice', () => {
     const blocked = (info: object): object => ({ type: 'block', id, status: { type: 'blocked', ...info } })
     expect(parseControlCommand(`block ${text} reason=spam`)).toEqual(blocked({ reason: 'spam' }))
     expect(parseControlCommand(`block ${text} reason=content,notice={"ttl":86400}`)).toEqual(
@@ -60,13 +60,13 @@ describe('a command of the control port', () => {
     }
   })
 
-  test('that nobody knows is told in the words that scripts know', () => {
+  it('that nobody knows is told in the words that scripts know', () => {
     for (const line of ['badcmd', 'Stats', 'toString', 'nothing', 'fault']) {
       expect(parseControlCommand(line)).toEqual(fault('bad ControlProtocol command'))
     }
   })
 
-  test('may be any line: it is understood or refused, and never breaks anything', () => {
+  it('may be any line: it is understood or refused, and never breaks anything', () => {
     const word = fc.constantFrom(
       'block',
       'status',

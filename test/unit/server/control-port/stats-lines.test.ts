@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { statsLines, type StatsValues } from '../../../../src/server/control-port/stats-lines.ts'
 import { newStats } from '../../../../src/server/statistics/counters.ts'
 
@@ -37,7 +37,7 @@ const values: StatsValues = {
 for (let hash = 1n; hash <= 4n; hash++) values.stats.activeQueues.restore('activeQueues', 'day', hash)
 
 describe('stats', () => {
-  test.each([
+  it.each([
     ['admin', 'control-port-admin.txt'],
     ['user', 'control-port-user.txt'],
   ] as const)('prints for role %s what another server prints of the same counters', (role, file) => {
@@ -49,7 +49,7 @@ describe('stats', () => {
     expect(statsLines(values, role)).toEqual(expected)
   })
 
-  test('has every counter in its own place', () => {
+  it('has every counter in its own place', () => {
     const proxied = { requests: 1, successes: 2, errorsConnect: 3, errorsCompat: 4, errorsOther: 5 }
     const stats = { ...values.stats, qSubAuth: 11, qSubDuplicate: 12, qSubProhibited: 13, pMsgFwdsOwn: proxied }
     const lines = statsLines({ ...values, stats: { ...stats, msgGetAuth: 21, msgGetProhibited: 23 } }, 'user')

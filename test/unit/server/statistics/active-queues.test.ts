@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { idFromBytes, type RcvId } from '../../../../src/protocol/ids.ts'
 import { ActiveQueues, activeQueuesKey } from '../../../../src/server/statistics/active-queues.ts'
 
@@ -7,7 +7,7 @@ const key = Buffer.alloc(32, 7)
 const newId = (): RcvId => idFromBytes<RcvId>(randomBytes(24))
 
 describe('active queues', () => {
-  test('are counted once, whatever their number, in each period and with notifications apart', () => {
+  it('are counted once, whatever their number, in each period and with notifications apart', () => {
     const active = new ActiveQueues(key)
     const ids = Array.from({ length: 20_000 }, newId)
     for (const id of [...ids, ...ids]) active.add(id, false)
@@ -17,7 +17,7 @@ describe('active queues', () => {
     expect(active.size('activeQueuesNtf', 'day')).toBe(5)
   })
 
-  test('are forgotten when their period is over, and only for that period', () => {
+  it('are forgotten when their period is over, and only for that period', () => {
     const active = new ActiveQueues(key)
     const [monday, tuesday, later] = [newId(), newId(), newId()]
     active.add(monday, true)
@@ -33,7 +33,7 @@ describe('active queues', () => {
     expect(active.size('activeQueuesNtf', 'month')).toBe(1)
   })
 
-  test('are known again after they were saved and restored', () => {
+  it('are known again after they were saved and restored', () => {
     const before = new ActiveQueues(key)
     const ids = Array.from({ length: 2000 }, newId)
     for (const id of ids) before.add(id, false)
@@ -45,7 +45,7 @@ describe('active queues', () => {
     expect(after.size('activeQueuesNtf', 'week')).toBe(0)
   })
 
-  test('are kept as signed numbers of 64 bits, from one end to the other', () => {
+  it('are kept as signed numbers of 64 bits, from one end to the other', () => {
     const active = new ActiveQueues(key)
     const values = [-(2n ** 63n), -1n, 0n, 1n, 2n ** 63n - 1n, 4_294_967_296n]
     for (const value of values) active.restore('activeQueues', 'day', value)
@@ -54,7 +54,7 @@ describe('active queues', () => {
     )
   })
 
-  test('cannot be recognised without the key of the relay', () => {
+  it('cannot be recognised without the key of the relay', () => {
     const id = newId()
     const hashWith = (using: Buffer): bigint | undefined => {
       const active = new ActiveQueues(using)
@@ -67,7 +67,7 @@ describe('active queues', () => {
     expect(hashWith(activeQueuesKey('key of one relay'))).toBe(hashWith(one))
   })
 
-  test('take no more memory than allowed: further ones are not counted, known ones still are', () => {
+  it('take no more memory than allowed: further ones are not counted, known ones still are', () => {
     const active = new ActiveQueues(key, 1024)
     const ids = Array.from({ length: 2000 }, newId)
     for (const id of ids) active.add(id, false)

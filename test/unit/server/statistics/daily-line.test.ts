@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { idFromBytes, type RcvId } from '../../../../src/protocol/ids.ts'
 import { counterNames, groupNames, newStats } from '../../../../src/server/statistics/counters.ts'
 import { dailyLine, endedPeriods, nextMidnight } from '../../../../src/server/statistics/daily-line.ts'
@@ -78,7 +78,7 @@ describe('the daily line', () => {
   const expected = (values: ReadonlyMap<string, number | ''>, empty: readonly string[]) =>
     columns.map((name) => (empty.includes(name) ? '' : String(values.get(name))))
 
-  test('has 101 columns, the first the date on which the counting began', () => {
+  it('has 101 columns, the first the date on which the counting began', () => {
     const { line, values } = lineAt('2026-11-25T00:00:00Z')
     expect(columns).toHaveLength(100)
     expect(line).toHaveLength(101)
@@ -86,23 +86,23 @@ describe('the daily line', () => {
     expect(line.slice(1)).toEqual(expected(values, ['week', 'month', 'weekNtf', 'monthNtf']))
   })
 
-  test('has the weekly columns on Mondays only', () => {
+  it('has the weekly columns on Mondays only', () => {
     const { line, values } = lineAt('2026-11-30T00:00:00Z')
     expect(line.slice(1)).toEqual(expected(values, ['month', 'monthNtf']))
   })
 
-  test('has the monthly columns on the first of a month only', () => {
+  it('has the monthly columns on the first of a month only', () => {
     const { line, values } = lineAt('2026-12-01T00:00:00Z')
     expect(line.slice(1)).toEqual(expected(values, ['week', 'weekNtf']))
   })
 })
 
-test('weeks end on Mondays and months on the first, in UTC', () => {
+it('weeks end on Mondays and months on the first, in UTC', () => {
   expect(endedPeriods(Date.parse('2027-02-01T00:00:00Z'))).toEqual(['day', 'week', 'month'])
   expect(endedPeriods(Date.parse('2026-11-29T23:59:59Z'))).toEqual(['day'])
 })
 
-test('the next midnight is never the present moment', () => {
+it('the next midnight is never the present moment', () => {
   const midnight = Date.parse('2026-11-25T00:00:00Z')
   expect(nextMidnight(midnight - 1)).toBe(midnight)
   expect(nextMidnight(midnight)).toBe(midnight + 86_400_000)

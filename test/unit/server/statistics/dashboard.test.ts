@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { registerOnionMetrics } from '../../../../src/tor/supervisor/metrics.ts'
 
 const docs = new URL('../../../../docs/', import.meta.url)
@@ -9,7 +9,7 @@ const sample = readFileSync(new URL('../../../samples/upstream/smp-server-metric
 
 const namesIn = (text: string): Set<string> => new Set(text.match(/\b(?:simplex_smp|onion|process|nodejs)_\w+/g) ?? [])
 
-test('the dashboard and the guide name metrics that there are', async () => {
+it('the dashboard and the guide name metrics that there are', async () => {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   registerOnionMetrics(registry, () => undefined)

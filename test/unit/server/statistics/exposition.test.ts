@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { noAcks } from '../../../../src/server/statistics/ack-times.ts'
 import { counterNames, newStats } from '../../../../src/server/statistics/counters.ts'
 import { exposition } from '../../../../src/server/statistics/exposition.ts'
@@ -50,24 +50,24 @@ const seriesOf = (text: string): string[] =>
 describe('the metrics of a file', () => {
   const text = exposition(facts(), recordedAt)
 
-  test('have every name and label that other SMP relays have, in their order', () => {
+  it('have every name and label that other SMP relays have, in their order', () => {
     // Our histogram has buckets where the recorded one was empty.
     const withoutBuckets = seriesOf(text).filter((series) => !/_bucket\{le="\d/.test(series))
     expect(withoutBuckets).toEqual(seriesOf(sample))
   })
 
-  test('have their types, and the names of the counters as comments', () => {
+  it('have their types, and the names of the counters as comments', () => {
     const structure = (of: string): string[] => linesOf(of).filter((line) => /^# (?!HELP|Recorded|Stats)/.test(line))
     expect(structure(text)).toEqual(structure(sample))
   })
 
-  test('have the labels of the version that runs', () => {
+  it('have the labels of the version that runs', () => {
     const labels = /^simplex_smp_info\{version="(.*)",rts_options="(.*)"\} 1$/m
     expect(labels.exec(sample)?.[1]).toBe('7.0.0.3')
     expect(labels.exec(text)?.slice(1)).toEqual(['1.2.3', `Node.js ${process.version}`])
   })
 
-  test('say when they were recorded, and every sample its time', () => {
+  it('say when they were recorded, and every sample its time', () => {
     expect(linesOf(text).slice(0, 2)).toEqual([
       '# Recorded at: 2026-11-24T10:21:00.000Z',
       '# Stats from: 2026-11-24T10:20:30.456Z',
@@ -76,7 +76,7 @@ describe('the metrics of a file', () => {
     expect(times).toEqual([])
   })
 
-  test('show each counter under its own name', () => {
+  it('show each counter under its own name', () => {
     const values = new Map<string, string>()
     const lines = linesOf(text)
     for (const [index, line] of lines.entries()) {
@@ -91,7 +91,7 @@ describe('the metrics of a file', () => {
 })
 
 describe('the metrics of now', () => {
-  test('are the same without times', () => {
+  it('are the same without times', () => {
     const text = exposition(facts())
     expect(seriesOf(text)).toEqual([...seriesOf(exposition(facts(), recordedAt)), 'smp_wrong_passwords_total'])
     expect(text).toContain('\nsmp_wrong_passwords_total 17\n')
@@ -100,7 +100,7 @@ describe('the metrics of now', () => {
     expect(text).toContain('\nsimplex_smp_sockets_active{port="15223"} 2\n')
   })
 
-  test('have a histogram of the times until messages were acknowledged', () => {
+  it('have a histogram of the times until messages were acknowledged', () => {
     const { stats, ...others } = facts()
     for (const seconds of [0.5, 1, 30, 100_000]) stats.ackTimes.add(seconds)
     const text = exposition({ stats, ...others })

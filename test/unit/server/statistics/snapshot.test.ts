@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { idFromBytes, type RcvId } from '../../../../src/protocol/ids.ts'
 import { activeSets, periods } from '../../../../src/server/statistics/active-queues.ts'
 import {
@@ -29,7 +29,7 @@ const sorted = (text: string): string =>
   text.replace(/Hashes=(.+)/g, (_, list: string) => `Hashes=${list.split(',').sort().join()}`)
 
 describe('a snapshot of another SMP relay', () => {
-  test('is read', () => {
+  it('is read', () => {
     const stats = read(sample)
     expect(new Date(stats.fromTime).toISOString()).toBe('2026-11-22T22:21:28.707Z')
     expect(stats).toMatchObject({ qCreated: 8, qSecured: 5, qDeletedSecured: 1, qBlocked: 1, msgSent: 133 })
@@ -37,12 +37,12 @@ describe('a snapshot of another SMP relay', () => {
     expect([...stats.activeQueues.hashes('activeQueuesNtf', 'week')]).toEqual([730_271_513_884_713_030n])
   })
 
-  test('is written again as it was, but for the fractions of a millisecond', () => {
+  it('is written again as it was, but for the fractions of a millisecond', () => {
     const written = textOf(read(sample), 7)
     expect(sorted(written)).toBe(sorted(sample.replace('28.70725394Z', '28.707Z')))
   })
 
-  test('of an older version is read as far as it goes', () => {
+  it('of an older version is read as far as it goes', () => {
     const id = Buffer.alloc(24, 5)
     const stats = read(
       [
@@ -67,7 +67,7 @@ describe('a snapshot of another SMP relay', () => {
     expect(numbers.activeQueues.size('activeQueues', 'week')).toBe(3)
   })
 
-  test('of version 3, with the ids of the active queues, is read', () => {
+  it('of version 3, with the ids of the active queues, is read', () => {
     const v3 = readFileSync(new URL('../../../samples/statistics/version-3.log', import.meta.url), 'latin1')
     const stats = read(v3)
     expect(stats).toMatchObject({ qCreated: 3, qSecured: 2, qDeletedAll: 1, msgSent: 10, msgRecv: 9 })
@@ -75,7 +75,7 @@ describe('a snapshot of another SMP relay', () => {
     for (const period of periods) expect(stats.activeQueues.size('activeQueues', period)).toBe(1)
   })
 
-  test('of a later version is read too, and what is lost is named', () => {
+  it('of a later version is read too, and what is lost is named', () => {
     const stats = empty()
     expect(readSnapshot(`${sample}rslvCached=5\n`, stats)).toEqual({ unknown: ['rslvCached'] })
     expect(stats.qCreated).toBe(8)
@@ -88,13 +88,13 @@ describe('a damaged snapshot', () => {
     return 'fault' in result ? result.fault : undefined
   }
 
-  test('leaves the counters at zero', () => {
+  it('leaves the counters at zero', () => {
     const stats = empty()
     expect(readSnapshot(sample.replace('msgNtfsB=', 'msgNtfsB=x'), stats)).toHaveProperty('fault')
     expect(textOf(stats)).toBe(textOf(empty()))
   })
 
-  test.each([
+  it.each([
     ['no number', sample.replace('qSecured=5', 'qSecured=five'), { line: 3, what: 'qSecured has an invalid value' }],
     ['no hash', sample.replace('dayHashes=', 'dayHashes=x'), { line: 46, what: 'dayHashes has an invalid value' }],
     ['no time', sample.replace('2026-11-22', '2026-99-22'), { line: 1, what: 'fromTime has an invalid value' }],
@@ -110,7 +110,7 @@ describe('a damaged snapshot', () => {
     expect(faultOf(text)).toEqual(fault)
   })
 
-  test('of any kind is read or told, and never throws', () => {
+  it('of any kind is read or told, and never throws', () => {
     fc.assert(
       fc.property(fc.nat(sample.length - 1), fc.integer({ min: 0, max: 255 }), (at, byte) => {
         const text = sample.slice(0, at) + String.fromCharCode(byte) + sample.slice(at + 1)
@@ -122,7 +122,7 @@ describe('a damaged snapshot', () => {
   })
 })
 
-test('every counter, and every set, comes back', () => {
+it('every counter, and every set, comes back', () => {
   const stats = empty()
   let next = 1
   const saved = counterNames.filter((name) => counterRows[name].unsaved !== true)
