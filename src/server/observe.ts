@@ -65,6 +65,6 @@ async function readSubscriptions(
   return { subscribedClients: subscribed.size, deliveries: { count, clients: clients.size, waiting, longest } }
 }
 
-function* subscriptionsOf(sessions: ReadonlySet<Session>): Iterable<Subscription> {
+export function* subscriptionsOf(sessions: Iterable<Session>): Iterable<Subscription> {
   for (const session of sessions) yield* session.subscriptions.values()
 }

@@ -2,6 +2,7 @@ import type { EntityId } from '../protocol/ids.ts'
 import { BLOCK_SIZE } from '../protocol/limits.ts'
 import { encodeReplyTransmission, expectedSize, type Reply } from '../protocol/reply.ts'
 import { packBatches } from '../protocol/transmission.ts'
+import { NOT_STORED } from '../store/store.ts'
 import type { SmpLink } from '../transport/smp-link.ts'
 import type { Backlog } from './backlog.ts'
 import { countEvents } from './statistics/blocks.ts'
@@ -39,7 +40,7 @@ const LINGER_MS = 20
 const MAX_PACKED = 1024
 
 /** The cause is in the operator's log. */
-const NOT_STORED: Reply = { type: 'ERR', error: { type: 'STORE', message: 'not stored, try again later' } }
+const LOST: Reply = { type: 'ERR', error: { type: 'STORE', message: NOT_STORED } }
 
 export interface OutboxOptions {
   readonly stats: Stats
@@ -199,8 +200,8 @@ export class Outbox {
   #lose(items: Item[], at: number): void {
     const item = items[at]
     if (item?.durable !== true) return
-    items[at] = { ...item, reply: NOT_STORED }
-    this.#bytes += expectedSize(NOT_STORED) - expectedSize(item.reply)
+    items[at] = { ...item, reply: LOST }
+    this.#bytes += expectedSize(LOST) - expectedSize(item.reply)
   }
 
   #sendReady(): void {

@@ -1,4 +1,4 @@
-import { NO_ENTITY, type EntityId, type NotifierId, type RcvId } from '../protocol/ids.ts'
+import { NO_ENTITY, type EntityId, type NotifierId } from '../protocol/ids.ts'
 import type { Reply } from '../protocol/reply.ts'
 import { parsePayload } from '../protocol/transmission.ts'
 import type { SmpLink } from '../transport/smp-link.ts'
@@ -11,7 +11,7 @@ import { LaterReplies } from './later-replies.ts'
 import { notifyDeferred } from './notifications.ts'
 import { Outbox, type Item } from './outbox.ts'
 import type { Scheduler, Worker } from './scheduler.ts'
-import type { Subscriber, Subscription } from './subscriber.ts'
+import { SubscriptionMap, type Subscriber } from './subscriber.ts'
 
 /** Received blocks that wait for the processor before the socket is paused. */
 const MAX_INBOX = 4
@@ -28,7 +28,7 @@ export class Session implements Worker, Subscriber {
   readonly id: number
   readonly link: SmpLink
   /** Queues that this connection receives from, by SUB, NEW or GET. */
-  readonly subscriptions = new Map<RcvId, Subscription>()
+  readonly subscriptions = new SubscriptionMap()
   /** Notifiers that this connection is subscribed to. */
   readonly notifiers = new Set<NotifierId>()
   /** Agreed keys of the queues that this connection uses. */
@@ -105,9 +105,7 @@ export class Session implements Worker, Subscriber {
   }
 
   get hasSubscriptions(): boolean {
-    if (this.serviceSubscribed || this.notifiers.size > 0) return true
-    for (const subscription of this.subscriptions.values()) if (subscription.mode === 'subscribed') return true
-    return false
+    return this.serviceSubscribed || this.notifiers.size > 0 || this.subscriptions.pushed > 0
   }
 
   /** Sends an event: a transmission that answers no command; `alone`: in a block of its own. */

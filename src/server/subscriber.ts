@@ -16,13 +16,39 @@ export interface Subscription {
   pending: boolean
 }
 
+/** The subscriptions of one connection by queue, with the number of those that are pushed to. */
+export class SubscriptionMap extends Map<RcvId, Subscription> {
+  #pushed = 0
+
+  /** Subscriptions by SUB or NEW, not by GET. */
+  get pushed(): number {
+    return this.#pushed
+  }
+
+  override set(rcvId: RcvId, subscription: Subscription): this {
+    this.delete(rcvId)
+    if (subscription.mode === 'subscribed') this.#pushed++
+    return super.set(rcvId, subscription)
+  }
+
+  override delete(rcvId: RcvId): boolean {
+    if (this.get(rcvId)?.mode === 'subscribed') this.#pushed--
+    return super.delete(rcvId)
+  }
+
+  override clear(): void {
+    this.#pushed = 0
+    super.clear()
+  }
+}
+
 /** What commands and deliveries need of a connection. */
 export interface Subscriber {
   /** Unique since the relay started; shown to operators. */
   readonly id: number
   readonly link: SmpLink
   /** Queues that this connection receives from, by SUB, NEW or GET. */
-  readonly subscriptions: Map<RcvId, Subscription>
+  readonly subscriptions: SubscriptionMap
   /** Notifiers that this connection is subscribed to. */
   readonly notifiers: Set<NotifierId>
   /** Agreed keys of the queues that this connection uses. */

@@ -64,18 +64,6 @@ export class Subscriptions {
     for (const session of this.#services.R.values()) yield* session.subscriptions.values()
   }
 
-  /** Connections that messages are pushed to. */
-  recipientSessions(): Set<Subscriber> {
-    const sessions = new Set(this.#services.R.values())
-    for (const { session, mode } of this.#recipients.values()) if (mode === 'subscribed') sessions.add(session)
-    return sessions
-  }
-
-  /** Connections that notifications are sent to. */
-  notifierSessions(): Set<Subscriber> {
-    return new Set([...this.#notifiers.values(), ...this.#services.N.values()])
-  }
-
   counts(): { recipients: number; notifiers: number; rcvServices: number; ntfServices: number } {
     return {
       recipients: this.#recipients.size,

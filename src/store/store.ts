@@ -121,15 +121,15 @@ export interface StoreOptions {
 
 export const DEFAULT_QUOTA = 128
 
-/**
- * Effects could not be made durable, and are rolled back. The message is the same whatever happened, because clients are
- * told it; the cause says why.
- */
+/** What clients are told when something could not be made durable, whatever the cause. */
+export const NOT_STORED = 'not stored, try again later'
+
+/** Effects could not be made durable, and are rolled back. The message is for clients; the cause says why. */
 export class StoreError extends Error {
   override readonly name = 'StoreError'
 
   constructor(cause: unknown) {
-    super('not stored, try again later', { cause })
+    super(NOT_STORED, { cause })
   }
 
   /** Why, for the operator. */

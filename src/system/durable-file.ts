@@ -51,15 +51,23 @@ export async function writeDurably(
 
 const PIECE_CHARACTERS = 1 << 18
 
-/** Many short texts (latin1) as content for {@link writeDurably}, in pieces of 256 KiB between which others get their turn. */
+/** How long texts are gathered before others get their turn, milliseconds. */
+const SLICE_MS = 3
+
+/** Many short texts (latin1) as content for {@link writeDurably}, in pieces of 256 KiB; others get their turn in between. */
 export async function* textPieces(texts: Iterable<string>): AsyncGenerator<Uint8Array, void, undefined> {
   let gathered = ''
+  let sliceEnd = performance.now() + SLICE_MS
   for (const text of texts) {
     gathered += text
-    if (gathered.length < PIECE_CHARACTERS) continue
-    yield Buffer.from(gathered, 'latin1')
-    gathered = ''
+    const isLong = gathered.length >= PIECE_CHARACTERS
+    if (!isLong && performance.now() < sliceEnd) continue
+    if (isLong) {
+      yield Buffer.from(gathered, 'latin1')
+      gathered = ''
+    }
     await nextTurn()
+    sliceEnd = performance.now() + SLICE_MS
   }
   yield Buffer.from(gathered, 'latin1')
 }

@@ -157,7 +157,7 @@ describe('the control port', () => {
     await new Promise((done) => other.close(done))
     expect(logged.join('\n')).toMatch(
       new RegExp(
-        `warn There is no control port\\. Cannot listen on port ${taken} of 127\\.0\\.0\\.1: it is in use by .* choose another \`control_port\``,
+        `warn Control port not opened\\. Cannot listen on port ${taken} of 127\\.0\\.0\\.1: it is in use by .* choose another \`control_port\``,
       ),
     )
     expect(await (await setting.connect()).ping()).toEqual({ type: 'PONG' })
@@ -448,7 +448,7 @@ describe('an operator', () => {
       const refused = client.ask(`delete ${idText(queues[1]?.sndId ?? none)}`)
       await until('the store is asked', () => flushes.length === 1)
       flushes.pop()?.(new StoreError('the disk is full'))
-      expect(await refused).toEqual(['error: nothing was changed, the store cannot keep it: the disk is full'])
+      expect(await refused).toEqual(['error: nothing was changed: the disk is full'])
       const saved = client.ask('save')
       await until('the store is asked', () => flushes.length === 1)
       flushes.pop()?.()

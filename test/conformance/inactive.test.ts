@@ -82,6 +82,8 @@ describe('a connection does not stay', () => {
     await one.nsub(notifier)
     await other.nsub(notifier)
     expect(await isClosed(one)).toBe(true)
+    // So that it is not closed before it is asked.
+    await other.ping()
     await owner.ndel(queue)
     expect(await isClosed(other)).toBe(true)
   })

@@ -122,7 +122,7 @@ export class ControlConversation implements LineConversation {
         return
       case 'server-info': {
         const threads = (await threadsOf()).length
-        yield* serverInfoLines({ threads, sessions, subscriptions: core.subscriptions }, this.#role)
+        yield* await serverInfoLines({ threads, sessions, subscriptions: core.subscriptions }, this.#role)
         return
       }
       case 'status':

@@ -79,7 +79,7 @@ export class Moderation {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
       onLost?.()
-      return `error: nothing was changed: ${error.message}`
+      return `error: nothing was changed: ${error.reason}`
     }
   }
 }

@@ -1,3 +1,6 @@
+import type { ServiceParty } from '../../store/store.ts'
+import { inSlices } from '../../store/tables/slices.ts'
+import { subscriptionsOf } from '../observe.ts'
 import type { Session } from '../session.ts'
 import type { Subscriptions } from '../subscriptions.ts'
 import type { Role } from './roles.ts'
@@ -10,33 +13,40 @@ export interface ServerInfo {
 }
 
 /** The lines of `server-info`; what is counted over all connections is for administrators. */
-export function serverInfoLines({ threads, sessions, subscriptions }: ServerInfo, role: Role): string[] {
-  const smpClients = [...sessions].filter((session) => session.subscriptions.size > 0)
-  const ntfClients = [...sessions].filter((session) => session.notifiers.size > 0)
+export async function serverInfoLines(info: ServerInfo, role: Role): Promise<string[]> {
+  const { threads, sessions, subscriptions } = info
+  const all = [...sessions]
+  const smpClients = all.filter((session) => session.subscriptions.size > 0)
+  const ntfClients = all.filter((session) => session.notifiers.size > 0)
+  const isOfService = (session: Session, party: ServiceParty): boolean => {
+    const serviceId = session.link.service?.serviceId
+    return serviceId !== undefined && subscriptions.service(party, serviceId) === session
+  }
+  const recipientClients = all.filter((session) => session.subscriptions.pushed > 0 || isOfService(session, 'R'))
+  const notifierClients = all.filter((session) => session.notifiers.size > 0 || isOfService(session, 'N'))
   const { recipients, notifiers } = subscriptions.counts()
-  const ntfSubscribers = idsOf(subscriptions.notifierSessions())
   return [
     `Threads: ${threads}`,
     `Clients: ${sessions.size}`,
-    ...(role === 'admin' ? clientLines(sessions, smpClients, ntfClients) : []),
+    ...(role === 'admin' ? await clientLines(sessions, smpClients, ntfClients) : []),
     `SMP subscriptions: ${recipients}`,
-    `SMP subscribed clients: ${smpClients.filter(isPushedTo).length}`,
-    `SMP subscribed clients count 2: ${subscriptions.recipientSessions().size}`,
+    `SMP subscribed clients: ${smpClients.filter(({ subscriptions: { pushed } }) => pushed > 0).length}`,
+    `SMP subscribed clients count 2: ${recipientClients.length}`,
     `Ntf subscriptions: ${notifiers}`,
     `Ntf subscribed clients: ${ntfClients.length} ${idsOf(ntfClients)}`,
-    `Ntf subscribed clients count 2: ${subscriptions.notifierSessions().size} fromList ${ntfSubscribers}`,
+    `Ntf subscribed clients count 2: ${notifierClients.length} fromList ${idsOf(notifierClients)}`,
   ]
 }
 
-function clientLines(
+async function clientLines(
   sessions: Iterable<Session>,
   smpClients: readonly Session[],
   ntfClients: readonly Session[],
-): string[] {
+): Promise<string[]> {
   return [
     `Client queues (rcvQ, sndQ, msgQ): ${queued(sessions)}`,
     `SMP subscriptions (via clients): ${sum(smpClients, ({ subscriptions }) => subscriptions.size)}`,
-    `SMP subscriptions (by group: NoSub, SubPending, SubThread, ProhibitSub): ${groups(smpClients)}`,
+    `SMP subscriptions (by group: NoSub, SubPending, SubThread, ProhibitSub): ${await groups(smpClients)}`,
     `SMP subscribed clients (via clients): ${smpClients.length}`,
     `SMP subscribed clients queues (via clients, rcvQ, sndQ, msgQ): ${queued(smpClients)}`,
     `Ntf subscriptions (via clients): ${sum(ntfClients, (session) => session.notifiers.size)}`,
@@ -58,21 +68,14 @@ function queued(sessions: Iterable<Session>): string {
 }
 
 /** Subscriptions to which nothing waits to be pushed, to which something does, and those that poll with GET. */
-function groups(sessions: readonly Session[]): string {
+async function groups(sessions: readonly Session[]): Promise<string> {
   let [idle, pending, polling] = [0, 0, 0]
-  for (const { subscriptions } of sessions) {
-    for (const subscription of subscriptions.values()) {
-      if (subscription.mode === 'get') polling++
-      else if (subscription.pending) pending++
-      else idle++
-    }
-  }
+  await inSlices(subscriptionsOf(sessions), (subscription) => {
+    if (subscription.mode === 'get') polling++
+    else if (subscription.pending) pending++
+    else idle++
+  })
   return showTuple(idle, pending, 0, polling)
-}
-
-function isPushedTo({ subscriptions }: Session): boolean {
-  for (const { mode } of subscriptions.values()) if (mode === 'subscribed') return true
-  return false
 }
 
 function sum(sessions: readonly Session[], count: (session: Session) => number): number {

@@ -1,5 +1,6 @@
 import { hash, hkdfSync } from 'node:crypto'
 import type { RcvId } from '../../protocol/ids.ts'
+import { ALL_SETS, MembershipTable, type Membership } from './membership-table.ts'
 
 export const periods = ['day', 'week', 'month'] as const
 export type Period = (typeof periods)[number]
@@ -8,11 +9,12 @@ export type Period = (typeof periods)[number]
 export const activeSets = ['activeQueues', 'activeQueuesNtf'] as const
 export type ActiveSet = (typeof activeSets)[number]
 
-/** One bit for each of the six sets that a hash may be a member of. */
-type Membership = number
-
 const KEY_SIZE = 32
 const FIRST_SLOTS = 1024
+/** Slots of the table before that are moved with each hash: all of them before the next table is full. */
+const MOVES_PER_INSERT = 8
+/** Slots that are looked at in one go. */
+const SLOTS_PER_TURN = 16_384
 /** 6.3 million queues; the table then takes 72 MiB, and more queues of a month are not counted. */
 const MAX_SLOTS = 8_388_608
 
@@ -28,16 +30,15 @@ const scratch = Buffer.alloc(KEY_SIZE + 255)
  * snapshot), the queues of the present periods are counted once more, and that is all.
  *
  * One table without pointers instead of six sets: 12 to 24 bytes per queue that was active in the month, and a few
- * microseconds per message, most of them for the hash. It never grows above 72 MiB.
+ * microseconds per message, most of them for the hash. It never grows above 72 MiB, and 108 MiB while hashes are
+ * moved from one table to the next, a few with each message.
  */
 export class ActiveQueues {
   readonly #key: Uint8Array
   readonly #maxSlots: number
-  #lows = new Uint32Array(FIRST_SLOTS)
-  #highs = new Uint32Array(FIRST_SLOTS)
-  /** 0 in an empty slot. */
-  #memberships = new Uint8Array(FIRST_SLOTS)
-  #used = 0
+  #table = new MembershipTable(FIRST_SLOTS)
+  /** The table before, from which the hashes are moved a few at a time, and how many of its slots are done. */
+  #before: { readonly table: MembershipTable; moved: number } | undefined
   readonly #sizes = [0, 0, 0, 0, 0, 0]
 
   /** @param key 32 secret bytes */
@@ -59,18 +60,29 @@ export class ActiveQueues {
 
   /** Forgets the queues of these periods, which are over. */
   end(over: readonly Period[]): void {
-    let kept = 0b111_111
-    for (const period of over) for (const set of activeSets) kept &= ~(1 << bitOf(set, period))
-    this.#rebuild(this.#memberships.length, kept)
+    let staying: Membership = ALL_SETS
+    for (const period of over) {
+      for (const set of activeSets) {
+        staying &= ~(1 << bitOf(set, period))
+        this.#sizes[bitOf(set, period)] = 0
+      }
+    }
+    this.#table.keepOnly(staying)
+    this.#before?.table.keepOnly(staying)
   }
 
-  /** The hashes as signed numbers of 64 bits. */
-  *hashes(set: ActiveSet, period: Period): Iterable<bigint> {
+  /** The hashes as signed numbers of 64 bits, and undefined now and then where others may be given their turn. */
+  *hashes(set: ActiveSet, period: Period): Iterable<bigint | undefined> {
     const bit = 1 << bitOf(set, period)
-    const [lows, highs, memberships] = [this.#lows, this.#highs, this.#memberships]
-    for (const [slot, membership] of memberships.entries()) {
-      if ((membership & bit) === 0) continue
-      yield BigInt.asIntN(64, (BigInt(highs[slot] ?? 0) << 32n) | BigInt(lows[slot] ?? 0))
+    const [table, before] = [this.#table, this.#before?.table]
+    for (const part of before === undefined ? [table] : [table, before]) {
+      for (let slot = 0; slot < part.slots; slot++) {
+        if (slot % SLOTS_PER_TURN === SLOTS_PER_TURN - 1) yield undefined
+        if ((part.membership(slot) & bit) === 0) continue
+        const [low, high] = [part.low(slot), part.high(slot)]
+        if (part === before && (table.membership(table.find(low, high)) & bit) !== 0) continue
+        yield BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low))
+      }
     }
   }
 
@@ -92,49 +104,49 @@ export class ActiveQueues {
   }
 
   #insert(low: number, high: number, membership: Membership): void {
-    const slot = this.#slotOf(low, high)
-    const before = this.#memberships[slot] ?? 0
-    if (before === 0 && !this.#hasRoom()) return
-    // Making room has moved everything.
-    const at = before === 0 ? this.#slotOf(low, high) : slot
-    if (before === 0) this.#used++
-    this.#lows[at] = low
-    this.#highs[at] = high
-    this.#memberships[at] = before | membership
+    this.#move(MOVES_PER_INSERT)
+    const known = this.#membership(low, high)
+    if (known === undefined && !this.#hasRoom()) return
+    const before = known ?? 0
+    this.#table.put(this.#table.find(low, high), low, high, before | membership)
     const added = membership & ~before
     for (const bit of this.#sizes.keys()) if ((added & (1 << bit)) !== 0) this.#sizes[bit] = (this.#sizes[bit] ?? 0) + 1
   }
 
-  /** Where the hash is, or the empty slot that it would come into. */
-  #slotOf(low: number, high: number): number {
-    const mask = this.#memberships.length - 1
-    let slot = low & mask
-    while (this.#memberships[slot] !== 0 && (this.#lows[slot] !== low || this.#highs[slot] !== high)) {
-      slot = (slot + 1) & mask
+  /** Of a hash in either table. */
+  #membership(low: number, high: number): Membership | undefined {
+    for (const table of [this.#table, this.#before?.table]) {
+      const slot = table?.find(low, high)
+      if (table !== undefined && slot !== undefined && table.isUsed(slot)) return table.membership(slot)
     }
-    return slot
+    return undefined
   }
 
   #hasRoom(): boolean {
-    const slots = this.#memberships.length
-    if (this.#used < (slots / 4) * 3) return true
-    if (slots >= this.#maxSlots) return false
-    this.#rebuild(slots * 2, 0b111_111)
+    if (!this.#table.isFull) return true
+    this.#move(Infinity)
+    const { slots } = this.#table
+    // As large again when many of the hashes are of periods that are over.
+    const next = this.#table.countMembers() < slots / 2 ? slots : slots * 2
+    if (next > this.#maxSlots) return false
+    this.#before = { table: this.#table, moved: 0 }
+    this.#table = new MembershipTable(next)
     return true
   }
 
-  /** Moves what is still a member of one of the `kept` sets into a new table. */
-  #rebuild(slots: number, kept: Membership): void {
-    const [lows, highs, memberships] = [this.#lows, this.#highs, this.#memberships]
-    this.#lows = new Uint32Array(slots)
-    this.#highs = new Uint32Array(slots)
-    this.#memberships = new Uint8Array(slots)
-    this.#used = 0
-    this.#sizes.fill(0)
-    for (const [slot, membership] of memberships.entries()) {
-      const left = membership & kept
-      if (left !== 0) this.#insert(lows[slot] ?? 0, highs[slot] ?? 0, left)
+  /** Moves what is left in some slots of the table before; what is in the table already is more recent. */
+  #move(slots: number): void {
+    const before = this.#before
+    if (before === undefined) return
+    const end = Math.min(before.moved + slots, before.table.slots)
+    for (; before.moved < end; before.moved++) {
+      const { moved: slot, table } = before
+      if (table.membership(slot) === 0) continue
+      const [low, high] = [table.low(slot), table.high(slot)]
+      const to = this.#table.find(low, high)
+      if (!this.#table.isUsed(to)) this.#table.put(to, low, high, table.membership(slot))
     }
+    if (end === before.table.slots) this.#before = undefined
   }
 }
 

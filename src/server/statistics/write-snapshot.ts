@@ -50,11 +50,13 @@ function* groupLines(stats: Stats): Iterable<string> {
   }
 }
 
-function* hashPieces(hashes: Iterable<bigint>): Iterable<string> {
+function* hashPieces(hashes: Iterable<bigint | undefined>): Iterable<string> {
   let piece: bigint[] = []
   let separator = ''
   for (const hash of hashes) {
-    if (piece.push(hash) < HASHES_PER_PIECE) continue
+    if (hash === undefined) yield ''
+    else piece.push(hash)
+    if (piece.length < HASHES_PER_PIECE) continue
     yield separator + piece.join(',')
     separator = ','
     piece = []
