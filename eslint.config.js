@@ -87,10 +87,10 @@ export default tseslint.config(
     files: ['src/web/media/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['addEventListener', 'document', 'HTMLCanvasElement', 'location', 'navigator'].map((name) => [
-          name,
-          'readonly',
-        ]),
+        [
+          ...['addEventListener', 'document', 'fetch', 'getComputedStyle', 'location', 'matchMedia', 'navigator'],
+          ...['HTMLCanvasElement', 'HTMLDetailsElement', 'HTMLElement', 'HTMLInputElement', 'setInterval'],
+        ].map((name) => [name, 'readonly']),
       ),
     },
   },

@@ -4,6 +4,7 @@ import type { HttpListener } from '../transport/http-listener.ts'
 import type { HealthReport } from '../web/health-report.ts'
 import type { OperationMetric } from '../web/operation-metrics.ts'
 import { serveMetrics, type MetricsServerOptions } from '../web/metrics-server.ts'
+import type { Dashboard } from './dashboard.ts'
 import { writeMetricsTextfile } from './metrics-textfile.ts'
 import { loadOnionMetrics, type OnionState } from '../tor/index.ts'
 
@@ -18,6 +19,7 @@ export interface MetricsOptions {
   readonly onion: () => OnionState | undefined
   readonly operation: readonly OperationMetric[]
   readonly health: () => Promise<HealthReport>
+  readonly dashboard?: Dashboard | undefined
   readonly log: Logger
 }
 
@@ -32,7 +34,7 @@ export interface MetricsOutput {
  * so.
  */
 export async function openMetrics(options: MetricsOptions): Promise<MetricsOutput | undefined> {
-  const { port, textfile, relay, onion, operation, health, log } = options
+  const { port, textfile, relay, onion, operation, health, dashboard, log } = options
   if (port === undefined && textfile.path === undefined) return undefined
   // Loaded only where it is wanted: it would cost every relay two megabytes.
   const [{ collectDefaultMetrics, Registry }, { registerOnionMetrics }, { registerOperationMetrics }] =
@@ -45,11 +47,15 @@ export async function openMetrics(options: MetricsOptions): Promise<MetricsOutpu
   const ofProcess = new Registry()
   if (port !== undefined) collectDefaultMetrics({ register: ofProcess })
   const all = async (): Promise<string> => `${await metrics()}\n${await ofProcess.metrics()}`
-  const server = port === undefined ? undefined : await servedMetrics({ port, metrics: all, health, log })
+  const server =
+    port === undefined
+      ? undefined
+      : await servedMetrics({ port, metrics: all, health, dashboard: dashboard?.respond, log })
   return {
     close: async () => {
       file.stop()
       await server?.close()
+      await dashboard?.close()
     },
   }
 }
@@ -59,6 +65,7 @@ async function servedMetrics(options: MetricsServerOptions): Promise<HttpListene
   try {
     const server = await serveMetrics(options)
     log.note(`Metrics on http://127.0.0.1:${server.port}/metrics`)
+    if (options.dashboard) log.note(`Dashboard on http://127.0.0.1:${server.port}/`)
     return server
   } catch (error) {
     if (!(error instanceof AppError)) throw error

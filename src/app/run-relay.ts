@@ -10,6 +10,7 @@ import type { HealthReport } from '../web/health-report.ts'
 import { healthReport } from './health-facts.ts'
 import { lastBackup } from './last-backup.ts'
 import { operationMetrics } from './operation-metrics.ts'
+import { openDashboard } from './dashboard.ts'
 import { openMetrics } from './metrics-output.ts'
 import { relayStatus } from './relay-status.ts'
 import type { TorParts } from './tor-parts.ts'
@@ -76,6 +77,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
       onion,
       operation: operationMetrics({ settings, paths, connections, health, lastBackup: () => lastBackup(paths) }),
       health,
+      dashboard: await openDashboard({ settings, paths, relay, onion, connections, health, startedAt, log }),
       log,
     })
     beside.socket = await openControlSocket({

@@ -286,6 +286,11 @@ export const iniKeys = {
     static_path: key(optionalText, {
       doc: 'The web site of this relay is generated in this directory at every start.',
     }),
+    dashboard: key(onOff, {
+      default: 'off',
+      samples: ['on'],
+      doc: 'A page for you at http://127.0.0.1:PORT/, with metrics_port of [STORE_LOG]: how the relay is, and charts of the last hour, day, 30 days and year. From another machine: ssh -L PORT:127.0.0.1:PORT HOST.',
+    }),
     http: key(port, {
       samples: ['8000'],
       lenient: true,

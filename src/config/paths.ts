@@ -33,6 +33,8 @@ export interface Paths {
   readonly stats: string
   readonly dailyStats: string
   readonly metrics: string
+  /** Samples of the dashboard. */
+  readonly dashboardSamples: string
   /** Written when a backup is completed; its time is that of the backup. */
   readonly backupMark: string
   readonly site: string
@@ -78,6 +80,7 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     stats: join(stateDir, 'smp-server-stats.log'),
     dailyStats: join(stateDir, 'smp-server-stats.daily.log'),
     metrics: join(stateDir, 'smp-server-metrics.txt'),
+    dashboardSamples: join(stateDir, 'dashboard-samples'),
     backupMark: join(stateDir, 'last-backup'),
     site: join(stateDir, 'www'),
     tor: join(stateDir, 'tor'),

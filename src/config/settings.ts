@@ -94,6 +94,8 @@ export interface Settings {
   readonly inactiveClients: { readonly ttl: number; readonly checkInterval: number } | undefined
   readonly web: {
     readonly staticPath: string | undefined
+    /** On the metrics port. */
+    readonly dashboard: boolean
     readonly httpPort: number | undefined
     /** All three or none. The files need not exist; without them the site is not served. */
     readonly https: { readonly port: number; readonly certificate: string; readonly key: string } | undefined
@@ -277,6 +279,7 @@ function web(reader: ValueReader): Settings['web'] {
   const complete = port !== undefined && certificate !== undefined && key !== undefined
   return {
     staticPath: reader.read('WEB', 'static_path'),
+    dashboard: reader.read('WEB', 'dashboard'),
     httpPort: reader.read('WEB', 'http'),
     https: complete ? { port, certificate, key } : undefined,
   }

@@ -10,6 +10,8 @@ export interface MetricsServerOptions {
   readonly metrics: () => Promise<string>
   /** What `/health` answers, made for every request. */
   readonly health: () => Promise<HealthReport>
+  /** Answers the paths of the dashboard, if there is one. */
+  readonly dashboard?: ((path: string) => RequestHandler | undefined) | undefined
   readonly log: Logger
 }
 
@@ -37,8 +39,13 @@ export async function serveMetrics(options: MetricsServerOptions): Promise<HttpL
 
 const NO_STORE = { 'Cache-Control': 'no-store' }
 
-function respondWith({ metrics, health, log }: MetricsServerOptions): RequestHandler {
+function respondWith({ metrics, health, dashboard, log }: MetricsServerOptions): RequestHandler {
   return (request, response, gone) => {
+    const page = dashboard?.(pathOf(request))
+    if (page !== undefined) {
+      page(request, response, gone)
+      return
+    }
     const answered = answerTo(pathOf(request), { metrics, health }).catch((error: unknown): Answer => {
       log.error('cannot answer at the metrics port', { error })
       return { status: 500, type: PLAIN, body: 'This failed; see the log of the relay.\n' }

@@ -173,6 +173,28 @@ export class Page {
     await this.#call('Emulation.setDeviceMetricsOverride', metrics)
   }
 
+  async colourScheme(scheme: 'light' | 'dark'): Promise<void> {
+    await this.#call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] })
+  }
+
+  /** Presses and releases a key that types nothing, e.g. `Tab` or `ArrowLeft`. */
+  async press(key: string): Promise<void> {
+    const codes: Readonly<Record<string, number>> = { Tab: 9, Home: 36, ArrowLeft: 37, ArrowRight: 39 }
+    for (const type of ['rawKeyDown', 'keyUp']) {
+      await this.#call('Input.dispatchKeyEvent', { type, key, code: key, windowsVirtualKeyCode: codes[key] ?? 0 })
+    }
+  }
+
+  /** The addresses of everything that the page asks for from now on. */
+  async requests(): Promise<readonly string[]> {
+    const urls: string[] = []
+    this.#browser.on('Network.requestWillBeSent', this.#session, ({ request }) => {
+      urls.push((request as { url: string }).url)
+    })
+    await this.#call('Network.enable')
+    return urls
+  }
+
   /** Loads pages without their scripts from now on. */
   async withoutScripts(): Promise<void> {
     await this.#call('Emulation.setScriptExecutionDisabled', { value: true })

@@ -1,0 +1,101 @@
+import type { Logger } from '../config/log.ts'
+import type { ServingRelay } from '../server/serve.ts'
+import { every } from '../server/timer.ts'
+import type { OnionState } from '../tor/index.ts'
+import type { ConnectionLimits } from '../transport/connection-limits.ts'
+import type { SampleFile } from '../web/dashboard/sample-file.ts'
+import type { SampleField, SampleValues } from '../web/dashboard/samples.ts'
+import { storeBytes } from './health-facts.ts'
+
+export interface SampleSource {
+  readonly relay: Pick<ServingRelay, 'stats' | 'sessions'> & { readonly core: Pick<ServingRelay['core'], 'store'> }
+  readonly onion: () => OnionState | undefined
+  readonly connections: Pick<ConnectionLimits, 'rejected'>
+  /** Directory of the store. */
+  readonly storePath: string
+}
+
+const INTERVAL_MS = 60_000
+
+/** Counters of the relay by the field of the sample that has their growth. */
+function counters({ relay: { stats }, connections }: SampleSource): Partial<Record<SampleField, number>> {
+  const { pRelays, pMsgFwds } = stats
+  return {
+    messagesSent: stats.msgSent,
+    messagesReceived: stats.msgRecv,
+    queuesCreated: stats.qCreated,
+    queuesSecured: stats.qSecured,
+    queuesDeleted: stats.qDeletedAll,
+    proxyConnectErrors: pRelays.errorsConnect + pMsgFwds.errorsConnect,
+    proxyCompatErrors: pRelays.errorsCompat + pMsgFwds.errorsCompat,
+    proxyOtherErrors: pRelays.errorsOther + pMsgFwds.errorsOther,
+    connectionsRejected: connections.rejected.total + connections.rejected.perAddress,
+  }
+}
+
+/** Takes the samples of the dashboard, one a minute. */
+export class Sampler {
+  readonly #source: SampleSource
+  #counted: Partial<Record<SampleField, number>>
+  #cpu = process.cpuUsage()
+  #cpuAt = performance.now()
+
+  constructor(source: SampleSource) {
+    this.#source = source
+    this.#counted = counters(source)
+  }
+
+  /** Samples into the file until stopped; a file that cannot be written is said once in the log. */
+  begin(file: SampleFile, log: Logger, now = (): number => Date.now() / 1000): { stop(): void } {
+    let failed = false
+    return every(INTERVAL_MS, log, async () => {
+      try {
+        await file.add(Math.floor(now()), await this.sample())
+        failed = false
+      } catch (error) {
+        if (!failed) log.warn('cannot keep the samples of the dashboard', { error })
+        failed = true
+      }
+    })
+  }
+
+  /** What happened since the last sample, and how things are now. */
+  async sample(): Promise<SampleValues> {
+    const { relay, onion, storePath } = this.#source
+    const { queues, messages } = relay.core.store.counts()
+    const proof = onion()?.proof
+    return {
+      ...this.#growth(),
+      queues,
+      activeQueues: relay.stats.activeQueues.size('activeQueues', 'day'),
+      messagesWaiting: messages,
+      connections: relay.sessions.size,
+      cpu: this.#cpuPercent(),
+      memory: process.memoryUsage.rss(),
+      store: await storeBytes(storePath),
+      ...(proof && { onionReachable: Number(proof.last.fault === undefined) }),
+      ...(proof && !proof.last.fault && { onionLatency: proof.last.ms }),
+    }
+  }
+
+  /** Counters go back to zero at midnight when there is a daily line. */
+  #growth(): SampleValues {
+    const counted: Partial<Record<SampleField, number>> = counters(this.#source)
+    const before = this.#counted
+    this.#counted = counted
+    return Object.fromEntries(
+      Object.entries(counted).map(([name, value]) => {
+        const old = Object.entries(before).find(([known]) => known === name)?.[1] ?? 0
+        return [name, value < old ? value : value - old]
+      }),
+    )
+  }
+
+  #cpuPercent(): number {
+    const { user, system } = process.cpuUsage(this.#cpu)
+    const ms = performance.now() - this.#cpuAt
+    this.#cpu = process.cpuUsage()
+    this.#cpuAt = performance.now()
+    return ms <= 0 ? 0 : (user + system) / 10 / ms
+  }
+}
