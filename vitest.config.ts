@@ -20,7 +20,7 @@ const COVERAGE_FLOOR = {
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/tor-network/global-setup.ts', 'test/taken-ports.ts'],
+    globalSetup: ['test/tor-network/global-setup.ts', 'test/postgres/global-setup.ts', 'test/taken-ports.ts'],
     testTimeout: 60_000,
     // This machine may be busy with other tests.
     expect: { poll: { timeout: 10_000 } },
