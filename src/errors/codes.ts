@@ -289,7 +289,8 @@ export const ERROR_AREAS = {
       cure: 'Write it as a URI, for example `postgresql://smp@/smp_server_store`, or as `name=value` pairs, for example `host=/run/postgresql dbname=smp_server_store user=smp`.',
     },
     DATABASE_LOGIN: {
-      cause: 'PostgreSQL refuses the role: its password is wrong or missing, the role does not exist, or `pg_hba.conf` does not let it in.',
+      cause:
+        'PostgreSQL refuses the role: its password is wrong or missing, the role does not exist, or `pg_hba.conf` does not let it in.',
       cure: 'Put the password into a file that only the user of the relay can read, as a line `host:port:database:role:password`, and name it in the connection string with `passfile=FILE`. See docs/scaling.md for `pg_hba.conf`.',
     },
     DATABASE_MIGRATION: {
@@ -309,7 +310,8 @@ export const ERROR_AREAS = {
       cure: 'Upgrade PostgreSQL.',
     },
     DATABASE_OTHER_RELAY: {
-      cause: 'The database belongs to a relay with another fingerprint. Two relays with different identities cannot share one.',
+      cause:
+        'The database belongs to a relay with another fingerprint. Two relays with different identities cannot share one.',
       cure: 'Set `db_schema` in `[STORE_LOG]` to a schema of this relay, or copy the identity of the relay that the database belongs to.',
     },
     DATABASE_READ_ONLY: {
@@ -325,7 +327,8 @@ export const ERROR_AREAS = {
       cure: 'Run `smp-server start --confirm-migrations up` to create it, or `smp-server database import` to fill it.',
     },
     DATABASE_SCHEMA_NAME: {
-      cause: '`db_schema` in `[STORE_LOG]`, or the option `--schema`, is not a name that both PostgreSQL and upstream `smp-server` take as it is.',
+      cause:
+        '`db_schema` in `[STORE_LOG]`, or the option `--schema`, is not a name that both PostgreSQL and upstream `smp-server` take as it is.',
       cure: 'Use at most 56 lowercase letters, digits and `_`, not beginning with a digit.',
     },
     DATABASE_SCHEMA_NEWER: {
@@ -337,7 +340,8 @@ export const ERROR_AREAS = {
       cure: 'Run the release of upstream `smp-server` that the message names once, so that it migrates the schema.',
     },
     DATABASE_SCHEMA_UNFINISHED: {
-      cause: 'Tables or columns are missing in the schema: a migration or an import was interrupted, or somebody changed it.',
+      cause:
+        'Tables or columns are missing in the schema: a migration or an import was interrupted, or somebody changed it.',
       cure: 'Restore the schema from a backup of PostgreSQL, or drop it with the command that `smp-server database delete` prints and import again.',
     },
     DATABASE_TLS: {

@@ -97,6 +97,8 @@ export interface WorkStore {
   expireQueues(before: number): Promise<ExpiryResult>
   /** Removes old pending notifications; the number removed. */
   expireNotifications(before: number): Promise<number>
+  /** Removes services that have no association. */
+  removeUnusedServices(): Promise<void>
   /** Makes everything durable and closes. */
   close(): Promise<void>
 }

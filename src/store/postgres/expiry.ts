@@ -5,7 +5,7 @@ import type { Connection } from './connection.ts'
 import type { SchemaNames } from './schema/names.ts'
 import { Walks } from './walks.ts'
 import { idArray } from './values.ts'
-import { idFromBytes, type RcvId } from '../../protocol/ids.ts'
+import { idFromBytes, type RcvId, type ServiceId } from '../../protocol/ids.ts'
 
 /** Queues or notifications of one transaction. */
 const BATCH = 500
@@ -90,6 +90,23 @@ export function expireNotifications(connection: Connection, names: SchemaNames, 
       [before],
     ),
   )
+}
+
+/** Removes services that no queue and no notifier is associated with. */
+export async function removeUnusedServices(connection: Connection, names: SchemaNames): Promise<void> {
+  const { tables } = names
+  const isUsed = `EXISTS (SELECT 1 FROM ${tables}.msg_queues q WHERE q.rcv_service_id = s.service_id)
+    OR EXISTS (SELECT 1 FROM ${tables}.msg_queues q WHERE q.ntf_service_id = s.service_id)`
+  await transaction(connection, names, async () => {
+    // Nobody associates a queue with a service while its row is locked.
+    const unused = await connection.run<{ service_id: Buffer }>(
+      `SELECT service_id FROM ${tables}.services s WHERE NOT (${isUsed}) ORDER BY service_id FOR UPDATE SKIP LOCKED`,
+    )
+    const ids = idArray(unused.map((row) => idFromBytes<ServiceId>(row.service_id)))
+    await connection.run(`DELETE FROM ${tables}.services s WHERE service_id = ANY ($1::bytea[]) AND NOT (${isUsed})`, [
+      ids,
+    ])
+  })
 }
 
 /** Repeats a statement, each time in a transaction of its own, until it finds no more rows; the number of rows. */

@@ -6,7 +6,7 @@ import { Pool } from './pool.ts'
 import type { PreparedSchema } from './schema/prepare.ts'
 import { statementsFor } from './statements.ts'
 import { Transactions } from './transactions.ts'
-import { expireNotifications, expireQueues } from './expiry.ts'
+import { expireNotifications, expireQueues, removeUnusedServices } from './expiry.ts'
 import type { StoreWalks } from '../walks.ts'
 import { Walks, type Queryable } from './walks.ts'
 import type { PostgresOptions } from '../postgres.ts'
@@ -74,6 +74,10 @@ export class PostgresStore implements WorkStore {
 
   expireNotifications(before: number): Promise<number> {
     return this.#withConnection((connection) => expireNotifications(connection, this.#prepared.names, before))
+  }
+
+  removeUnusedServices(): Promise<void> {
+    return this.#withConnection((connection) => removeUnusedServices(connection, this.#prepared.names))
   }
 
   /** Resolves when no unit of work is waiting or under way. */

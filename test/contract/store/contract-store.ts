@@ -202,6 +202,11 @@ export class ContractStore {
     return await this.#engine.store.expireNotifications(before)
   }
 
+  async removeUnusedServices(): Promise<void> {
+    await this.#engine.settled()
+    await this.#engine.store.removeUnusedServices()
+  }
+
   /** Several calls in one unit of work. */
   async unit<T>(needs: Needs, decide: (work: Work) => T): Promise<T> {
     return await this.#unit(needs, decide)

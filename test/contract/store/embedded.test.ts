@@ -1,8 +1,20 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import type { RcvId } from '../../../src/protocol/ids.ts'
 import { RESERVED_IDS } from '../../../src/store/store.ts'
 import { embedded } from './engines.ts'
-import { aMessage, aQueue, msgId, rcvId, serviceId, sndId } from './fixtures.ts'
+import {
+  aMessage,
+  aNotification,
+  aNotifier,
+  aQueue,
+  aService,
+  msgId,
+  notifierId,
+  rcvId,
+  serviceId,
+  sndId,
+} from './fixtures.ts'
 
 const T = 1_700_000_000
 const q = rcvId(1)
@@ -119,5 +131,66 @@ embedded('a store of one process', (open) => {
     store.deleteFirstMessage(q, msgId(2))
     expect(store.writeMessage(q, aMessage(3))).toEqual(stored(true))
     expect(store.counts().messages).toBe(1)
+  })
+
+  it('drops all messages, markers and notifications too; the queues stay and take messages again', async () => {
+    const store = open()
+    for (const n of [1, 2, 3]) store.addQueue(aQueue(n, { notifier: aNotifier(n) }))
+    for (let n = 0; n < 300; n++) store.writeMessage(rcvId(1), aMessage(n))
+    store.writeMessage(rcvId(2), aMessage(400))
+    store.addNotification(notifierId(2), aNotification(1))
+    await store.flushed()
+    const { messages } = store.counts()
+    expect(await store.dropMessages()).toBe(messages)
+    expect(store.counts()).toMatchObject({ queues: 3, messages: 0, notifications: 0, notifiers: 3 })
+    expect([rcvId(1), rcvId(2)].map((id) => store.queueSize(id))).toEqual([0, 0])
+    expect(store.notifications(notifierId(2))).toEqual([])
+    await store.flushed()
+    expect(store.writeMessage(rcvId(1), aMessage(500))).toEqual(stored(true))
+    expect(store.firstMessage(rcvId(1))).toEqual(aMessage(500))
+    expect(await store.dropMessages()).toBe(1)
+    expect(await store.dropMessages()).toBe(0)
+  })
+
+  it('deletes notifiers with thousands of pending notifications at once, and their ids can be used again at once', async () => {
+    const store = open()
+    store.addQueue(aQueue(1, { notifier: aNotifier(1) }))
+    for (let n = 0; n < 3000; n++) store.addNotification(notifierId(1), aNotification(n))
+    await store.flushed()
+    store.deleteNotifier(q)
+    expect(store.counts().notifications).toBe(0)
+    store.setNotifier(q, aNotifier(1))
+    expect(store.notifications(notifierId(1))).toEqual([])
+    for (let n = 0; n < 400; n++) store.addNotification(notifierId(1), aNotification(n))
+    store.deleteNotifier(q)
+    store.setNotifier(q, aNotifier(1))
+    store.addNotification(notifierId(1), aNotification(7))
+    for (let turns = 0; turns < 50; turns++) {
+      await nextTurn()
+      await store.flushed()
+    }
+    expect(store.notifications(notifierId(1))).toEqual([aNotification(7)])
+    expect(store.counts().notifications).toBe(1)
+  })
+
+  it('removes services with their last association, of queues and of notifiers, and takes them again', async () => {
+    const store = open()
+    store.addService(aService(1))
+    store.addQueue(aQueue(1, { notifier: aNotifier(1) }))
+    store.addQueue(aQueue(2, { notifier: aNotifier(2) }))
+    store.setQueueService(rcvId(1), 'R', serviceId(1))
+    store.setQueueService(rcvId(2), 'N', serviceId(1))
+    await store.flushed()
+    store.setQueueService(rcvId(1), 'R', undefined)
+    expect(store.service(serviceId(1))).toEqual(aService(1))
+    store.deleteNotifier(rcvId(2))
+    expect(store.service(serviceId(1))).toBeUndefined()
+    expect(store.serviceByCertHash(Buffer.alloc(32, 1))).toBeUndefined()
+    expect(store.counts()).toMatchObject({ rcvServices: 0, rcvServiceQueues: 0, ntfServiceQueues: 0 })
+    await store.flushed()
+    expect(store.addService(aService(1))).toBe('ok')
+    store.setQueueService(rcvId(1), 'R', serviceId(1))
+    store.deleteQueue(rcvId(1))
+    expect(store.service(serviceId(1))).toBeUndefined()
   })
 })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import type { ContractStore } from './contract-store.ts'
 import { contract } from './engines.ts'
-import { aMessage, aNotification, aNotifier, aQueue, marker, msgId, notifierId, rcvId } from './fixtures.ts'
+import { aMessage, aQueue, marker, msgId, rcvId } from './fixtures.ts'
 
 const q = rcvId(1)
 const stored = (wasEmpty: boolean): unknown => ({ stored: true, wasEmpty })
@@ -129,26 +129,5 @@ contract('quota', (open) => {
     expect(await store.queueSize(q)).toBe(129)
     expect(await store.writeMessage(q, aMessage(130))).toEqual(refused)
     expect(await store.queueSize(q)).toBe(129)
-  })
-})
-
-contract('all messages', (open) => {
-  it('can be dropped, markers and notifications too; the queues stay and take messages again', async () => {
-    const store = open()
-    for (const n of [1, 2, 3]) store.addQueue(aQueue(n, { notifier: aNotifier(n) }))
-    for (let n = 0; n < 300; n++) store.writeMessage(rcvId(1), aMessage(n))
-    store.writeMessage(rcvId(2), aMessage(400))
-    store.addNotification(notifierId(2), aNotification(1))
-    await store.flushed()
-    const { messages } = store.counts()
-    expect(await store.dropMessages()).toBe(messages)
-    expect(store.counts()).toMatchObject({ queues: 3, messages: 0, notifications: 0, notifiers: 3 })
-    expect([rcvId(1), rcvId(2)].map((id) => store.queueSize(id))).toEqual([0, 0])
-    expect(store.notifications(notifierId(2))).toEqual([])
-    await store.flushed()
-    expect(store.writeMessage(rcvId(1), aMessage(500))).toEqual(stored(true))
-    expect(store.firstMessage(rcvId(1))).toEqual(aMessage(500))
-    expect(await store.dropMessages()).toBe(1)
-    expect(await store.dropMessages()).toBe(0)
   })
 })

@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import { contract } from './engines.ts'
 import { aNotification, aNotifier, aQueue, ed448, notifierId, rcvId } from './fixtures.ts'
@@ -80,26 +79,5 @@ contract('notifications', (open) => {
     expect((await store.counts()).notifications).toBe(0)
     await store.setNotifier(q, aNotifier(2))
     expect(await store.notifications(notifierId(2))).toEqual([])
-  })
-
-  it('with thousands of pending notifications are deleted at once, and their ids can be used again at once', async () => {
-    const store = open()
-    store.addQueue(aQueue(1, { notifier: aNotifier(1) }))
-    for (let n = 0; n < 3000; n++) store.addNotification(notifierId(1), aNotification(n))
-    await store.flushed()
-    store.deleteNotifier(q)
-    expect(store.counts().notifications).toBe(0)
-    store.setNotifier(q, aNotifier(1))
-    expect(store.notifications(notifierId(1))).toEqual([])
-    for (let n = 0; n < 400; n++) store.addNotification(notifierId(1), aNotification(n))
-    store.deleteNotifier(q)
-    store.setNotifier(q, aNotifier(1))
-    store.addNotification(notifierId(1), aNotification(7))
-    for (let turns = 0; turns < 50; turns++) {
-      await nextTurn()
-      await store.flushed()
-    }
-    expect(store.notifications(notifierId(1))).toEqual([aNotification(7)])
-    expect(store.counts().notifications).toBe(1)
   })
 })
