@@ -301,10 +301,6 @@ export const ERROR_AREAS = {
       cause: 'There is no such database.',
       cure: 'Create it with the commands that the message names.',
     },
-    DATABASE_NOT_EMPTY: {
-      cause: 'The import needs a database without queues, so that nothing is overwritten or doubled.',
-      cure: 'Choose another schema with `--schema`, or drop the present one with the command that `smp-server database delete` prints.',
-    },
     DATABASE_OLD: {
       cause: 'The PostgreSQL server is older than version 14.',
       cure: 'Upgrade PostgreSQL.',
