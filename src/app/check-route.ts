@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.ts'
 import type { SocksServer } from '../transport/route.ts'
 import type { ClientTorOptions, CheckRoute } from '../tor/index.ts'
 
-/** The SOCKS port of an option or of the INI file; `isolate` gives each proof circuits of its own. */
+/** The SOCKS port of an option or of the INI file; `isolate` gives each check circuits of its own. */
 export function socksServer({ host, port, login }: SocksProxy): SocksServer {
   switch (login.type) {
     case 'none':
@@ -18,12 +18,12 @@ export function socksServer({ host, port, login }: SocksProxy): SocksServer {
   }
 }
 
-/** A tor client for one check, which begins with what the relay's tors know of their network. */
+/** A tor client for one check, with the cached network documents of the relay's tors. */
 export function clientOfCheck(paths: Paths, torrcExtra: string | undefined, log: Logger): ClientTorOptions {
-  return { known: [paths.torClient, paths.tor], torrcExtra, log }
+  return { caches: [paths.torClient, paths.tor], torrcExtra, log }
 }
 
-/** How the running relay proves that it can be reached. */
+/** How the running relay checks that it is reachable. */
 export function supervisorRoute({ proxy, tor }: Settings, paths: Paths, log: Logger): CheckRoute {
   if (proxy.socksProxy) return { type: 'socks', server: socksServer(proxy.socksProxy) }
   return { type: 'client', client: { directory: paths.torClient, torrcExtra: tor.torrcExtra, log } }

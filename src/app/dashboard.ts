@@ -89,10 +89,10 @@ async function dashboardStatus({
   }
 }
 
-function onionStatus({ hostname, proof }: SupervisorState): DashboardStatus['onion'] {
+function onionStatus({ hostname, check }: SupervisorState): DashboardStatus['onion'] {
   return {
     hostname: hostname ?? null,
-    checkedAt: proof?.last.at.toISOString() ?? null,
-    latency: proof && !proof.last.fault ? proof.last.ms : null,
+    checkedAt: check?.last.at.toISOString() ?? null,
+    latency: check && !check.last.fault ? check.last.ms : null,
   }
 }

@@ -111,9 +111,9 @@ export async function storeBytes(directory: string): Promise<number> {
 
 function onionHealth(state: OnionState | undefined): HealthReport['onion'] {
   if (state === undefined) return null
-  const { phase, proof } = state
-  const reachable = proof === undefined ? null : proof.last.fault === undefined
-  const problem = proof?.last.fault?.message
+  const { phase, check } = state
+  const reachable = check === undefined ? null : check.last.fault === undefined
+  const problem = check?.last.fault?.message
   return { ok: reachable !== false, phase, reachable, ...(problem !== undefined && { problem }) }
 }
 

@@ -1,12 +1,80 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { AppError } from '../errors/app-error.ts'
+import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
-import { type OnionMode, type OnionPort, onionPorts, type OnionShape, type WebPorts } from '../tor/index.ts'
+import {
+  type ControlEndpoint,
+  type OnionPort,
+  onionPorts,
+  type OnionRecord,
+  type OnionServiceConfig,
+  parseEndpoint,
+  parseOnionRecord,
+  recordFile,
+  serviceTypeFrom,
+  type ServiceType,
+  type TorConfig,
+  type TorMode,
+  torModeOf,
+  torPlace,
+  type WebPorts,
+} from '../tor/index.ts'
+
+/*
+ * The onion service as the INI file, the record of the setup and the onion key have it together.
+ */
+
+export interface OnionSetup {
+  /** `undefined`: no onion service was ever set up. */
+  readonly mode: TorMode | undefined
+  readonly instance: string
+  readonly serviceType: ServiceType
+  readonly record: OnionRecord | undefined
+}
+
+export function onionSetup({ tor }: Settings, paths: Paths): OnionSetup {
+  const record = readRecord(recordFile(paths.onionKey))
+  return {
+    mode: torModeOf(tor.mode, record, existsSync(paths.onionKey)),
+    // An INI file without [TOR] says nothing about the instance either.
+    instance: tor.mode === undefined && record?.instance !== undefined ? record.instance : tor.instance,
+    serviceType: serviceTypeFrom(tor.singleHop, record),
+    record,
+  }
+}
+
+function readRecord(path: string): OnionRecord | undefined {
+  return existsSync(path) ? parseOnionRecord(readFileSync(path, 'utf8')) : undefined
+}
+
+/** The tor that carries the service; `undefined` without an onion service, and in mode torrc, which allows no access. */
+export function torConfig({ tor }: Settings, paths: Paths, setup: OnionSetup): TorConfig | undefined {
+  const { mode, serviceType } = setup
+  if (mode === 'own') {
+    const { torrcExtra, socksPort } = tor
+    return { mode, directory: paths.tor, torrcExtra, serviceType, socksPort }
+  }
+  if (mode === 'system') return { mode, control: controlEndpoint(tor, setup), serviceType }
+  return undefined
+}
+
+function controlEndpoint(tor: Settings['tor'], { instance }: OnionSetup): ControlEndpoint {
+  if (tor.control === undefined) return torPlace(instance).control
+  const endpoint = parseEndpoint(tor.control)
+  if (endpoint) return endpoint
+  throw new AppError(
+    'TOR_CONTROL',
+    `control = ${tor.control} under [TOR] must be the path of a socket, or a port of this machine.`,
+    'Correct it, or comment it out to have it found.',
+  )
+}
 
 /** The virtual ports of the onion service as the INI file has them. */
 export function servicePorts(settings: Settings): OnionPort[] {
   return portsWith(settings, settings.tor.web)
 }
 
-/** The same with or without those of the pages. */
+/** The same with or without those of the web site. */
 export function portsWith(settings: Settings, web: boolean): OnionPort[] {
   const { ports, listenHost } = settings.transport
   return onionPorts(ports, web ? webPorts(settings) : {}, targetHost(listenHost))
@@ -18,15 +86,11 @@ function targetHost(listenHost: string | undefined): string {
   return listenHost.includes(':') ? `[${listenHost}]` : listenHost
 }
 
-/** The ports of the pages. */
+/** The ports of the web site. */
 export function webPorts({ web }: Settings): WebPorts {
   return { http: web.httpPort, https: web.https?.port }
 }
 
-export function serviceShape({ tor }: Settings): OnionShape {
-  return { mode: serviceMode(tor), pow: tor.pow, maxStreams: tor.maxStreams }
-}
-
-export function serviceMode({ singleHop }: Settings['tor']): OnionMode {
-  return singleHop ? 'single-hop' : 'anonymous'
+export function serviceConfig({ tor }: Settings, { serviceType: type }: OnionSetup): OnionServiceConfig {
+  return { type, pow: tor.pow, maxStreams: tor.maxStreams }
 }

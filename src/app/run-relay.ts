@@ -83,7 +83,11 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
     beside.socket = await openControlSocket({
       path: paths.controlSocket,
       log,
-      answers: { 'GET /status': () => relayStatus({ settings, paths, relay, onion: onion(), startedAt }) },
+      answers: {
+        'GET /status': () => relayStatus({ settings, paths, relay, onion: onion(), startedAt }),
+        'GET /tor': () => ({ onion: onion() ?? null }),
+        'POST /tor/reload': () => tor.reload(),
+      },
     })
   } catch (error) {
     await beside.stop()

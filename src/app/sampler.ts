@@ -63,7 +63,7 @@ export class Sampler {
   async sample(): Promise<SampleValues> {
     const { relay, onion, storePath } = this.#source
     const { queues, messages } = relay.core.store.counts()
-    const proof = onion()?.proof
+    const check = onion()?.check
     return {
       ...this.#growth(),
       queues,
@@ -73,8 +73,8 @@ export class Sampler {
       cpu: this.#cpuPercent(),
       memory: process.memoryUsage.rss(),
       store: await storeBytes(storePath),
-      ...(proof && { onionReachable: Number(proof.last.fault === undefined) }),
-      ...(proof && !proof.last.fault && { onionLatency: proof.last.ms }),
+      ...(check && { onionReachable: Number(check.last.fault === undefined) }),
+      ...(check && !check.last.fault && { onionLatency: check.last.ms }),
     }
   }
 

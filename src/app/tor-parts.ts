@@ -4,13 +4,20 @@ import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { loadSettings } from './load-settings.ts'
-import { keepOnion, onionShape, type RunningOnion, torForm } from './onion.ts'
-import { connectOwnTor, type SupervisorState, SocksTor } from '../tor/index.ts'
+import { onionFingerprint, type RunningOnion, superviseOnion } from './onion.ts'
+import { onionSetup } from './onion-settings.ts'
+import {
+  connectOwnTor,
+  isSetupUnfinished,
+  journalFile,
+  recordFile,
+  type SupervisorState,
+  SocksTor,
+} from '../tor/index.ts'
 
 /*
- * Everything about Tor that runs beside the relay. It follows [TOR] in the INI file: `tor setup` only writes that file,
- * and the relay finds it out by itself. A signal would need a file with a process id, which whoever may write it could
- * use to have root send signals elsewhere, and SIGHUP has to end a relay whose terminal is closed.
+ * Everything about Tor that runs beside the relay. It follows [TOR] in the INI file, the record of the setup and the
+ * onion key; `tor setup` asks it to look at once, and it notices other changes within seconds.
  */
 
 export interface TorPartsOptions {
@@ -19,62 +26,81 @@ export interface TorPartsOptions {
   readonly log: Logger
 }
 
-const lookEveryMs = 2000
+const LOOK_EVERY_MS = 2000
 
 export class TorParts {
   readonly #paths: Paths
   readonly #log: Logger
   readonly #abort = new AbortController()
   #settings: Settings
+  #applied: string
   #onion: RunningOnion | undefined
   #socks: SocksTor | undefined
-  /** Changes are taken one after the other. */
+  /** Changes are applied one after the other. */
   #work: Promise<void> = Promise.resolve()
 
   private constructor({ settings, paths, log }: TorPartsOptions) {
     this.#settings = settings
     this.#paths = paths
     this.#log = log
+    this.#applied = onionFingerprint(settings, paths)
   }
 
-  /** @throws AppError as of `keepOnion`, for settings that cannot be followed */
+  /** @throws AppError for settings that cannot be applied */
   static begin(options: TorPartsOptions): TorParts {
     const parts = new TorParts(options)
     parts.#start()
-    watchFile(options.paths.ini, { interval: lookEveryMs, persistent: false }, parts.#changed)
+    for (const path of parts.#watched) {
+      watchFile(path, { interval: LOOK_EVERY_MS, persistent: false }, parts.#changed)
+    }
     return parts
   }
 
-  /** What is known of the onion service at this moment; `undefined` while the INI file has none. */
+  /** What is known of the onion service at this moment; `undefined` while there is none. */
   get onion(): SupervisorState | undefined {
     return this.#onion?.state
   }
 
+  /** Looks at the INI file, the record and the key now. */
+  async reload(): Promise<void> {
+    this.#changed()
+    await this.#work
+  }
+
   async stop(): Promise<void> {
-    unwatchFile(this.#paths.ini, this.#changed)
+    for (const path of this.#watched) unwatchFile(path, this.#changed)
     this.#abort.abort()
     await this.#work
     await this.#end()
   }
 
-  readonly #changed = (): void => {
-    this.#work = this.#work.then(() => this.#follow())
+  get #watched(): string[] {
+    const { ini, onionKey } = this.#paths
+    return [ini, onionKey, recordFile(onionKey), journalFile(onionKey)]
   }
 
-  async #follow(): Promise<void> {
+  readonly #changed = (): void => {
+    this.#work = this.#work.then(() => this.#reload())
+  }
+
+  async #reload(): Promise<void> {
     try {
+      // Its end is another change.
+      if (isSetupUnfinished(this.#paths.onionKey)) return
       const { settings } = await loadSettings(this.#paths)
       // What the relay listens on stays as it was at its start.
       const { ports } = this.#settings.transport
       const next = { ...settings, transport: { ...settings.transport, ports } }
-      if (this.#isStopped() || this.#shape(next) === this.#shape(this.#settings)) return
-      this.#log.note('[TOR] in the INI file has changed, and is followed')
+      const wanted = onionFingerprint(next, this.#paths)
+      if (this.#isStopped() || wanted === this.#applied) return
+      this.#log.note('Reloaded the settings of the onion service.')
       await this.#end()
       this.#settings = next
+      this.#applied = wanted
       await this.#untilTorIsFree()
       if (!this.#isStopped()) this.#start()
     } catch (error) {
-      this.#log.warn('the changed INI file cannot be followed', { error })
+      this.#log.warn('Reload of [TOR] failed; keeping the previous settings.', { error })
     }
   }
 
@@ -82,10 +108,10 @@ export class TorParts {
     return this.#abort.signal.aborted
   }
 
-  /** While a setup runs the tor of the own form, it is not ours to start. */
+  /** Two processes must not run tor in one data directory. */
   async #untilTorIsFree(): Promise<void> {
     const { signal } = this.#abort
-    if (torForm(this.#settings, this.#paths)?.mode !== 'own') return
+    if (onionSetup(this.#settings, this.#paths).mode !== 'own') return
     for (;;) {
       const other = await connectOwnTor(this.#paths.tor).catch(() => undefined)
       other?.close()
@@ -94,16 +120,17 @@ export class TorParts {
     }
   }
 
-  /** What the parts are made of, to see whether it has changed. */
-  #shape(settings: Settings): string {
-    return JSON.stringify([onionShape(settings, this.#paths), settings.tor.socksPort])
-  }
-
   #start(): void {
     const { tor } = this.#settings
-    this.#onion = keepOnion({ settings: this.#settings, paths: this.#paths, log: this.#log })
+    const { serviceType } = onionSetup(this.#settings, this.#paths)
+    if (isSetupUnfinished(this.#paths.onionKey)) {
+      this.#log.warn('onion service: `smp-server tor setup` was interrupted', {
+        remedy: 'Run it again to finish, or `smp-server tor remove` to undo it.',
+      })
+    }
+    this.#onion = superviseOnion({ settings: this.#settings, paths: this.#paths, log: this.#log })
     // An anonymous own tor has the SOCKS port itself.
-    if (tor.socksPort === undefined || !tor.singleHop) return
+    if (tor.socksPort === undefined || serviceType === 'anonymous') return
     const { torSocks: directory } = this.#paths
     this.#socks = new SocksTor({ directory, port: tor.socksPort, torrcExtra: tor.torrcExtra, log: this.#log })
     this.#socks.start()

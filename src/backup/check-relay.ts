@@ -9,7 +9,7 @@ import { certificatesFromPem } from '../crypto/pem.ts'
 import { certificateKey } from '../crypto/x509.ts'
 import { isOnion } from '../protocol/host.ts'
 import type { OnionKey } from '../crypto/onion-key.ts'
-import { nextKeyFile, readOnionKey, torMode } from '../tor/index.ts'
+import { nextKeyFile, readOnionKey, readOnionRecord, torModeOf } from '../tor/index.ts'
 
 export interface CheckedRelay {
   /** 44 characters. */
@@ -79,8 +79,8 @@ async function checkOnion(
 ): Promise<OnionKey | undefined> {
   const key = await readOnionKey(onionKey)
   const next = await readOnionKey(nextKeyFile(onionKey))
-  const isKept = tor.mode !== 'torrc' && torMode(tor.mode, key !== undefined) !== undefined
-  if (!isKept) return undefined
+  const mode = torModeOf(tor.mode, await readOnionRecord(onionKey), key !== undefined)
+  if (mode === undefined || mode === 'torrc') return undefined
   const kept = [key, next].map((one) => one?.hostname.toString())
   const stray = transport.hosts.filter(isOnion).find((host) => !kept.includes(host.toLowerCase()))
   if (stray === undefined) return key

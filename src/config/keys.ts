@@ -324,7 +324,6 @@ export const iniKeys = {
       doc: 'File with extra lines for the torrc.',
     }),
     single_hop: key(onOff, {
-      default: 'on',
       samples: ['on'],
       doc: 'on: a faster single-hop onion service, which reveals the location of this machine. off: an anonymous one, which only makes sense if host has nothing but the onion address. A key is never used for both.',
     }),

@@ -106,7 +106,8 @@ export interface Settings {
     readonly instance: string
     readonly control: string | undefined
     readonly torrcExtra: string | undefined
-    readonly singleHop: boolean
+    /** `undefined`: as the setup recorded it, else on. */
+    readonly singleHop: boolean | undefined
     readonly pow: boolean
     readonly maxStreams: number | undefined
     /** For a service of a torrc. */

@@ -283,77 +283,6 @@ export const ERROR_AREAS = {
     },
   },
 
-  PostgreSQL: {
-    DATABASE_CONNECTION: {
-      cause: '`db_connection` in `[STORE_LOG]`, or the option `--database`, is not a connection string.',
-      cure: 'Write it as a URI, for example `postgresql://smp@/smp_server_store`, or as `name=value` pairs, for example `host=/run/postgresql dbname=smp_server_store user=smp`.',
-    },
-    DATABASE_LOGIN: {
-      cause:
-        'PostgreSQL refuses the role: its password is wrong or missing, the role does not exist, or `pg_hba.conf` does not let it in.',
-      cure: 'Put the password into a file that only the user of the relay can read, as a line `host:port:database:role:password`, and name it in the connection string with `passfile=FILE`. See docs/scaling.md for `pg_hba.conf`.',
-    },
-    DATABASE_MIGRATION: {
-      cause: 'The schema is to be created or migrated, which needs your consent.',
-      cure: 'Run `smp-server start --confirm-migrations up`.',
-    },
-    DATABASE_MISSING: {
-      cause: 'There is no such database.',
-      cure: 'Create it with the commands that the message names.',
-    },
-    DATABASE_OLD: {
-      cause: 'The PostgreSQL server is older than version 14.',
-      cure: 'Upgrade PostgreSQL.',
-    },
-    DATABASE_OTHER_RELAY: {
-      cause:
-        'The database belongs to a relay with another fingerprint. Two relays with different identities cannot share one.',
-      cure: 'Set `db_schema` in `[STORE_LOG]` to a schema of this relay, or copy the identity of the relay that the database belongs to.',
-    },
-    DATABASE_READ_ONLY: {
-      cause: 'PostgreSQL can only be read: it is a standby, or its transactions are read-only.',
-      cure: 'Name the primary server in the connection string; with several hosts, separated by commas, the relay finds it.',
-    },
-    DATABASE_RIGHTS: {
-      cause: 'The role may not do in the database what the relay needs.',
-      cure: 'Grant the right with the command that the message names.',
-    },
-    DATABASE_SCHEMA_MISSING: {
-      cause: 'The schema does not exist.',
-      cure: 'Run `smp-server start --confirm-migrations up` to create it, or `smp-server database import` to fill it.',
-    },
-    DATABASE_SCHEMA_NAME: {
-      cause:
-        '`db_schema` in `[STORE_LOG]`, or the option `--schema`, is not a name that both PostgreSQL and upstream `smp-server` take as it is.',
-      cure: 'Use at most 56 lowercase letters, digits and `_`, not beginning with a digit.',
-    },
-    DATABASE_SCHEMA_NEWER: {
-      cause: 'A newer program has migrated the schema.',
-      cure: 'Install a newer version of this program.',
-    },
-    DATABASE_SCHEMA_OLDER: {
-      cause: 'The schema is of a release of upstream `smp-server` that did not keep messages in the database.',
-      cure: 'Run the release of upstream `smp-server` that the message names once, so that it migrates the schema.',
-    },
-    DATABASE_SCHEMA_UNFINISHED: {
-      cause:
-        'Tables or columns are missing in the schema: a migration or an import was interrupted, or somebody changed it.',
-      cure: 'Restore the schema from a backup of PostgreSQL, or drop it with the command that `smp-server database delete` prints and import again.',
-    },
-    DATABASE_TLS: {
-      cause: 'The TLS connection to PostgreSQL failed: its certificate is not trusted, or it has no TLS.',
-      cure: 'Name the certificate of its CA with `sslrootcert=FILE` in the connection string.',
-    },
-    DATABASE_UNREACHABLE: {
-      cause: 'PostgreSQL does not answer.',
-      cure: 'Start it, for example with `systemctl start postgresql`, or correct `db_connection` in `[STORE_LOG]`.',
-    },
-    DATABASE_REFUSED: {
-      cause: 'PostgreSQL refused a statement. The message has its reason.',
-      cure: "Look into PostgreSQL's log.",
-    },
-  },
-
   'Web site': {
     SITE_HOLDS_KEYS: {
       cause:
@@ -444,7 +373,7 @@ export const ERROR_AREAS = {
     },
     TOR_INSTANCE_NAME: {
       cause: 'The name of the Tor instance contains characters that are not allowed.',
-      cure: 'Use lower-case letters, digits and hyphens.',
+      cure: 'Use up to 24 letters and digits.',
     },
     TOR_INSTANCE_REMOVE: {
       cause: 'The Tor instance could not be removed, because processes of its user are running.',
@@ -462,10 +391,6 @@ export const ERROR_AREAS = {
     APT: {
       cause: 'The package manager could not install Tor. The message has its last line.',
       cure: 'Run `apt install tor` manually, and run the command again.',
-    },
-    OWN_AS_ROOT: {
-      cause: 'The relay belongs to another user, and root must not run a Tor for that user.',
-      cure: 'Run the command as that user: `sudo -u USER smp-server tor setup --own`.',
     },
     TOR_RUNS_ALREADY: {
       cause: 'Another process already runs a Tor in this data directory.',
@@ -526,6 +451,11 @@ export const ERROR_AREAS = {
   },
 
   'Onion service': {
+    ADOPT_LOSES: {
+      cause:
+        "The service to adopt has features that the relay's own onion service will not have; the message lists them.",
+      cure: 'Add `--torrc-managed` to leave the service in its torrc. To adopt it anyway, pass `--yes-i-know`.',
+    },
     ADOPT_PORT: {
       cause: 'The onion service does not lead to a port of this relay.',
       cure: 'Pass another directory, or import its key only: `smp-server tor setup --import-key FILE`.',
@@ -537,6 +467,11 @@ export const ERROR_AREAS = {
     INTRO_DEFENCE: {
       cause: 'Tor limits requests at the introduction points only for services in a torrc.',
       cure: 'Add `--torrc-managed`, or use `--pow` instead.',
+    },
+    KEY_IN_USE: {
+      cause:
+        'A torrc of this machine still has a service with this key; two Tors with one key take its address from each other.',
+      cure: 'Adopt the service: `smp-server tor setup --adopt DIR`.',
     },
     MANAGED_HAS_KEY: {
       cause: 'The relay has the onion key, so the service cannot stay in a torrc.',
@@ -658,6 +593,10 @@ export const ERROR_AREAS = {
       cause: 'The record of what `tor setup` changed cannot be read or written.',
       cure: 'Run the command as the user that owns the state directory, or remove the named file.',
     },
+    SETUP_UNFINISHED: {
+      cause: 'A setup was interrupted, and something that it had changed could not be rolled back.',
+      cure: 'Fix what the message names, and run `smp-server tor remove` to retry.',
+    },
     SOCKS_PORTS: {
       cause: 'All SOCKS ports that the relay would use are taken.',
       cure: 'Set `socks_port` in `[TOR]` to a free port.',
@@ -666,13 +605,17 @@ export const ERROR_AREAS = {
       cause: 'The clock of this machine is wrong, so Tor cannot connect.',
       cure: 'Set the clock, for example with `timedatectl set-ntp true`.',
     },
+    TOR_MODE_OTHER: {
+      cause: 'The onion service was set up in another mode, in which Tor would go on serving it.',
+      cure: 'Run `smp-server tor remove --keep-key`, then `smp-server tor setup --import-key FILE` with the key it names.',
+    },
     TOR_NOT_ANONYMOUS: {
       cause: 'This Tor runs in single-hop mode, which would reveal the anonymous service.',
-      cure: 'Run `smp-server tor setup --onion-only` again, and restart the Tor that it names.',
+      cure: 'Run `smp-server tor setup` again; it restarts that Tor.',
     },
     TOR_NOT_SINGLE_HOP: {
       cause: 'This Tor does not run in single-hop mode, which cannot be changed while it runs.',
-      cure: 'Run `smp-server tor setup` again, and restart the Tor that it names.',
+      cure: 'Run `smp-server tor setup` again; it restarts that Tor.',
     },
     TOR_POW: {
       cause: 'This version of Tor takes proof-of-work defences only in its torrc.',

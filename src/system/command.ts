@@ -38,3 +38,13 @@ function run(program: string, args: readonly string[], timeout: number): Promise
     })
   })
 }
+
+/** The last line of what a failed program said, as the end of a sentence without its full stop. */
+export function lastLine(output: string): string {
+  const line = output
+    .trim()
+    .split('\n')
+    .at(-1)
+    ?.replace(/[. ]+$/, '')
+  return line === undefined || line === '' ? 'it gave no reason' : line
+}

@@ -23,7 +23,7 @@ import { restoreBackup } from '../../src/backup/restore-backup.ts'
 import { AppError } from '../../src/errors/app-error.ts'
 import { resolvePaths } from '../../src/config/paths.ts'
 import { generateOnionKey } from '../../src/crypto/onion-key.ts'
-import { keepOnionKey } from '../../src/tor/onion/key.ts'
+import { saveOnionKey } from '../../src/tor/onion/key.ts'
 import { connectClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import type { Queue } from '../client/queue.ts'
@@ -222,7 +222,7 @@ describe('a backup is refused', () => {
   test('of files that do not belong together', async () => {
     relay.run(['init', '-y', '-n', `a.example,${generateOnionKey().hostname}`])
     const target = join(directory, 'wrong.age')
-    await keepOnionKey(join(relay.config, 'onion.key'), generateOnionKey())
+    await saveOnionKey(join(relay.config, 'onion.key'), generateOnionKey())
     const { status, stdout } = relay.run(['backup', target, '--passphrase-file', words])
     expect([status, stdout]).toEqual([
       1,
@@ -332,7 +332,7 @@ describe('a restore', () => {
       const theirs = (name: string): Buffer => readFileSync(join(another.config, name))
       expect(await refused(changed(replace('config/server.crt', theirs('server.crt'))))).toContain('was not signed by')
       expect(await refused(changed(replace('config/server.key', theirs('server.key'))))).toContain('is not the key of')
-      await keepOnionKey(join(another.config, 'onion.key'), generateOnionKey())
+      await saveOnionKey(join(another.config, 'onion.key'), generateOnionKey())
       expect(await refused(changed(replace('config/onion.key', theirs('onion.key'))))).toContain(
         `names ${hostname}, of`,
       )

@@ -125,7 +125,7 @@ export class Installation {
       input,
       ...(uid !== undefined && { uid, gid: uid }),
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 60_000,
     })
     return { status, stdout, stderr }
   }
@@ -137,7 +137,7 @@ export class Installation {
       env: this.environment,
       stdio: [input, 'pipe', 'pipe'],
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 60_000,
     })
     closeSync(input)
     return { status, stdout, stderr }
@@ -159,12 +159,11 @@ export class Installation {
     rmSync(this.root, { recursive: true, force: true })
   }
 
-  /** @param keepFiles only ends what runs, so that somebody can look at the files */
-  async remove(keepFiles = false): Promise<void> {
+  async remove(): Promise<void> {
     const running = this.#children.filter((child) => child.exitCode === null && child.signalCode === null)
     for (const child of running) child.kill('SIGKILL')
     await Promise.all(running.map((child) => new Promise((done) => child.once('close', done))))
-    if (!keepFiles) rmSync(this.root, { recursive: true, force: true })
+    rmSync(this.root, { recursive: true, force: true })
   }
 }
 

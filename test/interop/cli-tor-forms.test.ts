@@ -8,7 +8,7 @@ import { buildProgram, freePort, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
 
 /*
- * The forms of `tor setup` on the command line, with a real tor whose network is off.
+ * The options of `tor setup` on the command line, with a real tor whose network is off.
  */
 
 beforeAll(buildProgram)
@@ -39,22 +39,22 @@ describe('a dry run', () => {
     ['--instance', 'default'],
     ['--onion-only', '--yes-i-know'],
     ['--official-repo'],
-  ])('changes nothing: %s %s %s %s', (...options) => {
+  ])('a dry run changes nothing: %s %s %s %s', (...options) => {
     const before = tree(relay.root)
     const { stdout } = relay.run(['tor', 'setup', '--dry-run', ...options])
-    expect(stdout).toContain('This was a dry run: nothing was changed.')
+    expect(stdout).toContain('This was a dry run. Nothing was changed.')
     expect(stdout).toContain(`--- ${relay.ini}\n`)
-    expect(stdout).toContain('+host = a.example,<name of the new key>.onion\n')
+    expect(stdout).toContain('+host = a.example,<new onion address>\n')
     expect(tree(relay.root)).toEqual(before)
     expect([existsSync('/etc/tor/torrc.d'), existsSync('/etc/apt/sources.list.d/tor.list')]).toEqual([false, false])
   })
 
-  it('shows the lines that the setup then writes', () => {
+  it('a dry run shows the lines that the setup then writes', () => {
     const added = relay
       .run(['tor', 'setup', '--own', '--dry-run', '--max-streams', '7', '--torrc-extra', extra])
       .stdout.split('\n')
-      .filter((line) => /^\+[^+]/.test(line) && !line.includes('host = '))
-    expect(added).toEqual([`+torrc_extra = ${extra}`, '+max_streams = 7'])
+      .filter((line) => /^\+[^+{]/.test(line) && !line.includes('host = '))
+    expect(added).toEqual(['+mode = own', `+torrc_extra = ${extra}`, '+max_streams = 7'])
     const before = readFileSync(relay.ini, 'utf8').split('\n')
     setup('--max-streams', '7')
     const written = readFileSync(relay.ini, 'utf8').split('\n')
@@ -78,10 +78,10 @@ describe('a second run', () => {
       expect(tree(relay.config)).toEqual(before)
     }
     const { stdout } = relay.run(['tor', 'setup', '--dry-run'])
-    expect(stdout).toContain('Everything is set up already.')
+    expect(stdout).toContain('Everything is already set up.')
   }
 
-  it('keeps what the first was told, a key from elsewhere too', async () => {
+  it('a second run keeps the options of the first, and its imported key', async () => {
     const other = new Installation()
     try {
       await other.initialize('-n', 'b.example', '--no-password')
@@ -90,19 +90,18 @@ describe('a second run', () => {
       const key = join(other.config, 'onion.key')
       staysAsItIs('--also-web', '--max-streams', '64', '--with-socks', '--import-key', key)
       expect([value('TOR', 'web'), value('TOR', 'max_streams')]).toEqual(['on', '64'])
-      expect(readFileSync(join(relay.state, 'onion-ports'), 'utf8')).toMatch(/^80 127\.0\.0\.1:8000$/m)
       expect(value('TRANSPORT', 'host')?.split(',')[1]).toBe(other.value('TRANSPORT', 'host')?.split(',')[1])
     } finally {
       await other.remove()
     }
   })
 
-  it('asks for no agreement again that was given', () => {
+  it('a second run does not ask again for what was accepted', () => {
     staysAsItIs('--onion-only', '--yes-i-know', '--pow')
     expect([value('TOR', 'single_hop'), value('TOR', 'pow')]).toEqual(['off', 'on'])
   })
 
-  it('has the defence of the introduction points in the torrc still', () => {
+  it('a second run keeps the rate limits of the introduction points', () => {
     const plan = (...options: string[]): string =>
       relay.run(['tor', 'setup', '--dry-run', '--torrc-managed', ...options]).stdout
     expect(plan('--intro-defence')).toMatch(/^\+intro_defence = on$/m)
@@ -115,17 +114,17 @@ describe('a second run', () => {
   })
 })
 
-describe('who listens where the onion name will lead', () => {
-  it('nobody: the setup goes on, and says so', () => {
+describe('what listens at the target of the onion service', () => {
+  it('without a listener the setup goes on, and says so', () => {
     set('TRANSPORT', 'port', '1')
     const { status, stdout } = setup()
     expect([status, stdout]).toEqual([
       0,
-      expect.stringContaining('The server is not running; the onion name will answer when it is.\n'),
+      expect.stringContaining('The relay is not running. The onion address works once it runs.\n'),
     ])
   })
 
-  it('another program: the setup stops, names it, and changes nothing', async () => {
+  it('with another program on the port the setup stops, names it, and changes nothing', async () => {
     const page = createServer((_, response) => response.end('a page'))
     await new Promise<void>((done) => page.listen(0, '127.0.0.1', done))
     const { port } = page.address() as AddressInfo
@@ -154,21 +153,18 @@ it('a relay without its identity is not set up', () => {
 })
 
 describe('an anonymous service', () => {
-  it('is refused beside a clearnet host, and nothing is changed', () => {
+  it('an anonymous service beside a public host is refused, and nothing is changed', () => {
     const before = tree(relay.root)
     const { status, stdout } = setup('--onion-only')
     expect(status).toBe(1)
-    expect(stdout).toMatch(/^Error: \[TRANSPORT\] host names a\.example, and an address with both shows where/m)
+    expect(stdout).toMatch(/^Error: \[TRANSPORT\] host contains a\.example; an address with both reveals where/m)
     expect(tree(relay.root)).toEqual(before)
   })
 
-  it('has no single-hop line, goes out through its own tor, and stays as it is the second time', () => {
+  it('an anonymous service goes out through its own tor, and a second run changes nothing', () => {
     set('TRANSPORT', 'host', '<hostnames>')
     const { status, stdout } = setup('--onion-only')
-    expect([status, stdout]).toEqual([0, expect.stringContaining('an ordinary one, which does not show')])
-    const torrc = readFileSync(join(relay.state, 'tor', 'torrc'), 'utf8')
-    expect(torrc).not.toMatch(/^HiddenService/m)
-    expect(torrc).toMatch(/^SocksPort 127\.0\.0\.1:9060$/m)
+    expect([status, stdout]).toEqual([0, expect.stringContaining('An anonymous service hides where this server runs')])
     expect(value('TRANSPORT', 'host')).toMatch(/^[a-z2-7]{56}\.onion$/)
     expect([
       value('TOR', 'single_hop'),
@@ -184,7 +180,7 @@ describe('an anonymous service', () => {
     expect(tree(relay.config)).toEqual(before)
   })
 
-  it('has a key that is refused in single-hop mode', () => {
+  it('the key of an anonymous service is refused in single-hop mode', () => {
     set('TRANSPORT', 'host', '<hostnames>')
     setup('--onion-only')
     set('TOR', 'single_hop', 'on')
@@ -198,15 +194,12 @@ describe('an anonymous service', () => {
 
 describe('options that do not fit', () => {
   it.each([
-    [['--also-web'], 'There are no pages that the onion name could lead to.'],
-    [['--intro-defence'], 'tor limits requests at the introduction points for services of a torrc only.'],
+    [['--also-web'], 'There is no web site that the onion address could lead to.'],
+    [['--intro-defence'], 'tor has rate limits at the introduction points only for services in its torrc.'],
     [['--adopt', '/nowhere'], 'No torrc of this machine has an onion service in /nowhere.'],
     [['--import-key', '/nowhere'], '/nowhere does not exist.'],
-    [
-      ['--torrc-managed'],
-      'With --own the tor belongs to the server, which is not an instance and has no torrc of its own.',
-    ],
-  ])('%j is refused in one sentence', (options, sentence) => {
+    [['--torrc-managed'], 'With --own the relay runs tor itself, so there is no instance and no torrc of the system.'],
+  ])('an option that does not apply is refused in one sentence: %j', (options, sentence) => {
     set('WEB', 'http', '')
     const text = readFileSync(relay.ini, 'utf8')
       .replace(/^(?:https|cert|key)[:=].*$/gm, '')
@@ -220,16 +213,16 @@ describe('options that do not fit', () => {
 })
 
 describe('a relay that runs already', () => {
-  it('takes the service over by itself, and its tor for outgoing connections too', async () => {
+  it('a running relay starts the onion service by itself, and its SOCKS tor, too', async () => {
     const socksPort = await freePort()
     const running = relay.start(['start', '--log-level', 'debug'])
     await running.shows(/Listening on port/)
     set('TOR', 'socks_port', String(socksPort))
-    await running.shows(/SOCKS on 127\.0\.0\.1:\d+/, 15_000)
+    await running.shows(/SOCKS tor: listening on 127\.0\.0\.1:\d+/, 15_000)
     expect(await whoListens('127.0.0.1', socksPort)).toBe('tor')
     const { stdout } = await relay.start(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).ended()
-    expect(stdout).not.toContain('The server is not running')
-    expect(stdout).toContain('The running server takes the service over within seconds.')
+    expect(stdout).not.toContain('The relay is not running')
+    expect(stdout).toContain('Waiting for the running relay to start Tor')
     await running.shows(/onion service: waiting for the network/, 15_000)
     running.kill('SIGINT')
     expect((await running.ended()).status).toBe(0)

@@ -19,7 +19,7 @@ beforeEach(async () => {
 })
 afterEach(() => relay.remove())
 
-it('tor setup adds an onion name to the address, and a second run changes nothing', () => {
+it('tor setup adds an onion address to the server address, and a second run changes nothing', () => {
   const { status, stdout } = relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   expect(status).toBe(0)
   const [, onion] = relay.value('TRANSPORT', 'host')?.split(',') ?? []
@@ -35,7 +35,7 @@ it('tor setup adds an onion name to the address, and a second run changes nothin
   expect(readFileSync(relay.ini, 'utf8')).toBe(before)
 })
 
-it('start runs the tor that was set up, and ends it with itself', async () => {
+it('start runs the tor that was set up, and ends it when it stops', async () => {
   relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   const running = relay.start(['start', '--log-level', 'debug'])
   await running.shows(/tor: Opened Control listener/)
@@ -45,11 +45,21 @@ it('start runs the tor that was set up, and ends it with itself', async () => {
   expect(stderr).toMatch(/Server stopped\n$/)
 })
 
-it('a torrc line that tor refuses is named, and the relay stays as it is', () => {
+it('a torrc line that tor rejects is named, and the relay stays as it is', () => {
   writeFileSync(extra, 'DisableNetwork 1\nNoSuchOption 1\n')
   const before = readFileSync(relay.ini, 'utf8')
   const { status, stdout } = relay.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra])
   expect(status).toBe(1)
   expect(stdout).toMatch(/^Error: .*NoSuchOption/m)
+  expect(readFileSync(relay.ini, 'utf8')).toBe(before)
+})
+
+it('tor setup without a terminal and without -y changes nothing', () => {
+  const before = readFileSync(relay.ini, 'utf8')
+  const { status, stdout } = relay.run(['tor', 'setup', '--own', '--torrc-extra', extra])
+  expect([status, stdout]).toEqual([
+    1,
+    expect.stringMatching(/^ 1\. [^]*Nothing was changed\. Not a terminal; pass `-y` to confirm\.\n$/m),
+  ])
   expect(readFileSync(relay.ini, 'utf8')).toBe(before)
 })

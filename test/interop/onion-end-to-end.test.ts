@@ -83,13 +83,13 @@ async function securedQueue(recipient: SmpClient): Promise<Queue> {
 }
 
 describe('a relay with both addresses', () => {
-  it('prints one address with both hosts', () => {
+  it('a relay with an onion service prints one address with both hosts', () => {
     const { stdout } = relay.run(['address'])
     expect(stdout.trim()).toMatch(/^smp:\/\/[A-Za-z0-9_-]{43}=:secret@127\.0\.0\.1,[a-z2-7]{56}\.onion(:\d+)?$/)
     expect(stdout).toContain(onion)
   })
 
-  it('passes messages from clearnet to the onion, and from the onion to clearnet', { timeout: 120_000 }, async () => {
+  it('messages pass from clearnet to the onion, and from the onion to clearnet', { timeout: 120_000 }, async () => {
     const [tor, clear] = [await throughTor(), await overClearnet()]
     const behindTor = await securedQueue(tor)
     await exchange(clear, tor, behindTor, 'to the onion')
@@ -97,7 +97,7 @@ describe('a relay with both addresses', () => {
     await exchange(tor, clear, inTheOpen, 'from the onion')
   })
 
-  it('goes on at the onion after its tor was killed, and clearnet does not notice', { timeout: 180_000 }, async () => {
+  it('the onion works again after its tor was killed, and clearnet does not notice', { timeout: 180_000 }, async () => {
     const clear = await overClearnet()
     const queue = await securedQueue(clear)
     const published = (): number => running.output.stderr.split('onion service: published').length
@@ -111,7 +111,7 @@ describe('a relay with both addresses', () => {
     await exchange(again, clear, queue, 'when it is back')
   })
 
-  it('is reached by senders of another relay, which knows it only as .onion', { timeout: 120_000 }, async () => {
+  it('senders of another relay reach it by its onion address alone', { timeout: 120_000 }, async () => {
     const proxyAddress = await proxy.initialize('-n', '127.0.0.1', '--no-password', '--disable-web')
     proxy.set('PROXY', 'socks_proxy', `${network.socksHost}:${network.socksPort}`)
     const proxyRunning = proxy.start(['start'])

@@ -6,6 +6,7 @@ import { setIniValue } from '../../src/config/ini.ts'
 import { silentLogger } from '../../src/config/log.ts'
 import { TorControl } from '../../src/tor/control/tor-control.ts'
 import type { ServiceId } from '../../src/crypto/onion-address.ts'
+import { generateOnionKey } from '../../src/crypto/onion-key.ts'
 import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
 import type { CheckResult as Result } from '../../src/tor/check/check.ts'
 import { checkReachability } from '../../src/tor/check/check.ts'
@@ -17,7 +18,7 @@ import type { CommandResult, RunningCommand } from './cli-process.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
 
 /*
- * `tor check`, `tor status` and the proofs of the running relay, as an operator sees them, on a Tor network.
+ * `tor check`, `tor status` and the checks of the running relay, as an operator sees them, on a Tor network.
  */
 
 let network: TorNetwork
@@ -57,7 +58,7 @@ async function install(hosts: string): Promise<Installation> {
 
 interface CheckResult {
   readonly ok: boolean
-  readonly proofs: (Omit<Result, 'at'> & { readonly at: string })[]
+  readonly checks: (Omit<Result, 'at'> & { readonly at: string })[]
 }
 
 /** Runs `tor check --json`; the test goes on meanwhile. */
@@ -82,18 +83,18 @@ describe('a relay with an onion service', () => {
   beforeAll(async () => {
     relay = await install('localhost')
     const setup = await relay.start(['tor', 'setup', '--own', '-y']).ended()
-    expect(setup.stdout).toContain('The Tor network has the descriptor')
+    expect(setup.stdout).toContain('Next: start the relay')
     onion = /[a-z2-7]{56}\.onion/.exec(await readFile(relay.ini, 'utf8'))?.[0] ?? ''
   }, 90_000)
 
-  it('that was not started is not healthy, and starting it is the remedy', () => {
+  it('a relay that was not started is not healthy, and starting it is the remedy', () => {
     const { status: exit, stdout } = relay.run(['tor', 'status'])
     expect(exit).toBe(1)
     expect(stdout).toMatch(/^Onion service: not healthy$/m)
-    expect(stdout).toMatch(/^To do about relay: Start the relay/m)
+    expect(stdout).toMatch(/^To fix relay: Start the relay/m)
   })
 
-  it('is healthy within 40 s of its start', async () => {
+  it('a relay is healthy within 40 s of its start', async () => {
     running = relay.start(['start'])
     await expect.poll(() => status(relay).result.healthy, { timeout: 40_000, interval: 500 }).toBe(true)
     const { status: exit, result } = status(relay)
@@ -116,38 +117,38 @@ describe('a relay with an onion service', () => {
     expect(facts.get('descriptor')?.text).toMatch(/to [1-9]\d* of \d+ directories/)
   }, 60_000)
 
-  it('is reached by check within 30 s, each step with its time', () => {
+  it('a check reaches the relay within 30 s, each step with its time', () => {
     const { status: exit, stdout } = relay.run(['tor', 'check'])
-    expect(stdout.split('\n')[0]).toBe(`${onion} port ${port}, through a tor client of its own:`)
+    expect(stdout.split('\n')[0]).toBe(`${onion} port ${port}, through a new tor client:`)
     for (const step of ['tor client', 'connection', 'TLS', 'SMP hello', 'PING']) {
       expect(stdout).toMatch(new RegExp(`^  ${step} +\\d+\\.\\d{3} s$`, 'm'))
     }
-    expect(stdout).toMatch(/^ {2}fingerprint +equal to that of the address$/m)
-    expect(stdout).toMatch(/can be reached \(\d+\.\d\d s, SMP 6 to 20\)/)
+    expect(stdout).toMatch(/^ {2}fingerprint +matches the address$/m)
+    expect(stdout).toMatch(/is reachable \(\d+\.\d\d s, SMP 6 to 20\)/)
     expect(exit).toBe(0)
   }, 40_000)
 
-  it('is reached through the SOCKS port of another tor, and under its public name', async () => {
+  it('a check reaches the relay through the SOCKS port of another tor, and at its public host', async () => {
     const { status: exit, result } = await check(relay, '--socks', `${network.socksHost}:${network.socksPort}`)
-    expect([exit, result.ok, result.proofs[0]?.via]).toEqual([0, true, 'socks'])
+    expect([exit, result.ok, result.checks[0]?.via]).toEqual([0, true, 'socks'])
     const both = await check(relay, '--clearnet')
-    expect(both.result.proofs.map(({ host, via }) => [host, via])).toEqual([
+    expect(both.result.checks.map(({ host, via }) => [host, via])).toEqual([
       ['localhost', 'direct'],
       [onion, 'client'],
     ])
     expect([both.status, both.result.ok]).toEqual([0, true])
   }, 60_000)
 
-  it('proves itself on its schedule, and leaves no tor client running', async () => {
+  it('the relay checks itself on its schedule, and leaves no tor client running', async () => {
     const record = async (): Promise<ReturnType<typeof parseStatus>> =>
       parseStatus(await readFile(join(relay.state, 'tor', 'status.json'), 'utf8'))
     const times = new Set<number>()
     await expect
       .poll(
         async () => {
-          const proof = (await record())?.state.proof
-          expect(proof?.last.fault).toBeUndefined()
-          if (proof) times.add(proof.last.at.getTime())
+          const check = (await record())?.state.check
+          expect(check?.last.fault).toBeUndefined()
+          if (check) times.add(check.last.at.getTime())
           return times.size
         },
         { timeout: 45_000, interval: 300 },
@@ -165,15 +166,15 @@ describe('a relay with an onion service', () => {
     expect(metrics).toMatch(/^onion_check_seconds \d+\.\d+$/m)
   }, 60_000)
 
-  it('is not mistaken for another relay that has its onion name', async () => {
+  it('a check does not mistake another relay for this one', async () => {
     const other = await install(onion)
     const { status: exit, stdout } = await other.start(['tor', 'check']).ended()
     expect(exit).toBe(1)
     expect(stdout).toMatch(/^ {2}fingerprint +failed$/m)
-    expect(stdout).toMatch(/^Error: Not the relay of this address answers/m)
+    expect(stdout).toMatch(/^Error: A different server answers/m)
   }, 40_000)
 
-  it('shows in status --watch what has changed, until it is interrupted', async () => {
+  it('status --watch prints what has changed, until it is interrupted', async () => {
     const watching = relay.start(['tor', 'status', '--watch'])
     await watching.shows(/^Onion service: healthy$/m)
     running?.kill('SIGKILL')
@@ -185,14 +186,11 @@ describe('a relay with an onion service', () => {
     expect(stdout.match(/^ {2}key /gm)).toHaveLength(1)
   }, 40_000)
 
-  it('that was killed cannot be reached, which check says within 75 s', async () => {
+  it('a check says within 75 s that a killed relay is not reachable', async () => {
     const { status: exit, result } = await check(relay)
     expect([exit, result.ok]).toEqual([1, false])
-    expect(result.proofs[0]?.fault).toMatchObject({
-      step: 'connect',
-      remedy: expect.stringContaining('Start the relay') as string,
-    })
-    expect(['ONION_UNREACHABLE', 'ONION_TIMEOUT']).toContain(result.proofs[0]?.fault?.code)
+    expect(result.checks[0]?.fault?.step).toBe('connect')
+    expect(['ONION_UNREACHABLE', 'ONION_TIMEOUT']).toContain(result.checks[0]?.fault?.code)
   }, 90_000)
 })
 
@@ -206,14 +204,14 @@ describe('check explains within 40 s', () => {
 
   async function addOnion(target: string): Promise<ServiceId> {
     const ports = [{ virtualPort: port, target }]
-    return (await control.addOnion({ ports, flags: ['NonAnonymous', 'Detach'] })).serviceId
+    return (await control.addOnion({ key: generateOnionKey(), ports, flags: ['NonAnonymous', 'Detach'] })).serviceId
   }
 
   async function printed(hosts: string, ...args: string[]): Promise<CommandResult> {
     return await (await install(hosts)).start(['tor', 'check', ...args]).ended()
   }
 
-  it('an onion name that nobody publishes', async () => {
+  it('check explains an onion address that is not published', async () => {
     const id = await addOnion('127.0.0.1:1')
     await control.delOnion(id)
     const { status: exit, stdout } = await printed(`${id}.onion`)
@@ -221,7 +219,7 @@ describe('check explains within 40 s', () => {
     expect(stdout).toMatch(/^Error: The Tor network has no descriptor of/m)
   }, 40_000)
 
-  it('an onion service behind which nobody listens', async () => {
+  it('check explains an onion service with nothing behind it', async () => {
     const published = new Promise((resolve) =>
       control.onEvent((event) => {
         if (event.type === 'hsDesc' && event.action === 'UPLOADED') resolve(undefined)
@@ -233,27 +231,27 @@ describe('check explains within 40 s', () => {
     const installation = await install(`${id}.onion`)
     // The first client may come before the last directory has the descriptor.
     await expect
-      .poll(async () => (await check(installation)).result.proofs[0]?.fault?.code, { timeout: 35_000 })
+      .poll(async () => (await check(installation)).result.checks[0]?.fault?.code, { timeout: 35_000 })
       .toBe('ONION_REFUSED')
     await control.delOnion(id)
   }, 40_000)
 
-  it('a SOCKS port that is not there', async () => {
+  it('check explains a SOCKS port that is not there', async () => {
     const onion = `${await addOnion('127.0.0.1:1')}.onion`
     const { status: exit, stdout } = await printed(onion, '--socks', '127.0.0.1:1')
     expect(exit).toBe(1)
-    expect(stdout).toMatch(/^Error: The SOCKS proxy cannot be connected to/m)
+    expect(stdout).toMatch(/^Error: Cannot connect to the SOCKS proxy/m)
     await control.delOnion(onion.slice(0, 56) as ServiceId)
   })
 
-  it('a relay without an onion name', async () => {
+  it('check explains a relay without an onion address', async () => {
     const { status: exit, stdout } = await printed('localhost')
     expect(exit).toBe(1)
     expect(stdout).toMatch(/^Error: There is nothing to check/m)
   })
 })
 
-describe('the tor client of a proof', () => {
+describe('the tor client of a check', () => {
   let directory: string
   let torrcExtra: string
   beforeAll(async () => {
@@ -273,23 +271,23 @@ describe('the tor client of a proof', () => {
     return names.filter((_, index) => torrcs[index]?.includes(`__OwningControllerProcess ${process.pid}\n`))
   }
 
-  it('says that the torrc lines switch its network off', async () => {
+  it('a client tor whose network is disabled by extra lines says so', async () => {
     await writeFile(torrcExtra, 'DisableNetwork 1\n')
-    const proof = await checkReachability(target, { type: 'client', client: { torrcExtra, log: silentLogger } })
-    expect(proof).toMatchObject({ steps: [], fault: { step: 'tor', code: 'TOR_CLIENT_OFFLINE' } })
-    expect(proof.fault?.message).toContain('torrc_extra switch it off')
+    const result = await checkReachability(target, { type: 'client', client: { torrcExtra, log: silentLogger } })
+    expect(result).toMatchObject({ steps: [], fault: { step: 'tor', code: 'TOR_CLIENT_OFFLINE' } })
+    expect(result.fault?.message).toContain('torrc_extra disables the network')
     expect(await leftBehind()).toEqual([])
   })
 
-  it('says how far it came without a way to the network, and when it is called off leaves nothing behind', async () => {
+  it('a client tor without a network says how far it got, and leaves nothing behind when it is cancelled', async () => {
     await writeFile(torrcExtra, network.joinTorrc.map(unreachable).join('\n'))
-    const client = { torrcExtra, log: silentLogger, patience: { stallMs: 1500, totalMs: 5000 } }
-    const proof = await checkReachability(target, { type: 'client', client })
-    expect(proof.fault).toMatchObject({ step: 'tor', code: 'TOR_CLIENT_OFFLINE' })
-    expect(proof.fault?.message).toMatch(/it is at \d+ %/)
+    const client = { torrcExtra, log: silentLogger, timeouts: { stallMs: 1500, totalMs: 5000 } }
+    const result = await checkReachability(target, { type: 'client', client })
+    expect(result.fault).toMatchObject({ step: 'tor', code: 'TOR_CLIENT_OFFLINE' })
+    expect(result.fault?.message).toMatch(/it is at \d+ %/)
 
     const abort = new AbortController()
-    const patient = { ...client, patience: { stallMs: 60_000, totalMs: 60_000 } }
+    const patient = { ...client, timeouts: { stallMs: 60_000, totalMs: 60_000 } }
     const attempt = checkReachability(target, { type: 'client', client: patient }, { signal: abort.signal })
     await expect.poll(leftBehind, { timeout: 10_000 }).toHaveLength(1)
     abort.abort()
@@ -297,10 +295,10 @@ describe('the tor client of a proof', () => {
     expect(await leftBehind()).toEqual([])
   }, 30_000)
 
-  it('without a program says what to install', async () => {
+  it('a check without tor says what to install', async () => {
     const client = { binary: join(directory, 'tor'), log: silentLogger }
-    const proof = await checkReachability(target, { type: 'client', client })
-    expect(proof.fault).toMatchObject({
+    const result = await checkReachability(target, { type: 'client', client })
+    expect(result.fault).toMatchObject({
       step: 'tor',
       code: 'TOR_MISSING',
       remedy: expect.stringContaining('apt') as string,

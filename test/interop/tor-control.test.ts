@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { login } from '../../src/tor/control/authenticate.ts'
 import { TorControl } from '../../src/tor/control/tor-control.ts'
-import { decodeOnionKey, onionKeyFromSecret } from '../../src/crypto/onion-key.ts'
-import { establishOnion, requireTorMode } from '../../src/tor/onion/service.ts'
+import { decodeOnionKey, generateOnionKey, onionKeyFromSecret } from '../../src/crypto/onion-key.ts'
+import { addService, requireTorType } from '../../src/tor/onion/service.ts'
 import type { TorProcess } from './tor-process.ts'
 import { eventually, startTor } from './tor-process.ts'
 
@@ -115,47 +115,47 @@ describe('a real tor', () => {
     await started.stop()
   })
 
-  it('makes an onion service without a network, and gives the same name for the same key', async () => {
-    const made = await establishOnion(control, { key: undefined, ports })
-    expect(made).toMatchObject({ isNew: true, wasThere: false })
-    expect(await control.onions()).toEqual([made.key.serviceId])
-    expect(await establishOnion(control, { key: made.key, ports })).toMatchObject({ isNew: false, wasThere: true })
-    expect(await establishOnion(control, { key: made.key, ports, renew: true })).toMatchObject({ wasThere: false })
-    await control.delOnion(made.key.serviceId)
+  it('an onion service is added without a network, at the address of its key', async () => {
+    const key = generateOnionKey()
+    expect(await addService(control, { key, ports })).toEqual({ key, hostname: key.hostname, wasThere: false })
+    expect(await control.onions()).toEqual([key.serviceId])
+    expect(await addService(control, { key, ports })).toMatchObject({ wasThere: true })
+    expect(await addService(control, { key, ports, renew: true })).toMatchObject({ wasThere: false })
+    await control.delOnion(key.serviceId)
     expect(await control.onions()).toEqual([])
-    const restored = await establishOnion(control, { key: made.key, ports })
-    expect(restored).toEqual({ key: made.key, hostname: made.hostname, isNew: false, wasThere: false })
-    await control.delOnion(made.key.serviceId)
-    await expect(control.delOnion(made.key.serviceId)).rejects.toMatchObject({ status: 552 })
+    await expect(control.delOnion(key.serviceId)).rejects.toMatchObject({ status: 552 })
   })
 
-  it('says 550 about a key that it has', async () => {
-    const { key } = await control.addOnion({ ports, flags: ['NonAnonymous', 'Detach'] })
+  it('a key that tor has already is refused with 550', async () => {
+    const key = generateOnionKey()
+    await control.addOnion({ key, ports, flags: ['NonAnonymous', 'Detach'] })
     await expect(control.addOnion({ key, ports, flags: ['NonAnonymous', 'Detach'] })).rejects.toMatchObject({
       status: 550,
     })
   })
 
-  it('lists several services', async () => {
+  it('several services are listed', async () => {
     const before = await control.onions()
     const more = []
     for (let i = 0; i < 3; i += 1) {
-      more.push((await control.addOnion({ ports, flags: ['NonAnonymous', 'Detach'] })).serviceId)
+      more.push(
+        (await control.addOnion({ key: generateOnionKey(), ports, flags: ['NonAnonymous', 'Detach'] })).serviceId,
+      )
     }
     expect((await control.onions()).sort()).toEqual([...before, ...more].sort())
   })
 
-  it('keeps detached services when a connection ends, and only these', async () => {
+  it('detached services survive their connection, and only these', async () => {
     const other = await connect(started)
-    const detached = await other.addOnion({ ports, flags: ['NonAnonymous', 'Detach'] })
-    const bound = await other.addOnion({ ports, flags: ['NonAnonymous'] })
+    const detached = await other.addOnion({ key: generateOnionKey(), ports, flags: ['NonAnonymous', 'Detach'] })
+    const bound = await other.addOnion({ key: generateOnionKey(), ports, flags: ['NonAnonymous'] })
     expect(await other.onions()).toContain(bound.serviceId)
     other.close()
     await expect.poll(() => control.onions()).toContain(detached.serviceId)
     expect(await control.onions()).not.toContain(bound.serviceId)
   })
 
-  it('reads and sets options with blanks and quotes', async () => {
+  it('options with blanks and quotes are set and read', async () => {
     const agent = 'a "quoted" \\ value'
     await control.setConf({ ContactInfo: agent, MaxCircuitDirtiness: 700 })
     const values = await control.getConf('ContactInfo', 'MaxCircuitDirtiness')
@@ -166,7 +166,7 @@ describe('a real tor', () => {
     await expect(control.setConf({ Bogus: 1 })).rejects.toMatchObject({ status: 552 })
   })
 
-  it('answers many commands in their order', async () => {
+  it('many commands are answered in order', async () => {
     const asked = Array.from({ length: 60 }, (_, i) => (i % 2 === 0 ? 'version' : 'process/pid'))
     const answers = await Promise.all(asked.map(async (name) => (await control.getInfo(name)).get(name)))
     answers.forEach((answer, i) => {
@@ -174,22 +174,22 @@ describe('a real tor', () => {
     })
   })
 
-  it('says that it is in single-hop mode and where its bootstrap is', async () => {
-    await requireTorMode(control, 'single-hop')
+  it('the service type and the bootstrap phase of a tor are read', async () => {
+    await requireTorType(control, 'single-hop')
     expect(await control.bootstrapPhase()).toMatchObject({ progress: 0, tag: 'starting' })
   })
 
-  it('sends events that were asked for', async () => {
+  it('a tor sends the subscribed events', async () => {
     const seen: string[] = []
     const leave = control.onEvent((event) => seen.push(event.type))
     await control.setEvents(['STATUS_CLIENT', 'STATUS_GENERAL', 'NETWORK_LIVENESS', 'HS_DESC'])
-    await control.addOnion({ ports, flags: ['NonAnonymous', 'Detach'] })
+    await control.addOnion({ key: generateOnionKey(), ports, flags: ['NonAnonymous', 'Detach'] })
     await control.signal('NEWNYM')
     leave()
     expect(seen.filter((type) => type === 'other')).toEqual([])
   })
 
-  it('gives stem the same facts', async () => {
+  it('stem sees the same facts', async () => {
     const script = fileURLToPath(new URL('tor-stem.py', import.meta.url))
     const output = execFileSync('/usr/bin/python3', [script, started.endpoint.path], { encoding: 'utf8' })
     const facts = JSON.parse(output) as { version: string; detached: string[]; bootstrap: string; singleHop: string }
@@ -199,7 +199,7 @@ describe('a real tor', () => {
     expect(facts.singleHop).toBe('1')
   })
 
-  it('ends with the connection that owns it, and all waiting commands fail', async () => {
+  it('a tor exits with the connection that owns it, and all waiting commands fail', async () => {
     const owned = await tor([...singleHop, 'CookieAuthentication 1'])
     const owner = await connect(owned)
     const watcher = await connect(owned)
@@ -211,7 +211,7 @@ describe('a real tor', () => {
 })
 
 describe('keys of a HiddenServiceDir', () => {
-  it('are taken over with their name, and the other way round', async () => {
+  it('the key of a HiddenServiceDir gives the same address in another tor', async () => {
     const anonymous = await tor(['SocksPort 0', 'CookieAuthentication 1'])
     const first = await connect(anonymous)
     const directory = `${anonymous.directory}/service`
@@ -221,11 +221,12 @@ describe('keys of a HiddenServiceDir', () => {
     expect(key?.hostname).toBe(hostname)
     const other = await tor([...singleHop, 'CookieAuthentication 1'])
     const second = await connect(other)
-    expect((await establishOnion(second, { key, ports })).hostname).toBe(hostname)
-    const collision = establishOnion(first, { key, ports })
+    if (!key) throw new Error('tor has written a key')
+    expect((await addService(second, { key, ports })).hostname).toBe(hostname)
+    const collision = addService(first, { key, ports })
     await expect(collision).rejects.toMatchObject({ code: 'TOR_NOT_SINGLE_HOP' })
     first.close()
     second.close()
-    expect(onionKeyFromSecret(key?.secret ?? Buffer.alloc(0))).toEqual(key)
+    expect(onionKeyFromSecret(key.secret)).toEqual(key)
   })
 })

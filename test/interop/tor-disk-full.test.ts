@@ -3,7 +3,6 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
 import { runCommand } from '../../src/system/command.ts'
-import { setupOwnTor } from '../../src/tor/setup/own.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
 import { tree } from './tree.ts'
 
@@ -28,7 +27,7 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('a disk with %d free pages damages no file'
   await writeFile(files.extra, 'DisableNetwork 1\n')
   if (mounted) fill(etc, pages)
   const before = tree(etc)
-  const outcome = await setupOwnTor(files.own, files.progress).catch((error: unknown) => error)
+  const outcome = await files.setUp().catch((error: unknown) => error)
   if (outcome instanceof Error) {
     expect(outcome).toMatchObject({ code: 'ENOSPC', path: expect.stringContaining(etc) as string })
     const after = tree(etc)
@@ -36,8 +35,8 @@ it.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('a disk with %d free pages damages no file'
     expect(after).toEqual(before)
     await rm(join(etc, 'filler'), { force: true })
   }
-  // With room again it goes on from there.
-  const { hostname } = await setupOwnTor(files.own, files.progress)
+  // With room again the setup succeeds.
+  const { hostname } = await files.setUp()
   expect(await readFile(files.ini, 'utf8')).toContain(`host = relay.example,${hostname}`)
   expect(existsSync(files.keyFile)).toBe(true)
 })

@@ -8,17 +8,13 @@ import { silentLogger } from '../../src/config/log.ts'
 import { planAdoption } from '../../src/tor/setup/adopt.ts'
 import { runCommand } from '../../src/system/command.ts'
 import { encodeOnionKey, generateOnionKey } from '../../src/crypto/onion-key.ts'
-import { setupManagedTor, type ManagedPlace } from '../../src/tor/setup/managed.ts'
-import { setupOwnTor } from '../../src/tor/setup/own.ts'
 import { whoListens } from '../../src/tor/process/socks-probe.ts'
 import { SocksTor } from '../../src/tor/process/socks-tor.ts'
 import type { TorNetwork } from '../tor-network/fixture.ts'
 import { torNetwork } from '../tor-network/fixture.ts'
 import { freePort } from './cli-process.ts'
-import { RelayFiles, relayIni } from './tor-relay.ts'
+import { defaultTorIn, RelayFiles, relayIni, type SetupSurroundings } from './tor-relay.ts'
 import { PlayedUnit } from './played-unit.ts'
-
-const isRoot = process.geteuid?.() === 0
 
 let network: TorNetwork
 let server: Server
@@ -65,43 +61,38 @@ async function readFromOutside(hostname: string): Promise<string> {
 }
 
 describe('on a Tor network', () => {
-  it('an anonymous service with defences is published and reached, and its tor is a client too', async () => {
+  it('an anonymous service with defences is published and reachable, and its tor is a client, too', async () => {
     const files = await relay('[TRANSPORT]\nhost = <hostnames>\nport = 5223\n')
     const socksPort = await freePort()
-    const shape = { mode: 'anonymous', pow: true, maxStreams: 8 } as const
-    const wishes = { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
-    const result = await setupOwnTor({ ...files.own, ports, shape, wishes }, files.progress)
-    expect(result).toMatchObject({ publication: { published: true }, onionOnly: true })
-    const form = {
-      mode: 'own',
-      directory: files.own.directory,
-      torrcExtra: files.extra,
-      service: 'anonymous',
-      socksPort,
-    } as const
-    const keeper = files.keeper({ form, ports, shape })
-    keeper.start()
+    const service = { type: 'anonymous', pow: true, maxStreams: 8 } as const
+    const ini = { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
+    const result = await files.setUp({ ports, service, ini })
+    expect(result).toMatchObject({ onionOnly: true })
+    const tor = { ...files.ownTor, serviceType: 'anonymous', socksPort } as const
+    const supervisor = files.supervisor({ tor, ports, config: service })
+    supervisor.start()
     try {
-      await expect.poll(() => keeper.state.phase, { timeout: 60_000 }).toBe('published')
-      expect(keeper.state.hostname).toBe(result.hostname)
+      await expect.poll(() => supervisor.state.phase, { timeout: 60_000 }).toBe('published')
+      expect(supervisor.state.hostname).toBe(result.hostname)
       await expect.poll(() => readFromOutside(result.hostname), { timeout: 40_000 }).toBe('relay')
       expect(await readThrough(result.hostname, '127.0.0.1', socksPort)).toBe('relay')
     } finally {
-      await keeper.stop()
+      await supervisor.stop()
     }
   }, 180_000)
 
-  it('a tor for outgoing connections reaches an onion service, and comes back when it is killed', async () => {
+  it('a SOCKS tor reaches an onion service, and is restarted when it is killed', async () => {
     const files = await relay()
-    const keeper = files.keeper({ ports })
-    keeper.start()
+    await files.setUp({ ports })
+    const supervisor = files.supervisor({ ports })
+    supervisor.start()
     const port = await freePort()
     const directory = join(files.directory, 'state', 'tor-socks')
     const socks = new SocksTor({ directory, port, torrcExtra: files.extra, log: silentLogger })
     socks.start()
     try {
-      await expect.poll(() => keeper.state.phase, { timeout: 60_000 }).toBe('published')
-      const { hostname = '' } = keeper.state
+      await expect.poll(() => supervisor.state.phase, { timeout: 60_000 }).toBe('published')
+      const { hostname = '' } = supervisor.state
       const read = (): Promise<string> => readThrough(hostname, '127.0.0.1', port).catch(String)
       await expect.poll(read, { timeout: 60_000 }).toBe('relay')
       const { stdout } = await runCommand('pgrep', ['-f', join(directory, 'torrc')])
@@ -109,29 +100,32 @@ describe('on a Tor network', () => {
       await expect.poll(read, { timeout: 60_000 }).toBe('relay')
     } finally {
       await socks.stop()
-      await keeper.stop()
+      await supervisor.stop()
     }
     expect(await whoListens('127.0.0.1', port)).toBe('none')
   }, 180_000)
 
-  if (isRoot) {
-    it('a service in a torrc is published, and its key is the one that was brought', async () => {
+  it.runIf(process.geteuid?.() === 0)(
+    'a service in mode torrc is published with the imported key',
+    async () => {
       const files = await relay()
-      const importKey = generateOnionKey()
-      const { options, player } = await managed(files)
+      const key = generateOnionKey()
+      const { surroundings, player } = await torrcMode(files)
+      const request = { mode: 'torrc', instance: 'default', ports, importKey: { key, path: '/key' } } as const
       try {
-        const result = await setupManagedTor({ ...options, importKey }, files.progress)
-        expect(result).toMatchObject({ hostname: importKey.hostname, publication: { published: true } })
+        const result = await files.setUp(request, surroundings)
+        expect(result).toMatchObject({ hostname: key.hostname, publication: { published: true } })
         await expect.poll(() => readFromOutside(result.hostname), { timeout: 40_000 }).toBe('relay')
-        const again = await setupManagedTor({ ...options, importKey }, files.progress)
-        expect(again).toMatchObject({ changes: [], publication: { published: true } })
+        const again = await files.setUp(request, surroundings)
+        expect(again).toMatchObject({ changed: [], wasDone: true, publication: { published: true } })
       } finally {
         await player.stop()
       }
-    }, 120_000)
-  }
+    },
+    120_000,
+  )
 
-  it('an adopted service is reached under its old name', async () => {
+  it('an adopted service is reachable at its old address', async () => {
     const files = await relay()
     const key = generateOnionKey()
     const directory = join(files.directory, 'simplex-smp')
@@ -140,23 +134,21 @@ describe('on a Tor network', () => {
     await writeFile(join(directory, 'hs_ed25519_secret_key'), encodeOnionKey(key))
     const lines = ['SocksPort 0', 'HiddenServiceNonAnonymousMode 1', 'HiddenServiceSingleHopMode 1']
     await writeFile(torrc, [...lines, `HiddenServiceDir ${directory}`, 'HiddenServicePort 5223', ''].join('\n'))
-    const adoption = await planAdoption(directory, [torrc])
-    const result = await setupOwnTor({ ...files.own, ports, adoption }, files.progress)
-    expect(result).toMatchObject({ hostname: key.hostname, publication: { published: true } })
+    const adoption = await planAdoption(directory, [torrc], [5223])
+    const result = await files.setUp({ ports, adoption })
+    expect(result).toMatchObject({ hostname: key.hostname })
     expect(await readFile(torrc, 'utf8')).not.toMatch(/^HiddenServiceDir/m)
-    const keeper = files.keeper({ ports, expectedHostname: key.hostname })
-    keeper.start()
+    const supervisor = files.supervisor({ ports, expectedHostname: key.hostname })
+    supervisor.start()
     try {
       await expect.poll(() => readFromOutside(key.hostname), { timeout: 60_000 }).toBe('relay')
     } finally {
-      await keeper.stop()
+      await supervisor.stop()
     }
   }, 180_000)
 })
 
-async function managed(
-  files: RelayFiles,
-): Promise<{ options: Parameters<typeof setupManagedTor>[0]; player: PlayedUnit }> {
+async function torrcMode(files: RelayFiles): Promise<{ surroundings: SetupSurroundings; player: PlayedUnit }> {
   const at = (name: string): string => join(files.directory, name)
   await mkdir(at('data'), { mode: 0o700 })
   await writeFile(at('torrc'), 'Log notice stdout\n')
@@ -166,29 +158,9 @@ async function managed(
     'CookieAuthentication 1',
     `CookieAuthFile ${at('cookie')}`,
     '',
-  ].join('\n')
-  await writeFile(at('defaults'), defaults)
-  const place: ManagedPlace = {
-    unit: 'tor@default',
-    torrc: at('torrc.d/smp-server.conf'),
-    mainTorrc: at('torrc'),
-    directory: at('simplex-smp'),
-    dataDirectory: at('data'),
-    control: { type: 'unix', path: at('control') },
-  }
+  ]
+  await writeFile(at('defaults'), defaults.join('\n'))
   const player = new PlayedUnit(at('torrc'), at('defaults'))
-  const { common, extra: torrcExtra } = files
-  const torrcs = [at('torrc')]
-  const options = {
-    ...common,
-    ports,
-    torrcExtra,
-    instance: 'default',
-    place,
-    defaults,
-    services: player,
-    torrcs,
-    run: runCommand,
-  }
-  return { options, player }
+  const place = defaultTorIn(files.directory)
+  return { surroundings: { services: player, place, torrcs: [at('torrc')] }, player }
 }

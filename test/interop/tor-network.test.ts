@@ -3,10 +3,10 @@ import type { AddressInfo, Server } from 'node:net'
 import { writeFile } from 'node:fs/promises'
 import { SocksClient } from 'socks'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { generateOnionKey } from '../../src/crypto/onion-key.ts'
 import { TorControl } from '../../src/tor/control/tor-control.ts'
 import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
 import { fetchDescriptor } from '../../src/tor/onion/publication.ts'
-import { setupOwnTor } from '../../src/tor/setup/own.ts'
 import type { TorNetwork } from '../tor-network/fixture.ts'
 import { torNetwork } from '../tor-network/fixture.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
@@ -45,86 +45,76 @@ async function readThroughTor(hostname: string): Promise<string> {
 }
 
 describe('on a Tor network', () => {
-  it('setup publishes the service and shows every step', async () => {
-    const result = await setupOwnTor({ ...files.own, ports }, files.progress)
-    expect(result.publication).toEqual({ published: true })
-    expect(result.changes).toEqual([files.keyFile, files.ini])
-    expect(files.steps).toEqual(['check', 'tor', 'onion', 'ini', 'bootstrap', 'publication'])
-  })
-
-  it('the keeper publishes it, keeps it, and heals it when tor is killed', async () => {
+  it('the supervisor publishes the service, and restarts a tor that is killed or hangs', async () => {
+    await files.setUp({ ports })
     const states: string[] = []
-    const keeper = files.keeper({
+    const supervisor = files.supervisor({
       ports,
       onState: ({ phase }) => {
         if (states.at(-1) !== phase) states.push(phase)
       },
     })
     const beganAt = performance.now()
-    keeper.start()
+    supervisor.start()
     try {
-      await expect.poll(() => keeper.state.phase, { timeout: 40_000 }).toBe('published')
+      await expect.poll(() => supervisor.state.phase, { timeout: 40_000 }).toBe('published')
       const publishedMs = Math.round(performance.now() - beganAt)
       expect(states).toEqual(['starting', 'bootstrapping', 'publishing', 'published'])
-      const { hostname = '', torPid = 0 } = keeper.state
+      const { hostname = '', torPid = 0 } = supervisor.state
       expect(await files.read()).toContain(hostname)
       expect(await readThroughTor(hostname)).toBe('relay')
-      expect(await keeper.check()).toEqual({ type: 'received' })
-
-      const again = await setupOwnTor({ ...files.own, ports }, files.progress)
-      expect(again).toMatchObject({ relayRuns: true, changes: [], publication: { published: true } })
+      expect(await supervisor.check()).toEqual({ type: 'received' })
 
       process.kill(torPid, 'SIGKILL')
       const killedAt = performance.now()
-      await expect.poll(() => keeper.state.phase).not.toBe('published')
-      await expect.poll(() => keeper.state.phase, { timeout: 40_000 }).toBe('published')
+      await expect.poll(() => supervisor.state.phase).not.toBe('published')
+      await expect.poll(() => supervisor.state.phase, { timeout: 40_000 }).toBe('published')
       const healedMs = Math.round(performance.now() - killedAt)
-      expect(keeper.state).toMatchObject({ hostname, restarts: 1 })
-      expect(keeper.state.torPid).not.toBe(torPid)
+      expect(supervisor.state).toMatchObject({ hostname, restarts: 1 })
+      expect(supervisor.state.torPid).not.toBe(torPid)
       await expect.poll(() => readThroughTor(hostname).catch(String), { timeout: 40_000 }).toBe('relay')
       expect([publishedMs < 30_000, healedMs < 30_000]).toEqual([true, true])
 
-      process.kill(keeper.state.torPid ?? 0, 'SIGSTOP')
-      await expect.poll(() => keeper.state.restarts, { timeout: 40_000 }).toBe(2)
-      expect(keeper.state.lastError?.code).toBe('TOR_CONTROL_TIMEOUT')
-      await expect.poll(() => keeper.state.phase, { timeout: 40_000 }).toBe('published')
+      process.kill(supervisor.state.torPid ?? 0, 'SIGSTOP')
+      await expect.poll(() => supervisor.state.restarts, { timeout: 40_000 }).toBe(2)
+      expect(supervisor.state.lastError?.code).toBe('TOR_CONTROL_TIMEOUT')
+      await expect.poll(() => supervisor.state.phase, { timeout: 40_000 }).toBe('published')
     } finally {
-      await keeper.stop()
+      await supervisor.stop()
     }
-    expect(await connectOwnTor(files.own.directory)).toBeUndefined()
+    expect(await connectOwnTor(files.torDirectory)).toBeUndefined()
   }, 180_000)
 
-  it('a service that nobody published is missing', async () => {
+  it('a descriptor that nobody published is missing', async () => {
     const { controlHost: host, controlPort: port, cookiePath: cookieFile } = network.onion
     const control = await TorControl.connect({ endpoint: { type: 'tcp', host, port }, cookieFile })
     await control.setEvents(['HS_DESC'])
-    const { serviceId } = await control.addOnion({ ports, flags: ['NonAnonymous', 'Detach'] })
+    const { serviceId } = await control.addOnion({ key: generateOnionKey(), ports, flags: ['NonAnonymous', 'Detach'] })
     await control.delOnion(serviceId)
     expect(await fetchDescriptor(control, serviceId)).toEqual({ type: 'missing' })
     control.close()
   })
 
-  it('setup that finds no way to the network says so in time, and start goes on from there', async () => {
+  it('a service that finds no way to the network is published once there is one', async () => {
     const offline = await RelayFiles.make(relayIni, network.joinTorrc.map(unreachable))
     try {
-      const patience = { stallMs: 3000, totalMs: 10_000 }
-      const result = await setupOwnTor({ ...offline.own, patience }, offline.progress)
-      expect(result.publication).toMatchObject({ published: false })
-      expect(offline.steps.at(-1)).toMatch(/^publication left: Not published yet: tor has no connection to its network/)
-      expect(await offline.read()).toContain(result.hostname)
+      const { hostname } = await offline.setUp({ ports })
+      const supervisor = offline.supervisor({ ports, expectedHostname: hostname })
+      supervisor.start()
+      await expect.poll(() => supervisor.state.bootstrap?.warning, { timeout: 20_000 }).toBeDefined()
+      await supervisor.stop()
       await writeFile(offline.extra, network.joinTorrc.join('\n'))
-      const keeper = offline.keeper({ ports, expectedHostname: result.hostname })
-      keeper.start()
-      await expect.poll(() => keeper.state.phase, { timeout: 40_000 }).toBe('published')
-      expect(keeper.state.hostname).toBe(result.hostname)
-      await keeper.stop()
+      supervisor.start()
+      await expect.poll(() => supervisor.state.phase, { timeout: 40_000 }).toBe('published')
+      expect(supervisor.state.hostname).toBe(hostname)
+      await supervisor.stop()
     } finally {
       await offline.remove()
     }
   }, 120_000)
 })
 
-/** The same authority at ports where nobody listens. */
+/** The same authority at ports where nothing listens. */
 function unreachable(line: string): string {
   return line.replace(/orport=\d+/, 'orport=1').replace(/127\.0\.0\.1:\d+/, '127.0.0.1:1')
 }

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
 import { readOnionKey } from '../../src/tor/onion/key.ts'
 import { OwnTor, connectOwnTor, ownTorPaths, prepareOwnTor } from '../../src/tor/process/own-tor.ts'
-import { setupOwnTor } from '../../src/tor/setup/own.ts'
+import type { SupervisorState } from '../../src/tor/supervisor/state.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
+import { tree } from './tree.ts'
 
 const offline = ['DisableNetwork 1']
 const relays: RelayFiles[] = []
@@ -31,134 +32,145 @@ function isAlive(pid: number): boolean {
   }
 }
 
-describe('the setup of the own form without a network', () => {
-  it('has the name, the key and the INI, and says that it is not published yet', async () => {
+describe('setup in mode own', () => {
+  it('setup beside a stopped relay prepares key, record and INI, and starts no tor', async () => {
     const files = await relay()
-    const result = await setupOwnTor(files.own, files.progress)
+    const result = await files.setUp()
+    const record = join(files.directory, 'etc', 'onion.json')
     expect(result).toMatchObject({
       hosts: ['relay.example', result.hostname],
       onionOnly: false,
-      changes: [files.keyFile, files.ini],
-      publication: { published: false },
-      relayRuns: false,
+      changed: [record, files.keyFile, files.ini],
+      wasDone: false,
+      publication: { published: false, why: 'the relay is not running' },
     })
-    expect(files.steps).toEqual([
-      'check',
-      'tor',
-      'onion',
-      'ini',
-      'publication left: Not published yet: the torrc lines switch the network off',
-    ])
     expect((await readOnionKey(files.keyFile))?.hostname).toBe(result.hostname)
     expect((await stat(files.keyFile)).mode & 0o777).toBe(0o600)
-    const tail = `\r\n[TOR]\r\ntorrc_extra = ${files.extra}\r\n`
+    expect(JSON.parse(await readFile(record, 'utf8'))).toMatchObject({ mode: 'own', serviceType: 'single-hop' })
+    const tail = `\r\n[TOR]\r\nmode = own\r\ntorrc_extra = ${files.extra}\r\n`
     const changed = relayIni.replace('relay.example', `relay.example,${result.hostname}`)
     expect(await files.read()).toBe(changed + tail)
     expect((await stat(files.ini)).mode & 0o777).toBe(0o640)
-    expect(existsSync(ownTorPaths(files.own.directory).controlSocket)).toBe(false)
+    expect(existsSync(files.torDirectory)).toBe(false)
   })
 
-  it('changes one line of an INI that names the extra lines already, and nothing the second time', async () => {
-    const ini = (path: string): string => `${relayIni}[TOR]\r\ntorrc_extra = ${path}\r\n`
+  it('a second setup changes nothing', async () => {
     const files = await relay()
-    await writeFile(files.ini, ini(files.extra))
-    const options = { ...files.own, torrcExtra: undefined }
-    const first = await setupOwnTor(options, files.progress)
-    const expected = ini(files.extra).replace('relay.example', `relay.example,${first.hostname}`)
-    expect(await files.read()).toBe(expected)
+    const first = await files.setUp()
     const before = await files.snapshot()
-    const second = await setupOwnTor(options, files.progress)
-    expect(second).toMatchObject({ hostname: first.hostname, hosts: first.hosts, changes: [] })
+    const second = await files.setUp()
+    expect(second).toMatchObject({ hostname: first.hostname, hosts: first.hosts, changed: [], wasDone: true })
     expect(await files.snapshot()).toEqual(before)
   })
 
-  it('takes the place of the placeholder, and says that no public host is set', async () => {
+  it('the onion address replaces the placeholder, and the result says that there is no public host', async () => {
     const files = await relay(offline, '[TRANSPORT]\nhost = <hostnames>\nport = 5223\n')
-    const result = await setupOwnTor(files.own, files.progress)
+    const result = await files.setUp()
     expect(result).toMatchObject({ hosts: [result.hostname], onionOnly: true })
     expect(await files.read()).toContain(`host = ${result.hostname}\n`)
   })
 
-  it('keeps bytes that are no UTF-8', async () => {
+  it('bytes of the INI file that are not UTF-8 survive the setup', async () => {
     const files = await relay()
     await writeFile(files.ini, Buffer.from(`# M\xfcnchen\n${relayIni}`, 'latin1'))
-    await setupOwnTor(files.own, files.progress)
+    await files.setUp()
     const bytes = await readFile(files.ini)
     expect(bytes.subarray(0, 10).toString('latin1')).toBe('# M\xfcnchen\n')
   })
 
-  it('works where the path of the control socket would be too long', async () => {
+  it('setup beside a running relay waits until that relay has published the service', async () => {
     const files = await relay()
-    const deep = join(files.directory, 'state', 'd'.repeat(100))
-    await mkdir(deep)
-    const directory = join(deep, 'tor')
-    const result = await setupOwnTor({ ...files.own, directory }, files.progress)
-    await rm(join(ownTorPaths(directory).controlSocket, '..'), { recursive: true })
-    expect(result.hostname).toMatch(/^[a-z2-7]{56}\.onion$/)
-  })
-
-  it('uses the tor of a running relay, never a second one', async () => {
-    const files = await relay()
-    const keeper = files.keeper()
-    keeper.start()
-    try {
-      await expect.poll(() => keeper.state.hostname, { timeout: 10_000 }).toBeDefined()
-      const pid = keeper.state.torPid
-      const patience = { stallMs: 200, totalMs: 200 }
-      const result = await setupOwnTor({ ...files.own, patience }, files.progress)
-      expect(result).toMatchObject({ relayRuns: true, hostname: keeper.state.hostname, changes: [files.ini] })
-      expect(keeper.state).toMatchObject({ torPid: pid, restarts: 0 })
-      expect(pid !== undefined && isAlive(pid)).toBe(true)
-    } finally {
-      await keeper.stop()
+    const states: (SupervisorState | undefined)[] = [
+      undefined,
+      { phase: 'bootstrapping', restarts: 0 },
+      { phase: 'published', restarts: 0 },
+    ]
+    let reloads = 0
+    let asked = 0
+    const link = {
+      reload: (): Promise<void> => Promise.resolve(void (reloads += 1)),
+      state: async (): Promise<SupervisorState | undefined> => {
+        const hostname = (await readOnionKey(files.keyFile))?.hostname
+        const state = states[Math.min(asked++, states.length - 1)]
+        return state && hostname && { ...state, hostname }
+      },
     }
+    const result = await files.setUp({}, { relay: link })
+    expect(result.publication).toEqual({ published: true })
+    expect([reloads, asked, existsSync(files.torDirectory)]).toEqual([1, 3, false])
+    expect(files.shown.at(-1)).toBe('The onion service is published')
   })
 
-  it('changes nothing when another onion name is in the INI', async () => {
+  it('setup changes nothing when the INI file contains another onion address', async () => {
     const other = 'opzuh7zruzglastucbfbibrchuwztgncnwpg5kore65jj7vhkmvwumyd.onion'
     const ini = `[TRANSPORT]\nhost = relay.example,${other}\n`
     const files = await relay(offline, ini)
-    await expect(setupOwnTor(files.own, files.progress)).rejects.toMatchObject({ code: 'HOST_OTHER_ONION' })
+    await expect(files.setUp()).rejects.toMatchObject({ code: 'HOST_OTHER_ONION' })
     expect(await files.read()).toBe(ini)
     expect(existsSync(files.keyFile)).toBe(false)
   })
 
-  it('reports a bad file of extra lines with tor’s reason, before anything is changed', async () => {
+  it('extra lines that tor rejects are reported with tor’s reason, and nothing is changed', async () => {
     for (const [line, reason] of [
       ['Bogus 1', "Unknown option 'Bogus'"],
       ['SocksPort 9050', 'Invalid SocksPort configuration'],
       ['%include /nonexistent/bridges', 'Error reading included configuration file'],
     ] as const) {
       const files = await relay([line])
-      const attempt = setupOwnTor(files.own, files.progress)
-      await expect(attempt).rejects.toMatchObject({
+      const before = tree(files.directory)
+      await expect(files.setUp()).rejects.toMatchObject({
         code: 'TORRC_REFUSED',
-        message: expect.stringContaining(`tor does not accept ${files.extra}: ${reason}`) as string,
+        message: expect.stringContaining(`tor rejects ${files.extra}: ${reason}`) as string,
       })
-      expect(await files.read()).toBe(relayIni)
-      expect(existsSync(files.keyFile)).toBe(false)
+      expect(tree(files.directory)).toEqual(before)
     }
   })
 
-  it('needs a tor', async () => {
+  it('setup without tor says that it is missing', async () => {
     const files = await relay()
     const binary = join(files.directory, 'tor')
-    await expect(setupOwnTor({ ...files.own, binary }, files.progress)).rejects.toMatchObject({ code: 'TOR_MISSING' })
+    await expect(files.setUp({}, { binary })).rejects.toMatchObject({ code: 'TOR_MISSING' })
   })
+
+  it('a setup that is interrupted between its steps leaves every file as it was', async () => {
+    const files = await relay()
+    const before = tree(files.directory)
+    const abort = new AbortController()
+    const progress = {
+      ...files.progress,
+      begin: (text: string): void => {
+        if (text.startsWith('Write the onion address')) abort.abort(new Error('Interrupted.'))
+      },
+    }
+    await expect(files.setUp({}, { signal: abort.signal, progress })).rejects.toThrow('Interrupted.')
+    expect(files.shown.at(-1)).toBe('left: Rolled back: everything is as it was before')
+    expect(tree(files.directory)).toEqual(before)
+  })
+
+  if (process.geteuid?.() === 0) {
+    it('root sets up a relay of another user, whose files belong to that user', async () => {
+      const files = await relay()
+      for (const path of ['etc', 'state']) await chown(join(files.directory, path), 65_534, 65_534)
+      await chown(files.ini, 65_534, 65_534)
+      await files.setUp()
+      for (const name of ['onion.key', 'onion.json', 'onion-setup.json', 'smp-server.ini']) {
+        expect((await stat(join(files.directory, 'etc', name))).uid).toBe(65_534)
+      }
+    })
+  }
 })
 
 describe('the own tor', () => {
   const extra = { path: '/offline', text: 'DisableNetwork 1\n' }
 
   async function start(): Promise<{ tor: OwnTor; directory: string }> {
-    const files = await relay()
-    const { directory } = files.own
+    const { torDirectory: directory } = await relay()
     const tor = await OwnTor.start({ directory, extra, log: silentLogger })
     tors.push(tor)
     return { tor, directory }
   }
 
-  it('runs in single-hop mode in a directory that only this user can enter', async () => {
+  it('an own tor runs in single-hop mode in a directory that only its user can enter', async () => {
     const { tor, directory } = await start()
     const values = await tor.control.getConf('HiddenServiceSingleHopMode', 'SocksPort', 'DisableNetwork')
     expect([...values.values()]).toEqual([['1'], ['0'], ['1']])
@@ -168,7 +180,17 @@ describe('the own tor', () => {
     expect((await tor.control.getConf('DisableNetwork')).get('disablenetwork')).toEqual(['1'])
   })
 
-  it('is alone on its directory', async () => {
+  it('an own tor works where the path of its control socket would be too long', async () => {
+    const files = await relay()
+    const directory = join(files.directory, 'd'.repeat(100))
+    const tor = await OwnTor.start({ directory, extra, log: silentLogger })
+    tors.push(tor)
+    expect(await tor.control.onions()).toEqual([])
+    await tor.stop()
+    await rm(join(ownTorPaths(directory).controlSocket, '..'), { recursive: true })
+  })
+
+  it('a second own tor in the same directory is refused', async () => {
     const { tor, directory } = await start()
     const second = OwnTor.start({ directory, extra, log: silentLogger })
     await expect(second).rejects.toMatchObject({ code: 'TOR_RUNS_ALREADY' })
@@ -178,9 +200,8 @@ describe('the own tor', () => {
     await tor.control.getInfo('version')
   })
 
-  it('is alone also when two are started at the same moment', async () => {
-    const files = await relay()
-    const { directory } = files.own
+  it('of two own tors that start at the same moment in one directory one is refused', async () => {
+    const { torDirectory: directory } = await relay()
     const starts = [1, 2].map(() => OwnTor.start({ directory, extra, log: silentLogger }))
     const outcomes = await Promise.allSettled(starts)
     for (const outcome of outcomes) if (outcome.status === 'fulfilled') tors.push(outcome.value)
@@ -192,10 +213,10 @@ describe('the own tor', () => {
     await tors[0]?.control.getInfo('version')
   })
 
-  it('ends when its connection does, and when it is told to', async () => {
+  it('an own tor exits when its owning connection closes, and when it is stopped', async () => {
     const { tor, directory } = await start()
     tor.control.close()
-    expect(await tor.exited).toBe('it was told to end')
+    expect(await tor.exited).toBe('it was told to stop')
     expect(isAlive(tor.pid)).toBe(false)
     expect(await connectOwnTor(directory)).toBeUndefined()
     const next = await OwnTor.start({ directory, extra, log: silentLogger })
@@ -203,14 +224,14 @@ describe('the own tor', () => {
     expect(isAlive(next.pid)).toBe(false)
   })
 
-  it('is ended even when it does not listen', async () => {
+  it('an own tor that does not react is killed', async () => {
     const { tor } = await start()
     process.kill(tor.pid, 'SIGSTOP')
     await tor.stop(200)
     expect(await tor.exited).toBe('it was ended by SIGKILL')
   })
 
-  it('starts again over what a killed one left behind', async () => {
+  it('an own tor starts over what a killed one left', async () => {
     const { tor, directory } = await start()
     process.kill(tor.pid, 'SIGKILL')
     await tor.exited
@@ -219,31 +240,31 @@ describe('the own tor', () => {
     expect(await next.control.onions()).toEqual([])
   })
 
-  it('does not use a directory of somebody else', async () => {
-    const files = await relay()
-    await writeFile(join(files.directory, 'state', 'tor'), '')
-    const options = { directory: files.own.directory, log: silentLogger }
-    await expect(prepareOwnTor(options)).rejects.toMatchObject({ code: 'TOR_DIRECTORY' })
+  it('a data directory that is no directory is refused', async () => {
+    const { torDirectory: directory } = await relay()
+    await writeFile(directory, '')
+    await expect(prepareOwnTor({ directory, log: silentLogger })).rejects.toMatchObject({ code: 'TOR_DIRECTORY' })
   })
 })
 
-describe('the keeper of an own tor', () => {
-  it('heals when tor is killed or hangs, and keeps the name', async () => {
+describe('the supervisor of an own tor', () => {
+  it('the supervisor restarts a killed tor, and keeps the address', async () => {
     const files = await relay()
-    const keeper = files.keeper({ heartbeatMs: 100 })
-    keeper.start()
+    await files.setUp()
+    const supervisor = files.supervisor({ heartbeatMs: 100 })
+    supervisor.start()
     try {
-      await expect.poll(() => keeper.state.hostname, { timeout: 10_000 }).toBeDefined()
-      const { hostname, torPid } = keeper.state
+      await expect.poll(() => supervisor.state.phase, { timeout: 10_000 }).toBe('bootstrapping')
+      const { hostname, torPid } = supervisor.state
       process.kill(torPid ?? 0, 'SIGKILL')
-      await expect.poll(() => keeper.state.restarts, { timeout: 10_000 }).toBe(1)
-      await expect.poll(() => keeper.state.torPid, { timeout: 10_000 }).toBeGreaterThan(0)
-      expect(keeper.state.torPid).not.toBe(torPid)
-      expect(keeper.state).toMatchObject({ hostname, phase: 'bootstrapping' })
-      expect(keeper.state.lastError?.message).toBe('tor ended: it was ended by SIGKILL.')
+      await expect.poll(() => supervisor.state.restarts, { timeout: 10_000 }).toBe(1)
+      await expect.poll(() => supervisor.state.torPid, { timeout: 10_000 }).toBeGreaterThan(0)
+      expect(supervisor.state.torPid).not.toBe(torPid)
+      expect(supervisor.state).toMatchObject({ hostname, phase: 'bootstrapping' })
+      expect(supervisor.state.lastError?.message).toBe('tor exited: it was ended by SIGKILL.')
     } finally {
-      const { torPid } = keeper.state
-      await keeper.stop()
+      const { torPid } = supervisor.state
+      await supervisor.stop()
       expect(torPid !== undefined && isAlive(torPid)).toBe(false)
     }
   })

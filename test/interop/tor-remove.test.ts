@@ -1,9 +1,9 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
 import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
-import { setupOwnTor } from '../../src/tor/setup/own.ts'
+import { findRemoval, removeOnion } from '../../src/tor/setup/remove.ts'
 import { buildProgram, Installation } from './cli-process.ts'
 import { RelayFiles } from './tor-relay.ts'
 import { tree } from './tree.ts'
@@ -34,90 +34,94 @@ function setUp(): string {
 }
 
 describe('tor remove', () => {
-  test.each([
+  it.each([
     ['a public name', 'host = a.example'],
     ['no name at all', 'host = <hostnames>'],
     ['odd blanks', 'host:a.example ,  b.example'],
-  ])('leaves every file as it was before tor setup: %s', (_, line) => {
+  ])('tor remove leaves every file as it was before tor setup: %s', (_, line) => {
     writeFileSync(relay.ini, ini().replace(/^host = .*/m, line))
     const before = everything()
     const hostname = setUp()
     expect(everything()).not.toEqual(before)
-    const { status, stdout } = relay.run(['tor', 'remove', '-y'])
+    const { status, stdout } = relay.run(['tor', 'remove', '--delete-key', '-y'])
     expect(status).toBe(0)
-    expect(stdout).toContain(`${hostname} will not be reached any more`)
+    expect(stdout).toContain(`${hostname} will stop working`)
     expect(everything()).toEqual(before)
-    expect(relay.run(['tor', 'remove', '-y']).stdout).toBe(
-      'There is no onion service to remove, nothing was changed.\n',
+    expect(relay.run(['tor', 'remove', '--delete-key', '-y']).stdout).toBe(
+      'There is no onion service to remove. Nothing was changed.\n',
     )
   })
 
-  test('leaves every file as it was also after a second setup and two rotations', () => {
+  it('tor remove leaves every file as it was also after a second setup and two rotations', () => {
     const before = everything()
     setUp()
-    relay.run(['tor', 'rotate'])
+    relay.run(['tor', 'rotate', '-y'])
     relay.run(['tor', 'rotate', '--finish', '-y'])
     setUp()
-    relay.run(['tor', 'rotate'])
+    relay.run(['tor', 'rotate', '-y'])
     expect(host()?.split(',')).toHaveLength(3)
-    expect(relay.run(['tor', 'remove', '-y']).status).toBe(0)
+    expect(relay.run(['tor', 'remove', '--delete-key', '-y']).status).toBe(0)
     expect(everything()).toEqual(before)
   })
 
-  test('keeps what was edited since', () => {
+  it('tor remove keeps later edits of the INI file', () => {
     const before = ini()
     setUp()
     writeFileSync(relay.ini, ini().replace('host = a.example', 'host = new.example').replace('[WEB]', '[WEB]\n# mine'))
-    expect(relay.run(['tor', 'remove', '-y']).status).toBe(0)
+    expect(relay.run(['tor', 'remove', '--delete-key', '-y']).status).toBe(0)
     expect(ini()).toBe(before.replace('host = a.example', 'host = new.example').replace('[WEB]', '[WEB]\n# mine'))
   })
 
-  test('takes the name out even when nothing was written down', () => {
+  it('tor remove removes the address also without a journal', () => {
     setUp()
     rmSync(join(relay.config, 'onion-setup.json'))
-    expect(relay.run(['tor', 'remove', '-y']).status).toBe(0)
+    expect(relay.run(['tor', 'remove', '--delete-key', '-y']).status).toBe(0)
     expect(host()).toBe('a.example')
     expect(readdirSync(relay.state)).toEqual([])
   })
 
-  test('puts the key aside when it is to be kept, and import takes it from there', () => {
+  it('tor remove --keep-key keeps the key in another file, from which setup imports it', () => {
     const before = everything()
     const hostname = setUp()
     const { stdout } = relay.run(['tor', 'remove', '-y', '--keep-key'])
-    const [path = ''] = /\S+onion-\S+\.key/.exec(stdout) ?? []
+    const [path = ''] = /\S+onion-\S+Z\.key/.exec(stdout) ?? []
     const names = Object.keys(everything()).filter((name) => !(name in before))
     expect(names).toEqual([expect.stringMatching(/onion-\d.*\.json$/), expect.stringMatching(/onion-\d.*\.key$/)])
-    expect(relay.run(['tor', 'key', 'import', path]).stdout).toContain(`The key of ${hostname} is now in`)
+    expect(relay.run(['tor', 'key', 'import', path]).stdout).toContain(`is now the key of ${hostname}.`)
     expect(setUp()).toBe(hostname)
   })
 
-  test('does nothing unless somebody agrees', () => {
+  it('tor remove refuses without a choice for the key, and without confirmation', () => {
     setUp()
     const before = everything()
-    const { status, stdout } = relay.run(['tor', 'remove'])
-    expect(status).toBe(1)
-    expect(stdout).toContain('Nothing was changed, because nobody can be asked: give -y to agree.')
-    expect(everything()).toEqual(before)
+    for (const [args, message] of [
+      [[], 'Nothing was changed. Pass --keep-key to keep the onion key in another file, or --delete-key.'],
+      [['-y'], 'Nothing was changed. Pass --keep-key to keep the onion key in another file, or --delete-key.'],
+      [['--keep-key'], 'Nothing was changed. Not a terminal; pass `-y` to confirm.'],
+    ] as const) {
+      const { status, stdout } = relay.run(['tor', 'remove', ...args])
+      expect([status, stdout]).toEqual([1, expect.stringContaining(message)])
+      expect(everything()).toEqual(before)
+    }
   })
 
-  test('ends the tor of a running relay, which goes on without it', async () => {
+  it('tor remove under a running relay ends its tor, and the relay goes on in peace', async () => {
     const before = tree(relay.config)
     setUp()
     const running = relay.start(['start'])
     const directory = join(relay.state, 'tor')
     await expect.poll(() => isRunning(directory), { timeout: 20_000 }).toBe(true)
-    const { status, stdout } = relay.run(['tor', 'remove', '-y'])
+    const { status, stdout } = relay.run(['tor', 'remove', '--delete-key', '-y'])
     expect(status).toBe(0)
-    expect(stdout).toContain('Restart the server')
+    expect(stdout).toContain('The onion service was removed.')
     expect(tree(relay.config)).toEqual(before)
-    // It would come back within the first pauses of the keeper.
-    await running.shows(/The key .* is missing/)
+    await running.shows(/Reloaded the settings of the onion service\./)
     expect(await isRunning(directory)).toBe(false)
+    expect(relay.run(['tor', 'status']).stdout).toContain('no onion service')
     running.kill('SIGINT')
-    expect((await running.ended()).status).toBe(0)
-    // What the relay has written about its state until then.
-    relay.run(['tor', 'remove', '-y'])
-    expect(readdirSync(relay.state)).toEqual(['smp-server-store', 'smp-server-store.log', 'www'])
+    const { status: end, stderr } = await running.ended()
+    expect([end, stderr]).toEqual([0, expect.not.stringMatching(/WARN.*onion service|is missing/)])
+    expect(readdirSync(relay.state).filter((name) => name.startsWith('tor') || name.startsWith('onion'))).toEqual([])
   })
 })
 
@@ -128,30 +132,65 @@ async function isRunning(directory: string): Promise<boolean> {
 }
 
 describe('a setup that fails', () => {
-  test('leaves every file as it was, and says so', async () => {
-    // The host can be set, but not what comes behind the line that is no setting.
-    const files = await RelayFiles.make('[TRANSPORT]\nhost = a.example\n]\n', ['DisableNetwork 1'])
+  it('a setup that fails at its last step leaves every file as it was', async () => {
+    const files = await RelayFiles.make('[TRANSPORT]\nhost = a.example\n', ['DisableNetwork 1'])
     try {
-      const before = tree(files.directory)
-      const attempt = setupOwnTor(files.own, files.progress)
-      await expect(attempt).rejects.toMatchObject({ code: 'INI_WRITE' })
-      expect(files.steps.slice(-2)).toEqual(['onion', 'undo left: Everything that was changed has been taken back'])
-      expect(tree(files.directory)).toEqual(before)
+      const progress = {
+        ...files.progress,
+        begin: (text: string): void => {
+          if (text.startsWith('Write the onion address')) writeFileSync(files.ini, '[TRANSPORT]\nhost = b.example\n')
+        },
+      }
+      const before = Object.keys(tree(files.directory))
+      await expect(files.setUp({}, { progress })).rejects.toMatchObject({ code: 'INI_CHANGED' })
+      expect(files.shown.at(-1)).toBe('left: Rolled back: everything is as it was before')
+      expect(Object.keys(tree(files.directory))).toEqual(before)
     } finally {
       await files.remove()
     }
   })
 
-  test('leaves what was there before it', async () => {
+  it('a second setup that fails leaves what the first one set up', async () => {
     const files = await RelayFiles.make('[TRANSPORT]\nhost = a.example\n', ['DisableNetwork 1'])
     try {
-      await setupOwnTor(files.own, files.progress)
-      const before = { ...tree(join(files.directory, 'etc')), torrc: '' }
+      await files.setUp()
+      const before = tree(join(files.directory, 'etc'))
       writeFileSync(files.extra, 'DisableNetwork 1\nBogus 1\n')
-      const other = { ...files.own, torrcExtra: files.extra }
-      await expect(setupOwnTor(other, files.progress)).rejects.toMatchObject({ code: 'TORRC_REFUSED' })
+      await expect(files.setUp()).rejects.toMatchObject({ code: 'TORRC_REFUSED' })
       writeFileSync(files.extra, 'DisableNetwork 1\n')
-      expect({ ...tree(join(files.directory, 'etc')), torrc: '' }).toEqual(before)
+      expect(tree(join(files.directory, 'etc'))).toEqual(before)
+    } finally {
+      await files.remove()
+    }
+  })
+
+  it('what a killed setup left is rolled back by the next one, which then succeeds', async () => {
+    const files = await RelayFiles.make('[TRANSPORT]\nhost = a.example\n', ['DisableNetwork 1'])
+    try {
+      const before = tree(files.directory)
+      // Exactly what is there when the process is killed before the last step.
+      const killed = new Promise<Record<string, Buffer>>((resolve) => {
+        const progress = {
+          ...files.progress,
+          begin: (text: string): void => {
+            if (!text.startsWith('Write the onion address')) return
+            const etc = join(files.directory, 'etc')
+            resolve(Object.fromEntries(readdirSync(etc).map((name) => [name, readFileSync(join(etc, name))])))
+            throw new Error('killed')
+          },
+        }
+        files.setUp({}, { progress }).catch(() => undefined)
+      })
+      const left = await killed
+      await expect.poll(() => tree(files.directory)).toEqual(before)
+      for (const [name, content] of Object.entries(left)) writeFileSync(join(files.directory, 'etc', name), content)
+      expect(Object.keys(left)).toContain('onion.key')
+      const { hostname } = await files.setUp()
+      expect(files.shown).toContain('left: Rolled back: everything is as it was before')
+      const found = await findRemoval(files.removal())
+      expect(found?.keys.map(({ key }) => key.hostname)).toEqual([hostname])
+      if (found) await removeOnion(files.removal(), found, false)
+      expect(tree(files.directory)).toEqual(before)
     } finally {
       await files.remove()
     }

@@ -4,10 +4,8 @@ import type { AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
 import { SocksClient } from 'socks'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { silentLogger } from '../../src/config/log.ts'
-import { adoptKey } from '../../src/tor/setup/adopt-key.ts'
-import { runCommand } from '../../src/system/command.ts'
-import { takeAway } from '../../src/tor/onion/sync-keys.ts'
+import { replaceKey } from '../../src/tor/setup/replace-key.ts'
+import { removeService } from '../../src/tor/onion/service.ts'
 import { iniHosts } from '../../src/config/ini-hosts.ts'
 import { openKeyBackup, sealKeyBackup } from '../../src/tor/onion/key-backup.ts'
 import { OnionSupervisor } from '../../src/tor/supervisor/supervisor.ts'
@@ -15,8 +13,6 @@ import { readOnionKey } from '../../src/tor/onion/key.ts'
 import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
 import { findRemoval, removeOnion } from '../../src/tor/setup/remove.ts'
 import { abortRotation, beginRotation, finishRotation } from '../../src/tor/setup/rotate.ts'
-import { noServiceManager } from '../../src/system/service-manager.ts'
-import { setupOwnTor } from '../../src/tor/setup/own.ts'
 import type { TorNetwork } from '../tor-network/fixture.ts'
 import { torNetwork } from '../tor-network/fixture.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
@@ -25,7 +21,7 @@ import { tree } from './tree.ts'
 let network: TorNetwork
 let files: RelayFiles
 let server: Server
-let keeper: OnionSupervisor | undefined
+let supervisor: OnionSupervisor | undefined
 let ports: { virtualPort: number; target: string }[]
 beforeAll(async () => {
   network = await torNetwork(inject('torNetwork'))
@@ -35,7 +31,7 @@ beforeAll(async () => {
   ports = [{ virtualPort: 5223, target: `127.0.0.1:${(server.address() as AddressInfo).port}` }]
 })
 afterAll(async () => {
-  await keeper?.stop()
+  await supervisor?.stop()
   server.close()
   await files.remove()
 })
@@ -67,16 +63,16 @@ const answers = async (hostname: string): Promise<void> =>
   await expect.poll(() => read(hostname), { timeout: 60_000 }).toBe('relay')
 
 async function startSupervisor(expectedHostname: string): Promise<OnionSupervisor> {
-  const started = files.keeper({ ports, expectedHostname, heartbeatMs: 300 })
-  keeper = started
+  const started = files.supervisor({ ports, expectedHostname, heartbeatMs: 300 })
+  supervisor = started
   started.start()
   await expect.poll(() => started.state.phase, { timeout: 40_000 }).toBe('published')
   return started
 }
 
 describe('on a Tor network', () => {
-  it('both names of a rotation answer, and after it the new one only; a rotation that is given up leaves the old', async () => {
-    const { hostname: old } = await setupOwnTor({ ...files.own, ports }, files.progress)
+  it('both addresses of a rotation work, and after it only the new one; an aborted rotation leaves the old one', async () => {
+    const { hostname: old } = await files.setUp({ ports })
     const kept = await startSupervisor(old)
     await answers(old)
 
@@ -88,9 +84,9 @@ describe('on a Tor network', () => {
     expect(iniHosts(await files.read()).hosts).toEqual(['relay.example', old, next.hostname])
 
     await finishRotation(files)
-    const control = await connectOwnTor(files.own.directory)
-    if (!control) throw new Error('the keeper has a tor')
-    await takeAway(control, present)
+    const control = await connectOwnTor(files.torDirectory)
+    if (!control) throw new Error('the supervisor has a tor')
+    await removeService(control, present)
     await expect.poll(() => kept.state).toMatchObject({ hostname: next.hostname, nextHostname: undefined, restarts: 0 })
     expect(await control.onions()).toEqual([next.serviceId])
     await answers(next.hostname)
@@ -110,44 +106,32 @@ describe('on a Tor network', () => {
     await answers(third.next.hostname)
     await answers(next.hostname)
     await abortRotation(files)
-    await keeper?.stop()
+    await supervisor?.stop()
   }, 240_000)
 
-  it('a service that was removed and whose key was brought back answers under the same name', async () => {
-    const { ini, keyFile, portsFile } = files.common
+  it('a service that was removed and whose key was restored works at the same address', async () => {
+    const { ini, keyFile } = files
     const hostname = (await readOnionKey(keyFile))?.hostname ?? ''
     const kept = await startSupervisor(hostname)
     await answers(hostname)
     const key = await readOnionKey(keyFile)
-    if (!key) throw new Error('the keeper has a key')
+    if (!key) throw new Error('the relay has a key')
     const backup = await sealKeyBackup(key, 'four words at random')
 
-    const torDirectory = files.own.directory
-    const form = { mode: 'own', directory: torDirectory } as const
-    const options = {
-      ini,
-      keyFile,
-      portsFile,
-      torDirectory,
-      traces: [],
-      form,
-      run: runCommand,
-      services: noServiceManager,
-    }
+    const options = files.removal({}, files.ownTor)
     const removal = await findRemoval(options)
     if (!removal) throw new Error('there is something to remove')
-    expect(await removeOnion(options, removal, false)).toEqual({ keptAs: [], relayRuns: true, left: [] })
+    expect(await removeOnion(options, removal, false)).toEqual({ keptAs: [], left: [] })
     expect(await read(hostname)).not.toBe('relay')
     expect(await readFile(ini, 'utf8')).toBe(relayIni)
     expect(Object.keys(tree(join(files.directory, 'etc')))).toEqual(['etc', 'etc/smp-server.ini', 'etc/torrc-extra'])
     await kept.stop()
 
     const restored = await openKeyBackup(backup, 'four words at random', 'backup')
-    await adoptKey({ ini, keyFile, key: restored, force: false })
-    const result = await setupOwnTor({ ...files.own, ports, log: silentLogger }, files.progress)
-    expect(result).toMatchObject({ hostname, publication: { published: true } })
+    await replaceKey({ ini, keyFile, key: restored, force: false })
+    expect(await files.setUp({ ports })).toMatchObject({ hostname })
     await startSupervisor(hostname)
     await answers(hostname)
-    await keeper?.stop()
+    await supervisor?.stop()
   }, 240_000)
 })

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
 import { connectOwnTor } from '../../src/tor/process/own-tor.ts'
 import { buildProgram, Installation } from './cli-process.ts'
@@ -33,39 +33,47 @@ function setUp(): string {
 }
 
 describe('tor rotate', () => {
-  test('has both names in the address until one of them is given up', () => {
+  it('a rotation has both addresses in the server address until one of them is dropped', () => {
     const old = setUp()
     const before = tree(relay.config)
-    const begun = relay.run(['tor', 'rotate'])
+    const begun = relay.run(['tor', 'rotate', '-y'])
     expect(begun.status).toBe(0)
     const [first, next = ''] = onions()
     expect(first).toBe(old)
-    expect(begun.stdout).toMatch(new RegExp(`^${next} is new\\.$`, 'm'))
+    expect(begun.stdout).toMatch(new RegExp(`^New onion address: ${next}$`, 'm'))
     expect(relay.run(['address']).stdout).toContain(
       `@a.example,${old},${next}:${relay.value('TRANSPORT', 'port') ?? ''}\n`,
     )
-    expect(relay.run(['tor', 'rotate']).stdout).toContain(`${next} is there already.`)
+    expect(relay.run(['tor', 'rotate', '-y']).stdout).toContain(`The new onion address ${next} is already there.`)
     expect(onions()).toEqual([old, next])
 
-    expect(relay.run(['tor', 'rotate', '--abort']).stdout).toContain(`${old} stays the only onion name.`)
+    expect(relay.run(['tor', 'rotate', '--abort']).stdout).toContain(`${old} stays the only onion address.`)
     expect(tree(relay.config)).toEqual(before)
 
-    relay.run(['tor', 'rotate'])
+    relay.run(['tor', 'rotate', '-y'])
     const [, other = ''] = onions()
     expect(other).not.toBe(next)
     const refused = relay.run(['tor', 'rotate', '--finish'])
     expect([refused.status, onions()]).toEqual([1, [old, other]])
-    expect(refused.stdout).toContain('give -y to agree')
-    expect(relay.run(['tor', 'rotate', '--finish', '-y']).stdout).toContain(`${other} is now the only onion name.`)
+    expect(refused.stdout).toContain('pass `-y` to confirm')
+    expect(relay.run(['tor', 'rotate', '--finish', '-y']).stdout).toContain(`${other} is now the only onion address.`)
     expect(onions()).toEqual([other])
   })
 
-  test('that has nothing to end, or nothing to begin with, says so', () => {
+  it('tor rotate without a terminal and without -y changes nothing', () => {
+    setUp()
+    const before = tree(relay.config)
+    const { status, stdout } = relay.run(['tor', 'rotate'])
+    expect([status, stdout]).toEqual([1, 'Nothing was changed. Not a terminal; pass `-y` to confirm.\n'])
+    expect(tree(relay.config)).toEqual(before)
+  })
+
+  it('a rotation without a key, or the end of one that was not started, is refused', () => {
     const before = tree(relay.config)
     for (const [args, message] of [
-      [[], `There is no onion key ${join(relay.config, 'onion.key')}.`],
-      [['--finish', '-y'], 'There is no second onion name that could take the place of the first.'],
-      [['--abort'], 'There is no second onion name that could take the place of the first.'],
+      [['-y'], `There is no onion key ${join(relay.config, 'onion.key')}.`],
+      [['--finish', '-y'], 'No rotation is in progress.'],
+      [['--abort'], 'No rotation is in progress.'],
     ] as const) {
       const { status, stdout } = relay.run(['tor', 'rotate', ...args])
       expect(status).toBe(1)
@@ -74,7 +82,7 @@ describe('tor rotate', () => {
     expect(tree(relay.config)).toEqual(before)
   })
 
-  test('is followed by a server that runs', async () => {
+  it('a running relay follows a rotation', async () => {
     setUp()
     const running = relay.start(['start'])
     const has = async (): Promise<string[]> => {
@@ -84,13 +92,13 @@ describe('tor rotate', () => {
       return services.map((id) => `${id}.onion`).sort()
     }
     await expect.poll(has, { timeout: 20_000 }).toEqual(onions())
-    const { stdout } = relay.run(['tor', 'rotate'])
-    expect(stdout).toContain('The server has taken the new name up')
+    const { stdout } = relay.run(['tor', 'rotate', '-y'])
+    expect(stdout).toContain('The relay has added the new address')
     expect(await has()).toEqual(onions().sort())
     expect(await has()).toHaveLength(2)
     relay.run(['tor', 'rotate', '--finish', '-y'])
     expect(await has()).toEqual(onions())
-    await running.shows(/another key has taken its place/)
+    await running.shows(/Onion key replaced/)
     expect(await has()).toEqual(onions())
     running.kill('SIGINT')
     expect((await running.ended()).status).toBe(0)

@@ -11,7 +11,7 @@ import { PlayedUnit } from './played-unit.ts'
 import { eventually } from './tor-process.ts'
 
 /*
- * A relay whose onion service stands in the torrc of a tor that it has no access to, as an operator sees it.
+ * A relay whose onion service is in the torrc of a tor that it cannot access, as an operator sees it.
  */
 
 let network: TorNetwork
@@ -74,53 +74,53 @@ function status(): OnionStatus {
   return JSON.parse(relay.run(['tor', 'status', '--json']).stdout) as OnionStatus
 }
 
-function proofOf({ facts }: OnionStatus): OnionStatus['facts'][number] | undefined {
-  return facts.find(({ name }) => name === 'proof')
+function checkOf({ facts }: OnionStatus): OnionStatus['facts'][number] | undefined {
+  return facts.find(({ name }) => name === 'check')
 }
 
 describe('the relay of a service in a torrc', () => {
-  it('that was not started is not healthy', () => {
+  it('a relay that was not started is not healthy', () => {
     expect(status().problem).toMatchObject({ fact: 'relay' })
   })
 
-  it('proves within 60 s of its start that it is reached, without any control connection', async () => {
+  it('the relay finds within 60 s of its start that it is reachable, without any control connection', async () => {
     running = relay.start(['start'])
-    await expect.poll(() => proofOf(status())?.ok, { timeout: 60_000, interval: 500 }).toBe(true)
+    await expect.poll(() => checkOf(status())?.ok, { timeout: 60_000, interval: 500 }).toBe(true)
     const { stdout, status: exit } = relay.run(['tor', 'status'])
     expect([exit, stdout]).toEqual([0, expect.stringMatching(/^Onion service: healthy$/m)])
-    expect(stdout).toMatch(/^ {2}proof +ok +reached from outside .* in \d+\.\d\d s, next /m)
+    expect(stdout).toMatch(/^ {2}check +ok +reached from outside .* in \d+\.\d\d s, next /m)
     const metrics = relay.run(['tor', 'status', '--metrics']).stdout
     expect(metrics).toMatch(/^onion_reachable 1$/m)
     expect(metrics).toMatch(/^onion_check_seconds \d/m)
     expect(metrics).not.toMatch(/^onion_(bootstrap_percent|tor_restarts_total) /m)
-    await running.shows(/onion service: reached from outside in \d/)
+    await running.shows(/onion service: reachable from outside \(\d/)
   }, 90_000)
 
-  it('whose tor ended says so within 120 s, with what to do, in the log and in every kind of status', async () => {
+  it('a relay whose tor ended says so within 120 s, with the remedy, in the log and in every kind of status', async () => {
     const watching = relay.start(['tor', 'status', '--watch'])
     await watching.shows(/^Onion service: healthy$/m)
     await unit.stop()
     await watching.shows(/^Onion service: not healthy$/m, 120_000)
-    await watching.shows(/^To do about proof: .*systemctl restart tor@smp$/m)
+    await watching.shows(/^To fix check: .*systemctl restart tor@smp$/m)
     watching.kill('SIGINT')
     await watching.ended()
     const { problem } = status()
-    expect(problem).toMatchObject({ fact: 'proof', text: expect.stringContaining('failed') as string })
+    expect(problem).toMatchObject({ fact: 'check', text: expect.stringContaining('failed') as string })
     expect(problem?.remedy).toMatch(/systemctl status tor@smp; journalctl -u tor@smp -n 30/)
     expect(relay.run(['tor', 'status', '--metrics']).stdout).toMatch(/^onion_reachable 0$/m)
-    await running?.shows(/onion service: the proof from outside failed: .*systemctl restart tor@smp/)
+    await running?.shows(/onion service: not reachable from outside: .*systemctl restart tor@smp/)
   }, 150_000)
 
-  it('is reached again within 60 s after its tor was started again', async () => {
+  it('the relay is reachable again within 60 s after its tor was started again', async () => {
     await unit.enable('tor@smp')
-    await expect.poll(() => proofOf(status())?.ok, { timeout: 60_000, interval: 500 }).toBe(true)
+    await expect.poll(() => checkOf(status())?.ok, { timeout: 60_000, interval: 500 }).toBe(true)
     expect(relay.run(['tor', 'status']).status).toBe(0)
   }, 90_000)
 
-  it('follows the INI file when the service is given up', async () => {
+  it('the relay follows the INI file when the service is dropped', async () => {
     const ini = await readFile(relay.ini, 'utf8')
     await writeFile(relay.ini, setIniValue(ini, 'TRANSPORT', 'host', 'localhost'))
-    await running?.shows(/\[TOR\] in the INI file has changed, and is followed/, 10_000)
+    await running?.shows(/Reloaded the settings of the onion service/, 10_000)
     await expect.poll(() => status().problem?.fact, { timeout: 10_000 }).toBe('name')
     running?.kill('SIGTERM')
     expect((await running?.ended())?.status).toBe(0)

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { runCommand } from '../../src/system/command.ts'
 import type { ServiceManager } from '../../src/system/service-manager.ts'
-import { instancePaths } from '../../src/tor/process/system-instance.ts'
+import { torPlace } from '../../src/tor/process/tor-place.ts'
 
-/** Plays systemd for one tor instance: does what tor@.service says. */
+/** Stands in for systemd for one tor instance: does what tor@.service says. */
 export class UnitPlayer implements ServiceManager {
   readonly type = 'systemd'
   readonly calls: string[] = []
@@ -36,21 +36,21 @@ export class UnitPlayer implements ServiceManager {
     await this.stop()
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: NodeJS.Signals = 'SIGINT'): Promise<void> {
     const tor = this.#tor
     if (!tor) return
     const ended = new Promise((resolve) => tor.once('close', resolve))
-    tor.kill('SIGINT')
+    tor.kill(signal)
     await ended
     this.#tor = undefined
   }
 
   async #start(): Promise<void> {
-    const { user, torrc } = instancePaths(this.#instance)
+    const { user, torrc, defaults } = torPlace(this.#instance)
     const directory = `/run/tor-instances/${this.#instance}`
     await runCommand('install', ['-d', '/run/tor-instances'])
     await runCommand('install', ['-m', '02755', '-o', user, '-g', user, '-d', directory])
-    const template = await readFile('/usr/share/tor/tor-service-defaults-torrc-instances', 'utf8')
+    const template = await readFile(defaults, 'utf8')
     await writeFile(`${directory}/defaults`, template.replaceAll('@@NAME@@', this.#instance))
     this.#tor = spawn('/usr/bin/tor', ['--defaults-torrc', `${directory}/defaults`, '-f', torrc], { stdio: 'ignore' })
   }

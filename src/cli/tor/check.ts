@@ -29,76 +29,76 @@ interface CheckOptions {
 export function addTorCheck(tor: Command, { paths }: Pick<Context, 'paths'>): void {
   const command = tor
     .command('check')
-    .description('Connect to this server as its users do, through Tor, and say what fails and why')
+    .description('Check that the relay is reachable through Tor as its users reach it; explain what fails')
     .action((options: CheckOptions) => check(options, paths))
   addOptions(command, [
     valueOption(
       '--socks <HOST:PORT>',
-      "Tor's SOCKS port to use, instead of a tor client of its own",
+      'SOCKS port of a tor to check through, instead of starting a tor client',
       checked(socksProxy),
     ),
-    new Option('--clearnet', 'Check the public names too, from this machine or through --socks'),
-    new Option('--json', 'Show the result as JSON'),
+    new Option('--clearnet', 'Check the public hosts too, from this machine or through --socks'),
+    new Option('--json', 'Print the result as JSON'),
   ])
 }
 
 interface Check {
   readonly host: string
-  readonly way: CheckRoute
+  readonly route: CheckRoute
 }
 
 async function check(options: CheckOptions, paths: Paths): Promise<void> {
   const { settings } = await loadSettings(paths)
   const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
   const { hosts, ports } = settings.transport
-  const port = addressPort(ports) ?? defaultPort
+  const port = addressPort(ports) ?? DEFAULT_PORT
   const abort = new AbortController()
   const stop = (): void => abort.abort()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-  const proofs: CheckResult[] = []
+  const checks: CheckResult[] = []
   try {
     const log = options.json ? silentLogger : createLogger({ level: 'warn' })
     const client = clientOfCheck(paths, settings.tor.torrcExtra, log)
-    for (const { host, way } of plan(hosts, options, paths, { type: 'client', client })) {
+    for (const { host, route } of plan(hosts, options, paths, { type: 'client', client })) {
       const target = { host, port, keyHash }
-      if (!options.json) print(`${host} port ${port}, ${viaText[way.type]}:`)
+      if (!options.json) print(`${host} port ${port}, ${viaText[route.type]}:`)
       const onStep = options.json ? undefined : (step: CheckStep): void => print(stepLine(step))
-      const proof = await checkReachability(target, way, { signal: abort.signal, onStep })
-      proofs.push(proof)
-      if (!options.json) print(...outcomeLines(proof))
+      const result = await checkReachability(target, route, { signal: abort.signal, onStep })
+      checks.push(result)
+      if (!options.json) print(...outcomeLines(result))
     }
   } catch (error) {
-    if (abort.signal.aborted) throw new Refusal('The check was broken off.')
+    if (abort.signal.aborted) throw new Refusal('Check cancelled.')
     throw error
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, stop)
   }
-  const ok = proofs.every(({ fault }) => fault === undefined)
-  if (options.json) print(JSON.stringify({ ok, proofs }))
-  // What is to be said has been printed.
+  const ok = checks.every(({ fault }) => fault === undefined)
+  if (options.json) print(JSON.stringify({ ok, checks }))
+  // The reason is printed already.
   if (!ok) throw new Refusal()
 }
 
-const defaultPort = 5223
+const DEFAULT_PORT = 5223
 
-/** The onion name, and with `--clearnet` the public ones. */
+/** The onion addresses, and with `--clearnet` the public hosts. */
 function plan(hosts: readonly string[], { socks, clearnet }: CheckOptions, paths: Paths, client: CheckRoute): Check[] {
   const proxied: CheckRoute | undefined = socks && { type: 'socks', server: socksServer(socks) }
   const checks = hosts
     .filter((host) => clearnet === true || isOnion(host))
-    .map((host) => ({ host, way: proxied ?? (isOnion(host) ? client : { type: 'direct' as const }) }))
+    .map((host) => ({ host, route: proxied ?? (isOnion(host) ? client : { type: 'direct' as const }) }))
   const isWanted = clearnet ? checks.some(({ host }) => !isOnion(host)) : checks.length > 0
   if (isWanted) return checks
-  const kind = clearnet ? 'public' : 'onion'
+  const kind = clearnet ? 'public host' : 'onion address'
   throw new AppError(
     clearnet ? 'NO_PUBLIC_HOST' : 'NO_ONION_HOST',
-    `There is nothing to check: host under [TRANSPORT] of ${paths.ini} has no ${kind} name.`,
-    clearnet ? 'Add it to host.' : 'Run `smp-server tor setup`, or check the public names with --clearnet.',
+    `There is nothing to check: host under [TRANSPORT] of ${paths.ini} contains no ${kind}.`,
+    clearnet ? 'Add one to host.' : 'Run `smp-server tor setup`, or check the public hosts with --clearnet.',
   )
 }
 
 const viaText = {
-  client: 'through a tor client of its own',
+  client: 'through a new tor client',
   socks: 'through the SOCKS port',
   direct: 'directly from this machine',
 } as const
@@ -113,14 +113,14 @@ const stepText: Readonly<Record<CheckStepName, string>> = {
 }
 
 function stepLine({ name, ms }: CheckStep): string {
-  const took = ms === undefined ? 'equal to that of the address' : `${(ms / 1000).toFixed(3).padStart(7)} s`
+  const took = ms === undefined ? 'matches the address' : `${(ms / 1000).toFixed(3).padStart(7)} s`
   return `  ${stepText[name].padEnd(12)} ${took}`
 }
 
 function outcomeLines({ fault, versions, ms }: CheckResult): string[] {
   if (!fault) {
     const smp = versions ? `, SMP ${versions.min} to ${versions.max}` : ''
-    return [`  The server can be reached (${(ms / 1000).toFixed(2)} s${smp}).`]
+    return [`  The relay is reachable (${(ms / 1000).toFixed(2)} s${smp}).`]
   }
   return [`  ${stepText[fault.step].padEnd(12)} failed`, `Error: ${fault.message}`, fault.remedy]
 }

@@ -7,42 +7,50 @@ export interface ShownProgress extends SetupProgress {
   interrupt(): void
 }
 
-/** Steps that turn while they last, for a terminal. */
-export function terminalProgress(): ShownProgress {
+/** Spinners on a terminal, plain lines elsewhere. */
+export function shownProgress(): ShownProgress {
+  return process.stdout.isTTY ? terminalProgress() : lineProgress()
+}
+
+function terminalProgress(): ShownProgress {
   let turning: ReturnType<typeof spinner> | undefined
   const end = (show: (current: ReturnType<typeof spinner> | undefined) => void): void => {
     show(turning)
     turning = undefined
   }
   return {
-    begin: (_step, text) => {
+    begin: (text) => {
       turning?.clear()
       turning = spinner()
       turning.start(text)
     },
-    update: (_step, text, percent) => turning?.message(percent === undefined ? text : `${percent} % ${text}`),
-    done: (_step, text) => end((current) => (current ? current.stop(text) : log.success(text))),
-    left: (_step, text) => end((current) => (current ? current.error(text) : log.warn(text))),
+    update: (text, percent) => turning?.message(percent === undefined ? text : `${percent} % ${text}`),
+    done: (text) => end((current) => (current ? current.stop(text) : log.success(text))),
+    left: (text) => end((current) => (current ? current.error(text) : log.warn(text))),
     interrupt: () => end((current) => current?.error('Failed')),
   }
 }
 
-/** One line per step, and a few on long ways, for logs and pipes. */
-export function lineProgress(): ShownProgress {
+/** One line per step, and a few during a long one. */
+function lineProgress(): ShownProgress {
   const stride = 25
   let shown = 0
+  let begun = ''
   return {
-    begin: (_step, text) => {
+    begin: (text) => {
       shown = 0
+      begun = text
       print(`${text} …`)
     },
-    update: (_step, text, percent) => {
+    update: (text, percent) => {
       if (percent === undefined || percent < shown + stride) return
       shown = percent
       print(`  ${percent} % ${text}`)
     },
-    done: (_step, text) => print(`  ${text}`),
-    left: (_step, text) => print(`  ${text}`),
+    done: (text) => {
+      if (text !== begun) print(`  ${text}`)
+    },
+    left: (text) => print(`  ${text}`),
     interrupt: () => undefined,
   }
 }

@@ -1,79 +1,96 @@
-import { confirm, isCancel } from '@clack/prompts'
+import { isCancel, select } from '@clack/prompts'
 import { type Command, Option } from 'commander'
 import type { Paths } from '../../config/paths.ts'
 import { runCommand } from '../../system/command.ts'
 import { detectServiceManager } from '../../system/service-manager.ts'
 import type { Context } from '../context.ts'
+import { askRelay } from '../../app/control-socket/client.ts'
 import { loadSettings } from '../../app/load-settings.ts'
-import { torForm } from '../../app/onion.ts'
+import { onionSetup, torConfig } from '../../app/onion-settings.ts'
 import { addOptions } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
 import { print } from '../output.ts'
-import { findRemoval, type Removal, removeOnion, type RemoveOptions } from '../../tor/index.ts'
+import { isOnTerminal } from '../passphrase.ts'
+import { confirm } from './confirm.ts'
+import { findRemoval, lostAddresses, type Removal, removeOnion, type RemoveOptions } from '../../tor/index.ts'
 
 interface TorRemoveOptions {
   readonly keepKey?: true
+  readonly deleteKey?: true
   readonly yes?: true
 }
 
 export function addTorRemove(tor: Command, { paths }: Pick<Context, 'paths'>): void {
   const command = tor
     .command('remove')
-    .description('Take the onion service away again, with everything that `tor setup` has changed')
+    .description('Remove the onion service and revert everything that `tor setup` changed')
     .action((options: TorRemoveOptions) => remove(options, paths))
   addOptions(command, [
-    new Option('--keep-key', 'Put the onion key aside instead of deleting it'),
-    new Option('-y, --yes', 'Ask nothing'),
+    new Option('--keep-key', 'Keep the onion key in another file').conflicts('deleteKey'),
+    new Option('--delete-key', 'Delete the onion key: without a backup the address is lost for good'),
+    new Option('-y, --yes', 'Do not ask for confirmation'),
   ])
 }
 
-async function remove({ keepKey: keeps, yes }: TorRemoveOptions, paths: Paths): Promise<void> {
-  const keepKey = keeps ?? false
-  const options = await removeOptions(paths)
-  const removal = await findRemoval(options)
+async function remove(options: TorRemoveOptions, paths: Paths): Promise<void> {
+  const removal = await findRemoval(await removeOptions(paths))
   if (!removal) {
-    print('There is no onion service to remove, nothing was changed.')
+    print('There is no onion service to remove. Nothing was changed.')
     return
   }
-  print(...whatGoes(removal, keepKey))
-  if (!yes) await agree()
-  const { keptAs, relayRuns, left } = await removeOnion(options, removal, keepKey)
+  const lost = lostAddresses(removal)
+  print(...whatGoes(removal))
+  const keepsKey = lost.length === 0 || (await whetherToKeep(options))
+  if (lost.length > 0) print(keepsKey ? 'Its key is kept in another file.' : 'Its key is deleted.')
+  await confirm('Remove it?', options.yes ?? false, false)
+  const { keptAs, left } = await removeOnion(await removeOptions(paths), removal, keepsKey)
   print(
-    'The onion service is removed.',
-    ...keptAs.map((path) => `Its key is in ${path}; \`smp-server tor key import\` takes it from there.`),
+    'The onion service was removed.',
+    ...keptAs.map((path) => `Its key is now ${path}. To use it again: smp-server tor setup --import-key ${path}`),
     ...left,
-    ...(relayRuns ? ['Restart the server: it still looks after the onion service.'] : []),
   )
 }
 
 async function removeOptions(paths: Paths): Promise<RemoveOptions> {
   const { settings } = await loadSettings(paths)
   return {
-    ini: paths.ini,
-    keyFile: paths.onionKey,
-    portsFile: paths.onionPorts,
+    tools: {
+      places: { ini: paths.ini, keyFile: paths.onionKey, portsFile: paths.onionPorts },
+      run: runCommand,
+      services: detectServiceManager(runCommand),
+    },
     torDirectory: paths.tor,
     traces: [paths.torSocks],
-    form: torForm(settings, paths),
-    run: runCommand,
-    services: detectServiceManager(runCommand),
+    tor: torConfig(settings, paths, onionSetup(settings, paths)),
+    reload: async () => {
+      await askRelay(paths.controlSocket, 'POST /tor/reload').catch(() => undefined)
+    },
   }
 }
 
-function whatGoes({ hostnames, isSystem }: Removal, keepKey: boolean): string[] {
+function whatGoes({ keys, isSystem }: Removal): string[] {
   return [
-    ...hostnames.map((hostname) => `${hostname} will not be reached any more, and goes out of the address.`),
-    ...(isSystem ? ['The tor instance of the system goes as far as `tor setup` has made it.'] : []),
-    ...(hostnames.length > 0 && !keepKey
-      ? ['Its key is deleted. Without a backup (`smp-server tor key backup`) the name can never be used again.']
-      : []),
+    ...keys.map(({ key: { hostname }, staysIn }) =>
+      staysIn
+        ? `${hostname} is removed from the address of this relay. tor serves it from ${staysIn.torrc}, with the key in ${staysIn.directory}.`
+        : `${hostname} will stop working, and is removed from the address of this relay.`,
+    ),
+    ...(isSystem ? ['What `tor setup` created or changed outside of the relay is reverted, too.'] : []),
   ]
 }
 
-async function agree(): Promise<void> {
-  if (!process.stdin.isTTY || !process.stdout.isTTY) {
-    throw new Refusal('Nothing was changed, because nobody can be asked: give -y to agree.')
+async function whetherToKeep({ keepKey, deleteKey }: TorRemoveOptions): Promise<boolean> {
+  if (keepKey || deleteKey) return keepKey ?? false
+  if (!isOnTerminal()) {
+    throw new Refusal('Nothing was changed. Pass --keep-key to keep the onion key in another file, or --delete-key.')
   }
-  const answer = await confirm({ message: 'Remove it?', initialValue: false })
-  if (isCancel(answer) || !answer) throw new Refusal('Nothing was changed.')
+  const answer = await select({
+    message: 'What should happen to the onion key?',
+    options: [
+      { value: true, label: 'Keep it in another file' },
+      { value: false, label: 'Delete it; without a backup the address is lost for good' },
+    ],
+  })
+  if (isCancel(answer)) throw new Refusal('Nothing was changed.')
+  return answer
 }

@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { Paths } from '../../config/paths.ts'
@@ -6,52 +5,54 @@ import { isOnion } from '../../protocol/host.ts'
 import type { TorSetupOptions } from './setup-options.ts'
 import {
   type Adoption,
-  managedPlace,
+  directoryKey,
+  manualService,
   planAdoption,
-  readForeignKey,
   readOnionKey,
-  serviceByHand,
+  type TorMode,
+  torPlace,
   usualTorrcs,
 } from '../../tor/index.ts'
 
 /**
- * The service of a torrc that the setup is about: the one that `--adopt` names, or with `--torrc-managed` one whose name
- * the INI file has already. `undefined` also when the relay has its key, and no torrc has it any more.
+ * The service of a torrc that the setup adopts: the one that `--adopt` names, or with `--torrc-managed` the one whose
+ * address the INI file contains already. `undefined` also when the relay has its key, and no torrc has it any more.
  *
  * @param usual the torrc files of this machine, where they are not the usual ones
- * @throws AppError as of `planAdoption`
+ * @throws AppError whatever `planAdoption` throws
  */
 export async function wantedAdoption(
   { adopt }: TorSetupOptions,
-  form: 'own' | 'system' | 'torrc',
-  { tor, transport }: { tor: Pick<Settings['tor'], 'instance'>; transport: Pick<Settings['transport'], 'hosts'> },
+  mode: TorMode,
+  settings: { tor: Pick<Settings['tor'], 'instance'>; transport: Pick<Settings['transport'], 'hosts' | 'ports'> },
   paths: Pick<Paths, 'onionKey'>,
   usual?: readonly string[],
 ): Promise<Adoption | undefined> {
+  const { hosts, ports } = settings.transport
   const torrcs = usual ?? (await usualTorrcs())
   if (adopt !== undefined) {
-    if (form !== 'torrc' && (await isTakenOver(adopt, paths))) {
-      return await planAdoption(adopt, torrcs).catch((error: unknown) => {
+    if (mode !== 'torrc' && (await isAdopted(adopt, paths))) {
+      return await planAdoption(adopt, torrcs, ports).catch((error: unknown) => {
         if (error instanceof AppError && error.code === 'ADOPT_UNKNOWN') return undefined
         throw error
       })
     }
-    return await planAdoption(adopt, torrcs)
+    return await planAdoption(adopt, torrcs, ports)
   }
-  const onion = transport.hosts.find(isOnion)
-  if (form !== 'torrc' || onion === undefined) return undefined
-  const service = await serviceByHand(onion, torrcs, managedPlace(tor.instance).torrc)
-  return service && (await planAdoption(service.directory, torrcs))
+  const onion = hosts.find(isOnion)
+  if (mode !== 'torrc' || onion === undefined) return undefined
+  const service = await manualService(onion, torrcs, torPlace(settings.tor.instance).torrc)
+  return service && (await planAdoption(service.directory, torrcs, ports))
 }
 
-async function isTakenOver(directory: string, { onionKey }: Pick<Paths, 'onionKey'>): Promise<boolean> {
+async function isAdopted(directory: string, { onionKey }: Pick<Paths, 'onionKey'>): Promise<boolean> {
   const kept = await readOnionKey(onionKey)
   if (!kept) return false
-  const theirs = await readForeignKey(join(directory, 'hs_ed25519_secret_key')).catch(() => undefined)
+  const theirs = await directoryKey(directory).catch(() => undefined)
   return theirs?.serviceId === kept.serviceId
 }
 
-/** Refuses options that a service which stays as it is could not follow. */
+/** Refuses options that would change a service which stays as it is. */
 export function refuseChanges(options: TorSetupOptions): void {
   const { pow, maxStreams, introDefence, alsoWeb, onionOnly, importKey } = options
   const wanted = [
@@ -63,6 +64,6 @@ export function refuseChanges(options: TorSetupOptions): void {
     importKey !== undefined && '--import-key',
   ].filter((name) => typeof name === 'string')
   if (wanted.length === 0) return
-  const message = `A service that is left in its torrc stays as it is, so ${wanted.join(' and ')} cannot be followed.`
-  throw new AppError('OPTIONS', message, 'Leave that out and write it into that torrc, or leave --torrc-managed out.')
+  const message = `${wanted.join(' and ')} cannot apply: the service stays in its torrc as it is.`
+  throw new AppError('OPTIONS', message, 'Change that torrc instead, or leave out --torrc-managed.')
 }

@@ -5,7 +5,7 @@ import type { Paths } from '../../config/paths.ts'
 import { isOnion } from '../../protocol/host.ts'
 import type { Context } from '../context.ts'
 import { loadSettings } from '../../app/load-settings.ts'
-import { torForm } from '../../app/onion.ts'
+import { onionSetup, torConfig } from '../../app/onion-settings.ts'
 import { addOptions } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
 import { print } from '../output.ts'
@@ -27,12 +27,12 @@ interface StatusOptions {
 export function addTorStatus(tor: Command, { paths }: Pick<Context, 'paths'>): void {
   const command = tor
     .command('status')
-    .description('Show how the onion service is, and what to do when something is wrong')
+    .description('Show the state of the onion service, and how to fix what is wrong')
     .action((options: StatusOptions) => status(options, paths))
   addOptions(command, [
-    new Option('--json', 'Show it as JSON').conflicts('metrics'),
-    new Option('--watch', 'Show it again and again, until interrupted').conflicts('metrics'),
-    new Option('--metrics', 'Show figures in the text format of Prometheus'),
+    new Option('--json', 'Print it as JSON').conflicts('metrics'),
+    new Option('--watch', 'Keep watching, until interrupted').conflicts('metrics'),
+    new Option('--metrics', 'Print metrics in the text format of Prometheus'),
   ])
 }
 
@@ -45,14 +45,15 @@ async function status(options: StatusOptions, paths: Paths): Promise<void> {
   const current = onionStatus(observed)
   const last = options.watch ? await watch(current, options, paths) : current
   if (!options.watch) print(...(options.json ? [JSON.stringify(current)] : statusLines(current)))
-  // What is to be said has been printed.
+  // The reason is printed already.
   if (!last.healthy) throw new Refusal()
 }
 
 async function observe(paths: Paths): Promise<Observed> {
   const { settings } = await loadSettings(paths)
+  const setup = onionSetup(settings, paths)
   return await observeOnion({
-    form: settings.tor.mode === 'torrc' ? 'torrc' : torForm(settings, paths),
+    config: setup.mode === 'torrc' ? 'torrc' : torConfig(settings, paths, setup),
     keyFile: paths.onionKey,
     statusFile: paths.torStatus,
     configured: settings.transport.hosts.filter(isOnion),
@@ -69,7 +70,7 @@ async function metricsText({ relay: { running, record } }: Observed): Promise<st
 
 const watchEveryMs = 2000
 
-/** A picture that is drawn anew on a terminal; elsewhere the lines that are not as they were. */
+/** Redrawn on a terminal; elsewhere only the lines that have changed are printed. */
 async function watch(first: OnionStatus, { json }: StatusOptions, paths: Paths): Promise<OnionStatus> {
   const abort = new AbortController()
   const stop = (): void => abort.abort()
@@ -96,12 +97,12 @@ const marks = new Map([
   [false, 'WRONG'],
 ])
 
-/** One line for the whole, one for each fact, and what to do. */
+/** One line for the whole, one for each fact, and the remedy. */
 export function statusLines({ healthy, problem, facts }: OnionStatus): string[] {
   return [
     `Onion service: ${healthy ? 'healthy' : 'not healthy'}`,
     ...facts.map(factLine),
-    ...(problem ? [`To do about ${problem.fact}: ${problem.remedy}`] : []),
+    ...(problem ? [`To fix ${problem.fact}: ${problem.remedy}`] : []),
   ]
 }
 

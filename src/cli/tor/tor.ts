@@ -13,6 +13,6 @@ const commands = {
 }
 
 export async function addTor(program: Command, { paths, args }: Context): Promise<void> {
-  const tor = program.command('tor').description('Give this server an onion address')
+  const tor = program.command('tor').description('Set up and manage the onion service of this relay')
   for (const add of await loadCommands(commands, args[1])) add(tor, { paths })
 }

@@ -12,12 +12,12 @@ import type { CheckFault, CheckStepName, CheckVia } from './faults.ts'
 import { explainConnect, explainFront, explainPing } from './faults.ts'
 
 /*
- * The outside proof: a connection to the relay as its users make it, up to its certificate and an answer of SMP.
+ * The reachability check: a connection to the relay as its users make it, up to its certificate and an SMP reply.
  */
 
 export interface CheckStep {
   readonly name: CheckStepName
-  /** The time of a certificate's check is not measured. */
+  /** Not measured for the certificate. */
   readonly ms?: number
 }
 
@@ -28,7 +28,7 @@ export interface CheckTarget {
   readonly keyHash: Buffer
 }
 
-/** How the relay is reached, with what it takes. */
+/** How the relay is reached. */
 export type CheckRoute =
   | { readonly type: 'client'; readonly client: ClientTorOptions }
   | { readonly type: 'socks'; readonly server: SocksServer }
@@ -39,9 +39,9 @@ export interface CheckResult {
   readonly host: string
   readonly port: number
   readonly via: CheckVia
-  /** Those that succeeded, in their order. */
+  /** Those that succeeded, in order. */
   readonly steps: readonly CheckStep[]
-  /** From the first packet to the relay to its last answer, without the start of a tor client. */
+  /** From the first packet to the relay to its last reply, without the start of a tor client. */
   readonly ms: number
   /** SMP versions of the relay that this program speaks too. */
   readonly versions?: VersionRange
@@ -52,38 +52,38 @@ export interface CheckResult {
 export interface CheckOptions {
   readonly signal?: AbortSignal | undefined
   readonly onStep?: ((step: CheckStep) => void) | undefined
-  /** For reaching the relay, TLS and the hello together. */
+  /** For connection, TLS and hello together. */
   readonly connectTimeoutMs?: number
   readonly now?: () => Date
 }
 
-const defaultConnectTimeoutMs = 60_000
-const pingTimeoutMs = 20_000
+const CONNECT_TIMEOUT_MS = 60_000
+const PING_TIMEOUT_MS = 20_000
 
 /**
- * Proves that the relay can be reached, or finds out why not. Rejects only when the signal is aborted.
+ * Checks that the relay is reachable, or finds out why not. Rejects only when the signal is aborted.
  */
 export async function checkReachability(
   target: CheckTarget,
-  way: CheckRoute,
+  route: CheckRoute,
   options: CheckOptions = {},
 ): Promise<CheckResult> {
-  const attempt = new Attempt(target, way, options)
-  if (way.type !== 'client') {
-    return await attempt.connect(way.type === 'socks' ? { socks: way.server, socksMode: 'always' } : {})
+  const attempt = new Attempt(target, route, options)
+  if (route.type !== 'client') {
+    return await attempt.connect(route.type === 'socks' ? { socks: route.server, socksMode: 'always' } : {})
   }
   const { signal } = options
   const beganAt = performance.now()
   try {
-    return await withClientTor({ ...way.client, signal }, async (client) => {
+    return await withClientTor({ ...route.client, signal }, async (client) => {
       attempt.step({ name: 'tor', ms: performance.now() - beganAt })
       return await attempt.connect({ socks: { path: client.socksSocket }, socksMode: 'always' }, client)
     })
   } catch (error) {
     signal?.throwIfAborted()
     if (!(error instanceof AppError)) throw error
-    const { code, message, remedy = 'Try again.' } = error
-    return attempt.proof({ fault: { step: 'tor', code, message, remedy } })
+    const { code, message, remedy = 'Run the check again.' } = error
+    return attempt.result({ fault: { step: 'tor', code, message, remedy } })
   }
 }
 
@@ -94,14 +94,14 @@ function isTlsFailure({ step }: ConnectFailure): boolean {
 
 class Attempt {
   readonly #target: CheckTarget
-  readonly #way: CheckRoute
+  readonly #route: CheckRoute
   readonly #options: CheckOptions
   readonly #at: Date
   readonly #steps: CheckStep[] = []
 
-  constructor(target: CheckTarget, way: CheckRoute, options: CheckOptions) {
+  constructor(target: CheckTarget, route: CheckRoute, options: CheckOptions) {
     this.#target = target
-    this.#way = way
+    this.#route = route
     this.#options = options
     this.#at = options.now?.() ?? new Date()
   }
@@ -114,41 +114,41 @@ class Attempt {
 
   async connect(routing: Routing, client?: ClientTor): Promise<CheckResult> {
     const { host, port, keyHash } = this.#target
-    const timeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs
+    const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     const address = { hosts: [host], port: String(port), keyHash }
-    const result = await connectRelay(address, { routing, timeoutMs })
-    this.#connected(result)
-    if ('failure' in result) {
-      const { failure } = result
+    const connected = await connectRelay(address, { routing, timeoutMs })
+    this.#connected(connected)
+    if ('failure' in connected) {
+      const { failure } = connected
       const isRefused = failure.reason === 'unreachable' && (await client?.wasRefused())
       const known: ConnectFailure = isRefused ? { ...failure, reason: 'refused' } : failure
-      const front = isTlsFailure(failure) && this.#way.type === 'direct' ? await probeFront(this.#target) : undefined
-      const fault = explainConnect(known, host, port, this.#way.type)
-      return this.proof({ fault: front === undefined ? fault : explainFront(front, fault, this.#target) })
+      const front = isTlsFailure(failure) && this.#route.type === 'direct' ? await probeFront(this.#target) : undefined
+      const fault = explainConnect(known, host, port, this.#route.type)
+      return this.result({ fault: front === undefined ? fault : explainFront(front, fault, this.#target) })
     }
-    return await this.#ping(result.client)
+    return await this.#ping(connected.client)
   }
 
-  proof(outcome: Pick<CheckResult, 'fault' | 'versions'>): CheckResult {
+  result(outcome: Pick<CheckResult, 'fault' | 'versions'>): CheckResult {
     const { host, port } = this.#target
     const tenths = this.#steps.reduce((sum, { name, ms = 0 }) => (name === 'tor' ? sum : sum + Math.round(ms * 10)), 0)
     const ms = tenths / 10
-    return { at: this.#at, host, port, via: this.#way.type, steps: this.#steps, ms, ...outcome }
+    return { at: this.#at, host, port, via: this.#route.type, steps: this.#steps, ms, ...outcome }
   }
 
   async #ping(client: RelayClient): Promise<CheckResult> {
     const versions = client.session.range
     try {
-      const answer = await client.ping(pingTimeoutMs)
-      if ('failure' in answer) return this.proof({ versions, fault: explainPing(answer.failure) })
+      const answer = await client.ping(PING_TIMEOUT_MS)
+      if ('failure' in answer) return this.result({ versions, fault: explainPing(answer.failure) })
       this.step({ name: 'ping', ms: answer.ms })
-      return this.proof({ versions })
+      return this.result({ versions })
     } finally {
       client.close()
     }
   }
 
-  /** The steps that were done, out of their times and of where it failed. */
+  /** Derives the completed steps from their times and from where it failed. */
   #connected(result: ConnectResult): void {
     const { connect, tls, handshake } = result.timings
     const failure = 'failure' in result ? result.failure : undefined

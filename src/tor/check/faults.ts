@@ -4,13 +4,13 @@ import type { RequestFailure } from '../../transport/relay-client.ts'
 import { isOnion } from '../../protocol/host.ts'
 
 /*
- * What a proof that failed means for the operator: in one sentence what is wrong, in another what to do.
+ * What a failed check means for the operator: one sentence that says what is wrong, one that says what to do.
  */
 
-/** tor: a client that is connected to the Tor network. reach: to the host and port, through tor or not. */
+/** tor: a client is connected to the Tor network. connect: to the host and port, through tor or not. */
 export type CheckStepName = 'tor' | 'connect' | 'tls' | 'certificate' | 'hello' | 'ping'
 
-/** client: a tor client of our own. socks: somebody's SOCKS port. direct: without tor. */
+/** client: a tor client of the check. socks: the SOCKS port of another tor. direct: without tor. */
 export type CheckVia = 'client' | 'socks' | 'direct'
 
 export interface CheckFault {
@@ -31,10 +31,9 @@ interface Place {
   readonly detail: string
 }
 
-const again = 'This often passes by itself: try again in a minute.'
-const startRelay = 'Start the relay (`smp-server start`, or `systemctl start smp-server`)'
+const START_RELAY = 'Start the relay: `smp-server start`, or `systemctl start smp-server`.'
 
-/** Explains why a connection did not come about. */
+/** Explains why a connection failed. */
 export function explainConnect(failure: ConnectFailure, host: string, port: number, via: CheckVia): CheckFault {
   const { reason, detail } = failure
   const place = { host, port, via, detail }
@@ -77,12 +76,17 @@ export function explainFront(front: Front, { step }: CheckFault, at: Pick<Place,
 
 /** Explains why the relay did not answer PING after everything before had succeeded. */
 export function explainPing(failure: RequestFailure): CheckFault {
-  const remedy = 'Look into the log of the relay; restart it if this goes on.'
+  const remedy = 'Check the log of the relay. If this continues, restart it.'
   switch (failure.type) {
     case 'timeout':
       return { step: 'ping', code: 'PING_TIMEOUT', message: 'The relay did not answer PING in time.', remedy }
     case 'closed':
-      return { step: 'ping', code: 'PING_CLOSED', message: 'The connection ended before PING was answered.', remedy }
+      return {
+        step: 'ping',
+        code: 'PING_CLOSED',
+        message: 'The relay closed the connection before it answered PING.',
+        remedy,
+      }
     default:
       return { step: 'ping', code: 'PING_ANSWER', message: 'The relay answered PING with something else.', remedy }
   }
@@ -94,75 +98,75 @@ function stepOf({ step, reason }: ConnectFailure): CheckStepName {
   return step === 'address' ? 'connect' : step
 }
 
-/** What only onion services have; `undefined` for what all relays have. */
+/** Faults of onion services; `undefined` for those of every relay. */
 function explainOnion(reason: ConnectFailure['reason'], { host, port, via, detail }: Place): Explained | undefined {
   switch (reason) {
     case 'descriptorNotFound':
       return {
         code: 'ONION_NOT_PUBLISHED',
-        message: `The Tor network has no descriptor of ${host}: nobody can find the onion service.`,
-        remedy: `${startRelay} and wait until \`smp-server tor status\` says published; after the first start that takes up to a minute.`,
+        message: `The Tor network has no descriptor of ${host}: the onion service is not published.`,
+        remedy: `${START_RELAY} It is published within a minute; \`smp-server tor status\` shows when.`,
       }
     case 'refused':
       return {
         code: 'ONION_REFUSED',
-        message: `The onion service is there, but behind it nobody listens on port ${port}: the relay does not run, or listens on other ports.`,
-        remedy: `${startRelay}; if it runs, compare port in [TRANSPORT] with port ${port} and restart it.`,
+        message: `The onion service is published, but nothing listens on port ${port} behind it: the relay is not running, or listens on other ports.`,
+        remedy: `${START_RELAY} If it is running, compare port under [TRANSPORT] with port ${port}, and restart it.`,
       }
     case 'unreachable':
       return {
         code: 'ONION_UNREACHABLE',
-        message: `The onion service could not be reached. ${detail}`,
+        message: `The onion service is not reachable. ${detail}`,
         remedy:
           via === 'socks'
-            ? `${startRelay}; \`smp-server tor status\` says whether the service is published. That SOCKS port tells no more; a tor client of this check, or ExtendedErrors in the SocksPort line of that tor, does.`
-            : `${startRelay}, if it does not run. If it runs, it may just have been restarted: try again in a minute, then look at \`smp-server tor status\`.`,
+            ? 'Run `smp-server tor check` without --socks: its own tor client tells more. (ExtendedErrors in the SocksPort line of that tor would, too.)'
+            : 'If the relay was just started or restarted, retry in a minute. `smp-server tor status` shows whether the service is published.',
       }
     case 'authorizationNeeded':
       return {
         code: 'ONION_AUTHORIZATION',
-        message: 'The onion service admits only clients that it knows, so no user can reach it.',
-        remedy: 'Take client authorisation for this service out of the torrc, and restart that tor.',
+        message: 'The onion service requires client authorization, so no user can reach it.',
+        remedy: 'Delete the .auth files in authorized_clients of its HiddenServiceDir, and restart that tor.',
       }
     case 'noHost':
       return {
         code: 'ONION_NAME',
-        message: `${host} is not an onion name that tor knows.`,
-        remedy: 'Correct the name in [TRANSPORT] host; `smp-server tor status` says which one is right.',
+        message: `${host} is not a valid onion address.`,
+        remedy: 'Correct host under [TRANSPORT]; `smp-server tor status` shows the right address.',
       }
     case 'timeout':
       return {
         code: 'ONION_TIMEOUT',
         message: `The onion service did not answer in time. ${detail}`,
-        remedy: `${startRelay}, if it does not run. If it runs, try again in a minute, then look at the network of this machine.`,
+        remedy: 'Retry in a minute. If it fails again, check the network of this machine, and `smp-server tor status`.',
       }
     default:
       return undefined
   }
 }
 
-/** What concerns the way to public names. */
+/** Faults on the way to a public host. */
 function explainPublic(reason: ConnectFailure['reason'], { host, port, via, detail }: Place): Explained | undefined {
   const at = `${host} port ${port}`
   switch (reason) {
     case 'unresolved':
       return {
         code: 'HOST_UNRESOLVED',
-        message: `DNS does not know ${host}. ${detail}`,
-        remedy: 'Make an A or AAAA record for it that points to this machine, or correct [TRANSPORT] host.',
+        message: `DNS has no record of ${host}. ${detail}`,
+        remedy: 'Add an A or AAAA record that points to this machine, or correct host under [TRANSPORT].',
       }
     case 'refused':
       return {
         code: 'HOST_REFUSED',
-        message: `Nobody listens at ${at}: the relay does not run, listens on other ports, or a firewall refuses.`,
-        remedy: `${startRelay}; then look at the firewall and at the forwarding of port ${port} in the router.`,
+        message: `Nothing accepts connections at ${at}: the relay is not running, listens on other ports, or a firewall rejects them.`,
+        remedy: `${START_RELAY} If it is running, check the firewall, and that the router forwards port ${port}.`,
       }
     case 'unreachable':
     case 'noHost':
       return {
         code: 'HOST_UNREACHABLE',
-        message: `${at} cannot be reached. ${detail}`,
-        remedy: 'Check that the name leads to this machine, and the network between.',
+        message: `${at} is not reachable. ${detail}`,
+        remedy: 'Check that the host is this machine, and the network in between.',
       }
     case 'timeout':
       return {
@@ -170,15 +174,15 @@ function explainPublic(reason: ConnectFailure['reason'], { host, port, via, deta
         message: `${at} did not answer in time. ${detail}`,
         remedy:
           via === 'direct'
-            ? `Look for a firewall that drops port ${port}. Behind a router that does not lead its own public address back inside, check through --socks.`
-            : `Look for a firewall that drops port ${port}; some exits of the Tor network do not let it through.`,
+            ? `Check for a firewall that drops port ${port}. Behind a router without hairpin NAT, check through a tor: --socks 127.0.0.1:9050`
+            : `Check for a firewall that drops port ${port}. Some exits of the Tor network do not allow this port.`,
       }
     default:
       return undefined
   }
 }
 
-/** What concerns every relay, however it is reached. */
+/** Faults of every relay, however it is reached. */
 function explainRelay(reason: ConnectFailure['reason'], { host, port, detail }: Place): Explained {
   switch (reason) {
     case 'proxyUnavailable':
@@ -186,14 +190,14 @@ function explainRelay(reason: ConnectFailure['reason'], { host, port, detail }: 
         code: 'SOCKS_UNAVAILABLE',
         message: detail,
         remedy:
-          'Check that tor runs, and that --socks or [PROXY] socks_proxy names its SOCKS port; without both a tor client is started for the check.',
+          'Check that this tor runs, and that --socks or socks_proxy under [PROXY] is its SOCKS port. Without both, the check starts a tor client.',
       }
     case 'identity':
       return {
         code: 'OTHER_RELAY',
-        message: `Not the relay of this address answers at ${host} port ${port}. ${detail}`,
+        message: `A different server answers at ${host} port ${port}. ${detail}`,
         remedy:
-          'If another relay listens on this port, stop it or change the port. After a change of the certificates restart the relay; if its certificate has run out, `smp-server cert` makes a new one.',
+          'If another relay uses this port, stop it or change the port. After a change of the certificates, restart the relay; if its certificate has expired, renew it with `smp-server cert`.',
       }
     case 'session':
       return {
@@ -204,22 +208,22 @@ function explainRelay(reason: ConnectFailure['reason'], { host, port, detail }: 
     case 'tls':
       return {
         code: 'NO_TLS',
-        message: `What answers at ${host} port ${port} does not speak TLS as a relay does. ${detail}`,
-        remedy: `Find out which program listens on port ${port} (ss -ltnp), and give it another port.`,
+        message: `The server at ${host} port ${port} does not speak TLS like a relay. ${detail}`,
+        remedy: `Find the program on port ${port} with \`ss -ltnp\`, and move it to another port.`,
       }
     case 'version':
     case 'protocol':
     case 'service':
       return {
         code: 'NO_SMP',
-        message: `What answers at ${host} port ${port} does not speak SMP as this relay does. ${detail}`,
-        remedy: `Find out which program listens on port ${port} (ss -ltnp).`,
+        message: `The server at ${host} port ${port} does not speak SMP like this relay. ${detail}`,
+        remedy: `Find the program on port ${port} with \`ss -ltnp\`.`,
       }
     default:
       return {
         code: reason === 'timeout' ? 'RELAY_TIMEOUT' : 'RELAY_CLOSED',
         message: detail,
-        remedy: `${again} If it goes on, look into the log of the relay.`,
+        remedy: 'Retry in a minute. If it fails again, check the log of the relay.',
       }
   }
 }

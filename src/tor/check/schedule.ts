@@ -2,48 +2,48 @@ import type { CheckResult } from './check.ts'
 import type { CheckFault } from './faults.ts'
 
 /*
- * When the next proof is due: soon after the service was published, then in its interval, and sooner after a failure.
+ * When the next check is due: soon after the service was published, then after its interval, and sooner after a failure.
  */
 
 export interface CheckScheduleOptions {
   readonly intervalMs: number
-  /** From the publication to the first proof; a few seconds when absent. */
+  /** From the publication to the first check; a few seconds when absent. */
   readonly firstMs?: number | undefined
-  readonly prove: (signal: AbortSignal) => Promise<CheckResult>
-  readonly onCheck: (proof: CheckResult, next: NextCheck) => void
-  /** A bug, since what a proof finds is a value; the schedule goes on. */
+  readonly check: (signal: AbortSignal) => Promise<CheckResult>
+  readonly onCheck: (result: CheckResult, next: NextCheck) => void
+  /** A bug, since what a check finds is a value; the schedule continues. */
   readonly onError: (error: unknown) => void
   /** 0 ≤ x < 1. */
   readonly random?: () => number
-  /** Runs `act` after `ms`; returns what prevents it. */
+  /** Runs `act` after `ms`; returns a function that cancels it. */
   readonly after?: (ms: number, act: () => void) => () => void
 }
 
 export interface NextCheck {
-  /** Failed proofs in a row, this one included. */
+  /** Failed checks in a row, including this one. */
   readonly failures: number
   readonly inMs: number
 }
 
-const soonMs = 5000
-const firstRetryMs = 60_000
-const jitter = 0.2
+const FIRST_MS = 5000
+const FIRST_RETRY_MS = 60_000
+const JITTER = 0.2
 
-/** Milliseconds to the next proof: the interval, or after failures a minute and doubling, each ±20 %. */
+/** Milliseconds to the next check: the interval, or after failures a minute and doubling, each ±20 %. */
 export function checkDelay(intervalMs: number, failures: number, random: () => number): number {
-  const base = failures === 0 ? intervalMs : Math.min(intervalMs, firstRetryMs * 2 ** (failures - 1))
+  const base = failures === 0 ? intervalMs : Math.min(intervalMs, FIRST_RETRY_MS * 2 ** (failures - 1))
   return jittered(base, random)
 }
 
 /**
- * Whether giving the service to its tor anew may help: it is published again, with the right ports. Connections through
- * it outlive that. What is wrong in front of the service it does not mend.
+ * Whether adding the service to its tor again may help: it is published again, with the right ports. Connections through
+ * it survive that. It does not help when the check itself could not reach the Tor network.
  */
 export function callsForRenewal({ step, code }: CheckFault): boolean {
   return step !== 'tor' && code !== 'SOCKS_UNAVAILABLE'
 }
 
-/** One proof at a time, none while the service is not in the network. */
+/** One check at a time, none while the service is not published. */
 export class CheckSchedule {
   readonly #options: CheckScheduleOptions
   readonly #random: () => number
@@ -58,14 +58,14 @@ export class CheckSchedule {
     this.#after = options.after ?? afterTimeout
   }
 
-  /** The network has the service; nothing changes when it had it already. */
+  /** The service is published; calling it again changes nothing. */
   published(): void {
     if (this.#cancel || this.#running) return
-    const { firstMs = soonMs, intervalMs } = this.#options
+    const { firstMs = FIRST_MS, intervalMs } = this.#options
     this.#arm(Math.min(firstMs, intervalMs))
   }
 
-  /** There is no tor with the service any more. Resolves when nothing of a proof is left. */
+  /** No tor has the service any more. Resolves when no check is running. */
   async lost(): Promise<void> {
     this.#cancel?.()
     this.#cancel = undefined
@@ -77,29 +77,29 @@ export class CheckSchedule {
     this.#cancel = this.#after(ms, () => {
       this.#cancel = undefined
       const abort = new AbortController()
-      this.#running = { abort, ended: this.#prove(abort.signal) }
+      this.#running = { abort, ended: this.#check(abort.signal) }
     })
   }
 
-  async #prove(signal: AbortSignal): Promise<void> {
-    const { prove, onCheck, onError, intervalMs } = this.#options
-    let proof: CheckResult | undefined
+  async #check(signal: AbortSignal): Promise<void> {
+    const { check, onCheck, onError, intervalMs } = this.#options
+    let result: CheckResult | undefined
     try {
-      proof = await prove(signal)
+      result = await check(signal)
     } catch (error) {
       if (!signal.aborted) onError(error)
     }
     this.#running = undefined
     if (signal.aborted) return
-    this.#failures = proof && !proof.fault ? 0 : this.#failures + 1
+    this.#failures = result && !result.fault ? 0 : this.#failures + 1
     const inMs = checkDelay(intervalMs, this.#failures, this.#random)
     this.#arm(inMs)
-    if (proof) onCheck(proof, { failures: this.#failures, inMs })
+    if (result) onCheck(result, { failures: this.#failures, inMs })
   }
 }
 
 function jittered(ms: number, random: () => number): number {
-  return Math.round(ms * (1 - jitter + 2 * jitter * random()))
+  return Math.round(ms * (1 - JITTER + 2 * JITTER * random()))
 }
 
 function afterTimeout(ms: number, act: () => void): () => void {

@@ -18,9 +18,9 @@ import { parseArguments, quote } from './quoted.ts'
 import type { ControlMessage } from './reply.ts'
 
 /*
- * Logging in (Tor control-spec §3.5, §3.21, §3.24). tor closes the connection at every failure, so each attempt has a
- * connection of its own. SAFECOOKIE comes first: there both sides prove that they know the cookie, so an impostor
- * cannot make this program give a file away.
+ * Authentication (Tor control-spec §3.5, §3.21, §3.24). tor closes the connection at every failure, so each attempt has
+ * a connection of its own. SAFECOOKIE comes first: with it both sides show that they know the cookie, so an impostor
+ * cannot make this program send it the content of a file.
  */
 
 export const authenticationMethods = ['NULL', 'SAFECOOKIE', 'COOKIE', 'HASHEDPASSWORD'] as const
@@ -53,12 +53,12 @@ const cookieBytes = 32
 const serverHashKey = 'Tor safe cookie authentication server-to-controller hash'
 const controllerHashKey = 'Tor safe cookie authentication controller-to-server hash'
 
-/** The hash by which tor proves that it knows the cookie; 32 bytes each. */
+/** The hash that shows that tor knows the cookie; all of 32 bytes. */
 export function safeCookieServerHash(cookie: Uint8Array, clientNonce: Uint8Array, serverNonce: Uint8Array): Buffer {
   return createHmac('sha256', serverHashKey).update(cookie).update(clientNonce).update(serverNonce).digest()
 }
 
-/** The hash by which the controller proves it in turn. */
+/** The hash that shows that the controller knows it. */
 export function safeCookieControllerHash(cookie: Uint8Array, clientNonce: Uint8Array, serverNonce: Uint8Array): Buffer {
   return createHmac('sha256', controllerHashKey).update(cookie).update(clientNonce).update(serverNonce).digest()
 }
@@ -82,7 +82,7 @@ export function parseProtocolInfo(reply: ControlMessage): ProtocolInfo | undefin
 /**
  * Opens a connection and logs in with the first method that works.
  *
- * @throws AppError as of `ControlConnection.open`, and `TOR_COOKIE_MISSING`, `TOR_COOKIE_UNREADABLE`,
+ * @throws AppError whatever `ControlConnection.open` throws, and `TOR_COOKIE_MISSING`, `TOR_COOKIE_UNREADABLE`,
  *   `TOR_PASSWORD_NEEDED`, `TOR_AUTH_FAILED`
  */
 export async function login(options: LoginOptions): Promise<Login> {
@@ -93,17 +93,17 @@ export async function login(options: LoginOptions): Promise<Login> {
     if ('connection' in outcome) return outcome
     if (outcome.method === undefined) throw failed ?? outcome.fault
     failed = outcome.fault
-    if (mayPass(outcome.method, failed) && performance.now() < deadline) await sleep(50)
+    if (isTransient(outcome.method, failed) && performance.now() < deadline) await sleep(50)
     else rank += 1
   }
 }
 
 /** Whether a cookie that tor is just writing would explain it. */
-function mayPass(method: AuthenticationMethod, fault: AppError): boolean {
+function isTransient(method: AuthenticationMethod, fault: AppError): boolean {
   return fault.code === 'TOR_COOKIE_MISSING' || (fault.code === 'TOR_AUTH_FAILED' && method.endsWith('COOKIE'))
 }
 
-/** Tries the usable method with this rank; no method has it: `method` is undefined. */
+/** Tries the usable method of this rank; `method` is undefined when there is none. */
 async function attempt(
   options: LoginOptions,
   rank: number,
@@ -127,13 +127,13 @@ const loginFaults = ['TOR_COOKIE_MISSING', 'TOR_COOKIE_UNREADABLE', 'TOR_PASSWOR
 
 async function protocolInfo(connection: ControlConnection): Promise<ProtocolInfo> {
   const info = parseProtocolInfo(await connection.send('PROTOCOLINFO 1'))
-  if (!info) throw controlGarbled(connection.endpoint, new Error('PROTOCOLINFO was not answered as specified'))
+  if (!info) throw controlGarbled(connection.endpoint, new Error('the reply to PROTOCOLINFO is malformed'))
   return info
 }
 
 function usableMethods(info: ProtocolInfo, options: LoginOptions): AuthenticationMethod[] {
   if (options.methods) return options.methods.filter((method) => info.methods.includes(method))
-  // Where SAFECOOKIE failed, COOKIE would hand the file's content to whoever failed.
+  // After a failed SAFECOOKIE, COOKIE would send the content of the file to the impostor.
   return authenticationMethods.filter(
     (method) =>
       info.methods.includes(method) &&
@@ -178,7 +178,7 @@ async function credential(
   const serverNonce = Buffer.from(keywords.get('SERVERNONCE') ?? '', 'hex')
   const expected = safeCookieServerHash(cookie, clientNonce, serverNonce)
   if (serverNonce.length !== 32 || serverHash.length !== 32 || !timingSafeEqual(serverHash, expected)) {
-    throw authenticationFailed(connection.endpoint, 'it does not know the content of its cookie file')
+    throw authenticationFailed(connection.endpoint, 'it does not know its own cookie')
   }
   return `AUTHENTICATE ${safeCookieControllerHash(cookie, clientNonce, serverNonce).toString('hex')}`
 }
@@ -198,7 +198,7 @@ async function readCookie(path: string): Promise<Buffer> {
     if (code === 'ENOENT') throw cookieMissing(path)
     throw cookieUnreadable(path, code === 'EACCES' ? 'this user may not read it' : (code ?? 'it cannot be read'), error)
   }
-  // An empty file is one that tor is just writing.
+  // tor is just writing an empty one.
   if (length === 0) throw cookieMissing(path)
   if (length !== cookieBytes) throw cookieUnreadable(path, 'it does not have 32 bytes')
   return bytes.subarray(0, cookieBytes)

@@ -8,7 +8,7 @@ import type { ControlMessage } from './reply.ts'
 import { FramingError, ReplyParser, isEvent } from './reply.ts'
 
 export interface ConnectionOptions {
-  /** For connecting, and for every command that brings no time of its own. */
+  /** For connecting, and for every command without a timeout of its own. */
   readonly timeoutMs?: number
   /** Every event, in order; must not throw. */
   readonly onEvent?: (event: ControlMessage) => void
@@ -26,8 +26,8 @@ const defaultTimeoutMs = 10_000
 /**
  * One control connection: commands in, replies in the same order out, events in between.
  *
- * tor answers commands strictly in order, so waiting commands form a queue. One that timed out keeps its place there,
- * so that a late answer is not taken for the next command's. When the socket closes all of them fail at once.
+ * tor answers commands strictly in order, so waiting commands form a queue. One that timed out keeps its place in it, so
+ * that a late answer is not taken for that of the next command. When the socket closes all of them fail.
  */
 export class ControlConnection {
   readonly endpoint: ControlEndpoint
@@ -56,7 +56,7 @@ export class ControlConnection {
   /**
    * Connects, without authenticating.
    *
-   * @throws AppError `TOR_CONTROL_ABSENT` (no socket, nobody listens), `TOR_CONTROL_DENIED`, `TOR_CONTROL_TIMEOUT`
+   * @throws AppError `TOR_CONTROL_ABSENT` (no socket, nothing listens), `TOR_CONTROL_DENIED`, `TOR_CONTROL_TIMEOUT`
    */
   static async open(endpoint: ControlEndpoint, options: ConnectionOptions = {}): Promise<ControlConnection> {
     const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
@@ -125,7 +125,7 @@ export class ControlConnection {
       }
       const command = this.#pending.shift()
       if (!command) {
-        this.#end(controlGarbled(this.endpoint, new Error('a reply came that nothing asked for')))
+        this.#end(controlGarbled(this.endpoint, new Error('it sent a reply without a command')))
         return
       }
       clearTimeout(command.timer)

@@ -5,12 +5,12 @@ export type ControlEndpoint =
   | { readonly type: 'unix'; readonly path: string }
   | { readonly type: 'tcp'; readonly host: string; readonly port: number }
 
-/** Longest path that a unix socket can have on Linux, in bytes (sun_path without its final zero). */
+/** Longest path of a unix socket on Linux, in bytes (sun_path without its final zero). */
 export const maxSocketPathBytes = 107
 
 /**
  * Reads `/path`, `unix:/path`, `127.0.0.1:9051`, `[::1]:9051` or `9051` (a port of this machine).
- * `undefined` for anything else; names are not taken, since a control port on another machine is a mistake.
+ * `undefined` for anything else.
  */
 export function parseEndpoint(text: string): ControlEndpoint | undefined {
   const path = text.startsWith('unix:') ? text.slice('unix:'.length) : text

@@ -2,7 +2,7 @@ import { AppError } from '../../errors/app-error.ts'
 import type { ControlEndpoint } from './endpoint.ts'
 import { endpointText } from './endpoint.ts'
 
-/** What can go wrong between this program and a tor, as faults that the operator can mend. */
+/** What can go wrong between this program and a tor, as faults that the operator can fix. */
 export type ControlErrorCode =
   | 'TOR_CONTROL_ABSENT'
   | 'TOR_CONTROL_DENIED'
@@ -27,37 +27,37 @@ export class TorRefusal extends AppError {
   }
 }
 
-const isRunning = 'Check that this tor runs, and that [TOR] control names its control socket.'
+const CHECK_TOR = 'Check that this tor runs, and that control under [TOR] is its control socket.'
 
 export function controlAbsent(endpoint: ControlEndpoint, cause?: unknown): AppError {
-  return new AppError('TOR_CONTROL_ABSENT', `No tor answers at ${endpointText(endpoint)}.`, isRunning, { cause })
+  return new AppError('TOR_CONTROL_ABSENT', `No tor answers at ${endpointText(endpoint)}.`, CHECK_TOR, { cause })
 }
 
 export function controlDenied(endpoint: ControlEndpoint, cause?: unknown): AppError {
   return new AppError(
     'TOR_CONTROL_DENIED',
     `This user may not open tor's control socket ${endpointText(endpoint)}.`,
-    'Add the user to the group that owns the socket (ls -l shows it), then log in again or restart the service.',
+    'Add the user to the group of the socket (`ls -l` shows it), then restart the relay: systemctl restart smp-server',
     { cause },
   )
 }
 
 export function controlClosed(endpoint: ControlEndpoint, cause?: unknown): AppError {
-  return new AppError('TOR_CONTROL_CLOSED', `tor closed the control connection ${endpointText(endpoint)}.`, isRunning, {
+  return new AppError('TOR_CONTROL_CLOSED', `tor closed the control connection ${endpointText(endpoint)}.`, CHECK_TOR, {
     cause,
   })
 }
 
 export function controlTimeout(endpoint: ControlEndpoint, what: string, timeoutMs: number): AppError {
   const message = `tor at ${endpointText(endpoint)} did not answer ${what} within ${timeoutMs / 1000} s.`
-  return new AppError('TOR_CONTROL_TIMEOUT', message, 'If this goes on, restart that tor.')
+  return new AppError('TOR_CONTROL_TIMEOUT', message, 'If this continues, restart that tor.')
 }
 
 export function controlGarbled(endpoint: ControlEndpoint, cause: Error): AppError {
   return new AppError(
     'TOR_CONTROL_GARBLED',
-    `What answers at ${endpointText(endpoint)} does not speak tor's control protocol: ${cause.message}.`,
-    'Let [TOR] control name the control socket of a tor, not its SOCKS port.',
+    `${endpointText(endpoint)} is not a tor control port: ${cause.message}.`,
+    'Set control under [TOR] to the control socket of tor, not to its SOCKS port.',
     { cause },
   )
 }
@@ -66,7 +66,7 @@ export function cookieMissing(path: string): AppError {
   return new AppError(
     'TOR_COOKIE_MISSING',
     `tor's authentication cookie ${path} does not exist.`,
-    'Restart that tor; it makes the file when it starts.',
+    'Restart that tor, which creates the file at its start.',
   )
 }
 
@@ -74,7 +74,7 @@ export function cookieUnreadable(path: string, why: string, cause?: unknown): Ap
   return new AppError(
     'TOR_COOKIE_UNREADABLE',
     `tor's authentication cookie ${path} cannot be used: ${why}.`,
-    'Add the user to the group that owns the file, and let torrc contain CookieAuthFileGroupReadable 1.',
+    'Add the user to the group of the file, and CookieAuthFileGroupReadable 1 to that torrc.',
     { cause },
   )
 }
@@ -82,15 +82,15 @@ export function cookieUnreadable(path: string, why: string, cause?: unknown): Ap
 export function passwordNeeded(endpoint: ControlEndpoint): AppError {
   return new AppError(
     'TOR_PASSWORD_NEEDED',
-    `tor at ${endpointText(endpoint)} lets only a password in.`,
-    'Set [TOR] control_password, or add CookieAuthentication 1 to that torrc.',
+    `tor at ${endpointText(endpoint)} requires a password.`,
+    'Add CookieAuthentication 1 to that torrc and restart that tor.',
   )
 }
 
 export function authenticationFailed(endpoint: ControlEndpoint, reason: string): AppError {
   return new AppError(
     'TOR_AUTH_FAILED',
-    `tor at ${endpointText(endpoint)} did not let this program in: ${reason}.`,
-    'Check that the cookie file belongs to this tor, or that [TOR] control_password is its password.',
+    `tor at ${endpointText(endpoint)} rejected the login: ${reason}.`,
+    'Check that the cookie file belongs to this tor. Restarting that tor creates it again.',
   )
 }

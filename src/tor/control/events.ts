@@ -2,15 +2,14 @@ import { parseArguments } from './quoted.ts'
 import type { ControlMessage } from './reply.ts'
 
 /*
- * Events as values (Tor control-spec §4.1). Only those that say something about an onion service's life have a type
- * of their own.
+ * Events as values (Tor control-spec §4.1). Only those that matter for an onion service have a type of their own.
  */
 
 export const eventNames = ['STATUS_CLIENT', 'STATUS_GENERAL', 'NETWORK_LIVENESS', 'HS_DESC', 'WARN'] as const
 export type EventName = (typeof eventNames)[number] | 'STREAM'
 
 export interface BootstrapPhase {
-  /** NOTICE, or WARN when a step failed; tor then goes on trying. */
+  /** NOTICE, or WARN when a step failed; tor then keeps trying. */
   readonly severity: string
   /** 0..100 */
   readonly progress: number
@@ -38,7 +37,7 @@ export type TorEvent =
 
 export interface HsDescEvent {
   readonly type: 'hsDesc'
-  /** CREATED, UPLOAD, UPLOADED, REQUESTED, RECEIVED, FAILED, IGNORE; other words of later tors pass as they are. */
+  /** CREATED, UPLOAD, UPLOADED, REQUESTED, RECEIVED, FAILED, IGNORE, or a word of a later tor. */
   readonly action: string
   /** The service id, without `.onion`. */
   readonly serviceId: string
@@ -47,7 +46,7 @@ export interface HsDescEvent {
   readonly reason?: string
 }
 
-/** What becomes of a stream that a client asked a tor for (Tor control-spec §4.1.2). */
+/** A stream that a client requested from a tor (Tor control-spec §4.1.2). */
 export interface StreamEvent {
   readonly type: 'stream'
   /** NEW, SUCCEEDED, FAILED, CLOSED and others. */
@@ -59,7 +58,7 @@ export interface StreamEvent {
   readonly remoteReason?: string
 }
 
-/** Reads one event; whatever does not have the shape of the specification becomes `other`. */
+/** Reads one event; one that does not match the specification becomes `other`. */
 export function parseEvent(message: ControlMessage): TorEvent {
   const text = message.lines[0]?.text ?? ''
   const [name = ''] = text.split(' ', 1)

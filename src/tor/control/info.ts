@@ -33,7 +33,7 @@ export function splitPair(text: string): readonly [string, string | undefined] {
   return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** Names of options and of GETINFO keys go into the line as they are, so they may hold nothing that divides it. */
+/** Names of options and of GETINFO keys are sent as they are, so they must not contain separators. */
 export function plainWord(word: string): string {
   if (!/^[\x21\x23-\x7e]+$/.test(word)) throw new TypeError('a control command holds an unexpected character')
   return word

@@ -1,15 +1,14 @@
 import type { ServiceId } from '../../crypto/onion-address.ts'
 import { parseServiceId } from '../../crypto/onion-address.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
-import { onionKeyFromSecret } from '../../crypto/onion-key.ts'
 import { plainWord, splitPair } from './info.ts'
 import type { ControlMessage } from './reply.ts'
 
 /*
  * ADD_ONION and its answer (Tor control-spec §3.27).
  *
- *   "ADD_ONION" SP ("NEW:ED25519-V3" / "ED25519-V3:" base64) SP "Flags=" flags 1*(SP "Port=" virtualPort "," target)
- *   250-ServiceID=<56 characters>   [250-PrivateKey=ED25519-V3:<base64 of 64 bytes>]   250 OK
+ *   "ADD_ONION" SP "ED25519-V3:" base64 SP "Flags=" flags 1*(SP "Port=" virtualPort "," target)
+ *   250-ServiceID=<56 characters>   250 OK
  */
 
 export interface OnionPort {
@@ -18,11 +17,10 @@ export interface OnionPort {
   readonly target: string
 }
 
-export type OnionFlag = 'NonAnonymous' | 'Detach' | 'DiscardPK' | 'MaxStreamsCloseCircuit'
+export type OnionFlag = 'NonAnonymous' | 'Detach' | 'MaxStreamsCloseCircuit'
 
 export interface AddOnion {
-  /** None: tor makes one and returns it. */
-  readonly key?: OnionKey | undefined
+  readonly key: OnionKey
   readonly ports: readonly OnionPort[]
   readonly flags: readonly OnionFlag[]
   readonly maxStreams?: number | undefined
@@ -32,15 +30,13 @@ export interface AddOnion {
 
 export interface AddedOnion {
   readonly serviceId: ServiceId
-  /** Only when tor made the key. */
-  readonly key: OnionKey | undefined
 }
 
 export function addOnionCommand({ key, ports, flags, maxStreams, pow }: AddOnion): string {
   if (ports.length === 0) throw new TypeError('an onion service needs a port')
   return [
     'ADD_ONION',
-    key ? `ED25519-V3:${key.secret.toString('base64')}` : 'NEW:ED25519-V3',
+    `ED25519-V3:${key.secret.toString('base64')}`,
     ...(flags.length > 0 ? [`Flags=${flags.join(',')}`] : []),
     ...(maxStreams === undefined ? [] : [`MaxStreams=${maxStreams}`]),
     ...(pow === true ? ['PoWDefensesEnabled=1'] : []),
@@ -48,16 +44,11 @@ export function addOnionCommand({ key, ports, flags, maxStreams, pow }: AddOnion
   ].join(' ')
 }
 
-/** `undefined` when the answer is not as specified. */
+/** `undefined` when the reply is malformed. */
 export function parseAddedOnion(reply: ControlMessage): AddedOnion | undefined {
   const values = new Map(reply.lines.map(({ text }) => splitPair(text)))
   const serviceId = parseServiceId(values.get('ServiceID') ?? '')
-  if (!serviceId) return undefined
-  const privateKey = values.get('PrivateKey')
-  if (privateKey === undefined) return { serviceId, key: undefined }
-  const base64 = /^ED25519-V3:([A-Za-z0-9+/]{86}==)$/.exec(privateKey)?.[1]
-  const key = base64 === undefined ? undefined : onionKeyFromSecret(Buffer.from(base64, 'base64'))
-  return key && { serviceId, key }
+  return serviceId && { serviceId }
 }
 
 /** The services of `GETINFO onions/detached`: nothing, one id, or one per line. */

@@ -7,7 +7,7 @@
 
 const escapes: Readonly<Record<string, number>> = { n: 10, r: 13, t: 9 }
 
-/** `text` as a QuotedString that fits into one line. */
+/** `text` as a QuotedString within one line. */
 export function quote(text: string): string {
   const bytes = Buffer.from(text, 'utf8')
   let quoted = '"'

@@ -22,12 +22,12 @@ export interface ControlMessage {
   readonly lines: readonly ReplyLine[]
 }
 
-/** The other side does not speak the control protocol; the connection cannot be used any more. */
+/** The other side does not speak the control protocol; the connection is unusable from now on. */
 export class FramingError extends Error {
   override readonly name = 'FramingError'
 }
 
-/** A whole message may not be larger; the largest ones that this program asks for have a few kilobytes. */
+/** The longest message; the largest ones that this program asks for have a few kilobytes. */
 export const maxMessageBytes = 8 * 1024 * 1024
 const maxLineBytes = 1024 * 1024
 
@@ -82,7 +82,7 @@ export class ReplyParser {
     const [, digits, separator, text = ''] = match
     const status = Number(digits)
     if (this.#status !== 0 && isEvent(this.#status) !== isEvent(status)) {
-      throw new FramingError('an event stands inside a reply')
+      throw new FramingError('there is an event inside a reply')
     }
     this.#status = status
     if (separator === '+') {
@@ -98,7 +98,7 @@ export class ReplyParser {
   }
 }
 
-/** Whether the message was sent on tor's own account, not in answer to a command. */
+/** Whether tor sent the message by itself, not as the reply to a command. */
 export function isEvent(status: number): boolean {
   return status >= 600
 }

@@ -37,7 +37,7 @@ export class TorControl {
     this.#listeners = listeners
   }
 
-  /** Connects and logs in; see `login` for what can go wrong. */
+  /** Connects and authenticates; throws whatever `login` throws. */
   static async connect(options: Omit<LoginOptions, 'onEvent'>): Promise<TorControl> {
     const listeners = new Set<TorEventListener>()
     const session = await login({
@@ -65,13 +65,13 @@ export class TorControl {
     return parseConfiguration(await this.#connection.send(['GETCONF', ...options.map(plainWord)].join(' ')))
   }
 
-  /** Sets all options or none. Options that are lists are replaced as a whole. */
+  /** Sets all options or none. A list option is replaced as a whole. */
   async setConf(options: Readonly<Record<string, string | number>>): Promise<void> {
     const pairs = Object.entries(options).map(([name, value]) => `${plainWord(name)}=${quote(String(value))}`)
     await this.#connection.send(['SETCONF', ...pairs].join(' '))
   }
 
-  /** Back to the defaults. */
+  /** Resets options to their defaults. */
   async resetConf(...options: readonly string[]): Promise<void> {
     await this.#connection.send(['RESETCONF', ...options.map(plainWord)].join(' '))
   }
@@ -88,14 +88,14 @@ export class TorControl {
   async addOnion(onion: AddOnion): Promise<AddedOnion> {
     const added = parseAddedOnion(await this.#connection.send(addOnionCommand(onion)))
     if (added) return added
-    throw controlGarbled(this.#connection.endpoint, new Error('ADD_ONION was not answered as specified'))
+    throw controlGarbled(this.#connection.endpoint, new Error('the reply to ADD_ONION is malformed'))
   }
 
   async delOnion(serviceId: ServiceId): Promise<void> {
     await this.#connection.send(`DEL_ONION ${serviceId}`)
   }
 
-  /** Services that this connection or, detached, any connection has added; those of a torrc are not among them. */
+  /** Services that this connection or, detached, any connection has added; not those of a torrc. */
   async onions(): Promise<ServiceId[]> {
     const [current, detached] = [await this.getInfo('onions/current'), await this.getInfo('onions/detached')]
     return [
@@ -108,7 +108,7 @@ export class TorControl {
     const text = (await this.getInfo('status/bootstrap-phase')).get('status/bootstrap-phase') ?? ''
     const phase = parseBootstrapPhase(text)
     if (phase) return phase
-    throw controlGarbled(this.#connection.endpoint, new Error('the bootstrap phase is not as specified'))
+    throw controlGarbled(this.#connection.endpoint, new Error('the bootstrap phase is malformed'))
   }
 
   /** Starts a download of the descriptor; `HS_DESC` events tell how it ends. */
@@ -116,7 +116,7 @@ export class TorControl {
     await this.#connection.send(`HSFETCH ${serviceId}`)
   }
 
-  /** From now on tor ends when this connection does. */
+  /** From now on tor exits when this connection closes. */
   async takeOwnership(): Promise<void> {
     await this.#connection.send('TAKEOWNERSHIP')
   }

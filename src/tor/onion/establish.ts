@@ -1,48 +1,38 @@
 import type { OnionPort } from '../control/onion.ts'
 import type { TorControl } from '../control/tor-control.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
-import { keepOnionKey } from './key.ts'
 import { hasSamePorts, rememberPorts } from './ports.ts'
-import { readOnionMode, requireMode, writeOnionRecord } from './record.ts'
-import type { OnionService } from './service.ts'
-import { type OnionShape, plainShape } from './config.ts'
-import { establishOnion } from './service.ts'
+import { readServiceType, requireServiceType, writeOnionRecord } from './record.ts'
+import { addService, type OnionService } from './service.ts'
+import { type OnionServiceConfig, singleHopService } from './service-config.ts'
 
-export interface KeptOnion {
-  /** What `keyFile` holds. */
-  readonly key: OnionKey | undefined
-  /** The key that will take its place, while both are published. */
+export interface RelayService {
+  readonly key: OnionKey
+  /** The key that will replace it, while both are published. */
   readonly next?: OnionKey | undefined
   /** `onion.key` in the configuration directory. */
   readonly keyFile: string
   /** Remembers with which ports the service was added last. */
   readonly portsFile: string
   readonly ports: readonly OnionPort[]
-  /** `plainShape` when absent. */
-  readonly shape?: OnionShape | undefined
+  /** A plain single-hop service when absent. */
+  readonly config?: OnionServiceConfig | undefined
 }
 
 /**
- * Brings the service into a tor, and keeps its key when tor has just made it. A service whose key cannot be kept is
- * taken away again: its name could not be had a second time.
+ * Adds the relay's service to a tor, and that of its next key. One that is there with other ports is replaced.
  *
- * @throws AppError as of `establishOnion`, `keepOnionKey` and `requireMode`
+ * @throws AppError whatever `addService` and `requireServiceType` throw
  */
-export async function bringUpOnion(control: TorControl, kept: KeptOnion): Promise<OnionService> {
-  const { key, next, keyFile, portsFile, ports, shape = plainShape } = kept
-  const mode = key && (await readOnionMode(keyFile, key))
-  requireMode(mode, shape.mode, keyFile)
-  const renew = !(await hasSamePorts(portsFile, ports, shape))
-  const service = await establishOnion(control, { key, ports, shape, renew })
-  try {
-    if (service.isNew) await keepOnionKey(keyFile, service.key)
-  } catch (error) {
-    await control.delOnion(service.key.serviceId).catch(() => undefined)
-    throw error
-  }
-  // Without it nothing but the refusal of a key in the wrong mode is lost.
-  if (mode === undefined) await writeOnionRecord(keyFile, service.key, shape.mode).catch(() => undefined)
-  if (next) await establishOnion(control, { key: next, ports, shape, renew })
-  if (!service.wasThere) await rememberPorts(portsFile, ports, shape)
-  return service
+export async function establishService(control: TorControl, service: RelayService): Promise<OnionService> {
+  const { key, next, keyFile, portsFile, ports, config = singleHopService } = service
+  const recorded = await readServiceType(keyFile, key)
+  requireServiceType(recorded, config.type, keyFile)
+  const renew = !(await hasSamePorts(portsFile, ports, config))
+  const added = await addService(control, { key, ports, config, renew })
+  // Without it, only the protection against a change of the service type is lost.
+  if (recorded === undefined) await writeOnionRecord(keyFile, key, config.type).catch(() => undefined)
+  if (next) await addService(control, { key: next, ports, config, renew })
+  if (!added.wasThere) await rememberPorts(portsFile, ports, config)
+  return added
 }

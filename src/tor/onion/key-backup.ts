@@ -4,8 +4,7 @@ import { ageFileDamaged, openBytes, sealBytes } from '../../crypto/age-file.ts'
 import { decodeOnionKey, encodeOnionKey, type OnionKey } from '../../crypto/onion-key.ts'
 
 /*
- * A backup of the key is an age file. In it is tor's own key file, so what the `age` program makes of it with the
- * passphrase can be given to any tor.
+ * A backup of the key is an age file around tor's own key file, so what `age -d` prints works with any tor.
  */
 
 const armorStart = '-----BEGIN AGE ENCRYPTED FILE-----'
@@ -16,7 +15,7 @@ export async function sealKeyBackup(key: OnionKey, passphrase: string): Promise<
 }
 
 /**
- * Opens a backup, binary or with armor.
+ * Opens a backup, binary or armored.
  *
  * @param path names the file in messages
  * @throws AppError `BACKUP_KIND`, `BACKUP_PASSPHRASE`, `BACKUP_DAMAGED`, `BACKUP_CONTENT`
@@ -25,16 +24,16 @@ export async function openKeyBackup(file: Uint8Array, passphrase: string, path: 
   const content = await openBytes(withoutArmor(file, path), passphrase, {
     path,
     madeBy: 'smp-server tor key backup',
-    otherRecipient: 'Decrypt it with age and the key that it was encrypted for, then run `smp-server tor key import`.',
+    otherRecipient: 'Decrypt it with age and its key, then run `smp-server tor key import FILE`.',
     otherKind: (start) =>
       start.startsWith('== ed25519v1-secret')
-        ? 'It is the key itself, not encrypted: run `smp-server tor key import`.'
+        ? `It is the unencrypted key itself: run \`smp-server tor key import ${path}\`.`
         : undefined,
   })
   const key = decodeOnionKey(content)
   if (key) return key
-  const remedy = 'Name a file that `smp-server tor key backup` has made.'
-  throw new AppError('BACKUP_CONTENT', `${path} can be opened, but what is in it is not the key of an onion.`, remedy)
+  const remedy = 'Pass a file that `smp-server tor key backup` has written.'
+  throw new AppError('BACKUP_CONTENT', `${path} was decrypted, but it does not contain an onion key.`, remedy)
 }
 
 function withoutArmor(file: Uint8Array, path: string): Uint8Array {

@@ -4,9 +4,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import { errorCode } from '../../system/error-code.ts'
 
-export const onionKeyFileName = 'onion.key'
-
-/** The key that will take the place of `keyFile`, while both are published. */
+/** The key that will replace `keyFile`, while both are published. */
 export function nextKeyFile(keyFile: string): string {
   return `${keyFile.replace(/\.key$/, '')}-next.key`
 }
@@ -22,36 +20,29 @@ export async function readOnionKey(path: string): Promise<OnionKey | undefined> 
     bytes = await readFile(path)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
-    const remedy = 'Give the file to the user that runs smp-server (chown), with mode 0600.'
-    throw new AppError('ONION_KEY_UNREADABLE', `The onion service's key ${path} cannot be read.`, remedy, {
-      cause: error,
-    })
+    const remedy = `Give it to the user that runs the relay: chown USER ${path} && chmod 600 ${path}`
+    throw new AppError('ONION_KEY_UNREADABLE', `The onion key ${path} cannot be read.`, remedy, { cause: error })
   }
   const key = decodeOnionKey(bytes)
   if (key) return key
-  throw new AppError(
-    'ONION_KEY_DAMAGED',
-    `${path} is not the key of an onion service.`,
-    'Bring the file back from a backup: it cannot be made again, and the onion address depends on it.',
-  )
+  const remedy = 'Restore it: `smp-server tor key restore FILE`. Only this key gives the onion address.'
+  throw new AppError('ONION_KEY_DAMAGED', `${path} is not an onion key.`, remedy)
 }
 
 /**
- * Keeps a new key, durable before this returns, with mode 0600. An existing file is never replaced.
+ * Writes a new key, durable before this returns, with mode 0600. An existing file is never replaced.
  *
  * @throws AppError `ONION_KEY_EXISTS`, `ONION_KEY_UNWRITABLE`
  */
-export async function keepOnionKey(path: string, key: OnionKey): Promise<void> {
+export async function saveOnionKey(path: string, key: OnionKey): Promise<void> {
   try {
     await writeDurably(path, encodeOnionKey(key), { mode: 0o600, ifExists: 'fail' })
   } catch (error) {
     if (errorCode(error) === 'EEXIST') {
-      const remedy = 'Another smp-server may be setting it up; run the command again.'
-      throw new AppError('ONION_KEY_EXISTS', `The onion service's key ${path} has appeared meanwhile.`, remedy)
+      const remedy = 'Another smp-server may be setting it up. Run the command again.'
+      throw new AppError('ONION_KEY_EXISTS', `The onion key ${path} appeared in the meantime.`, remedy)
     }
     const remedy = 'Run the command as the user that owns this directory.'
-    throw new AppError('ONION_KEY_UNWRITABLE', `The onion service's key ${path} cannot be written.`, remedy, {
-      cause: error,
-    })
+    throw new AppError('ONION_KEY_UNWRITABLE', `The onion key ${path} cannot be written.`, remedy, { cause: error })
   }
 }

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { OnionPort } from '../control/onion.ts'
 import { writeDurably } from '../../system/durable-file.ts'
-import { type OnionShape, plainShape, shapeLines } from './config.ts'
+import { configLines, type OnionServiceConfig, singleHopService } from './service-config.ts'
 
 const defaultPort = 5223
 
-/** Ports of the pages, where these are to be reached under the onion name too. */
+/** Ports of the web site, where it is served at the onion address too. */
 export interface WebPorts {
   readonly http?: number | undefined
   readonly https?: number | undefined
@@ -29,28 +29,28 @@ export function onionPorts(relayPorts: readonly number[], web: WebPorts = {}, ho
 }
 
 /**
- * Whether a service that a tor has already was added with these ports and in this shape. tor itself cannot tell, and
- * a system's tor outlives the relay.
+ * Whether a service that a tor has already was added with these ports and this config. tor itself cannot tell, and a tor
+ * of the system outlives the relay.
  */
 export async function hasSamePorts(
   portsFile: string,
   ports: readonly OnionPort[],
-  shape: OnionShape = plainShape,
+  config: OnionServiceConfig = singleHopService,
 ): Promise<boolean> {
-  return (await readFile(portsFile, 'utf8').catch(() => '')) === portsText(ports, shape)
+  return (await readFile(portsFile, 'utf8').catch(() => '')) === portsText(ports, config)
 }
 
-/** Writes down with which ports and in which shape the service was added. */
+/** Records with which ports and config the service was added. */
 export async function rememberPorts(
   portsFile: string,
   ports: readonly OnionPort[],
-  shape: OnionShape = plainShape,
+  config: OnionServiceConfig = singleHopService,
 ): Promise<void> {
-  if (await hasSamePorts(portsFile, ports, shape)) return
-  await writeDurably(portsFile, portsText(ports, shape), { mode: 0o600, ifExists: 'replace' })
+  if (await hasSamePorts(portsFile, ports, config)) return
+  await writeDurably(portsFile, portsText(ports, config), { mode: 0o600, ifExists: 'replace' })
 }
 
-function portsText(ports: readonly OnionPort[], shape: OnionShape): string {
+function portsText(ports: readonly OnionPort[], config: OnionServiceConfig): string {
   const lines = ports.map(({ virtualPort, target }) => `${virtualPort} ${target}`)
-  return [...lines, ...shapeLines(shape)].map((line) => `${line}\n`).join('')
+  return [...lines, ...configLines(config)].map((line) => `${line}\n`).join('')
 }

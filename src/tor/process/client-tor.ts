@@ -11,20 +11,20 @@ import { OwnTor, ownTorPaths } from './own-tor.ts'
 import { clientExtra, readTorrcExtra } from './torrc.ts'
 
 /*
- * An ordinary tor client that runs for as long as somebody needs it: the tor that carries the onion service cannot be
- * one, and would not see the service as others do.
+ * An ordinary tor client that runs for as long as it is needed: the tor that carries the onion service cannot be one, and
+ * would not see the service as others do.
  */
 
 export interface ClientTorOptions {
-  /** Data directory that stays, so that the next client is at work sooner; a temporary one when absent. */
+  /** Data directory that is kept, so that the next client is ready sooner; a temporary one when absent. */
   readonly directory?: string | undefined
-  /** Data directories from which a temporary one takes what tor knows of its network, the first that has any. */
-  readonly known?: readonly string[]
+  /** Data directories to copy cached network documents from, the first that has any. */
+  readonly caches?: readonly string[]
   readonly binary?: string | undefined
   /** A file with the operator's own torrc lines. */
   readonly torrcExtra?: string | undefined
   readonly log: Logger
-  readonly patience?: Timeouts
+  readonly timeouts?: Timeouts
   readonly signal?: AbortSignal | undefined
   readonly onBootstrap?: ((phase: BootstrapPhase) => void) | undefined
 }
@@ -34,8 +34,8 @@ export interface ClientTor {
   readonly socksSocket: string
   readonly version: string
   /**
-   * Whether an onion service was reached and refused a stream because nobody listens behind it. A SOCKS reply has no
-   * word for that; it is the same as for a circuit that broke.
+   * Whether an onion service was reached and refused a stream because nothing listens behind it. SOCKS has no reply for
+   * that; it is the same as for a circuit that broke.
    */
   wasRefused(): Promise<boolean>
 }
@@ -45,17 +45,17 @@ const defaultTimeouts: Timeouts = { stallMs: 45_000, totalMs: 180_000 }
 /**
  * Starts a client, waits until it is connected to the Tor network, and ends it when `use` has ended.
  *
- * @throws AppError as of `OwnTor.start`, and `TOR_CLIENT_OFFLINE`; the signal's reason when it is aborted
+ * @throws AppError whatever `OwnTor.start` throws, and `TOR_CLIENT_OFFLINE`; the signal's reason when it is aborted
  */
 export async function withClientTor<T>(options: ClientTorOptions, use: (client: ClientTor) => Promise<T>): Promise<T> {
-  const { directory, known = [] } = options
+  const { directory, caches = [] } = options
   if (directory !== undefined) {
     await mkdir(dirname(directory), { recursive: true, mode: 0o700 })
     return await runClient(directory, options, use)
   }
   const temporary = await mkdtemp(join(tmpdir(), 'smp-client-'))
   try {
-    await takeKnown(known, temporary)
+    await copyCache(caches, temporary)
     return await runClient(temporary, options, use)
   } finally {
     await rm(temporary, { recursive: true, force: true })
@@ -69,7 +69,7 @@ async function runClient<T>(
 ): Promise<T> {
   const { binary, torrcExtra, signal } = options
   const extra = torrcExtra === undefined ? undefined : clientExtra(await readTorrcExtra(torrcExtra))
-  const log = quietly(options.log)
+  const log = atDebugLevel(options.log)
   const tor = await OwnTor.start({ directory, binary, extra, template: 'client', log })
   const { control } = tor
   try {
@@ -94,7 +94,7 @@ async function runClient<T>(
         socksSocket: ownTorPaths(directory).socksSocket,
         version: control.version,
         wasRefused: async () => {
-          await control.getInfo('version') // by its answer all events before it are here
+          await control.getInfo('version') // after its answer all earlier events have arrived
           return refused
         },
       }
@@ -109,9 +109,9 @@ async function runClient<T>(
 
 type Phase = BootstrapPhase & { readonly skew: ClockSkew | undefined }
 
-/** Waits for the end of the bootstrap, as long as it goes on. */
+/** Waits for the end of the bootstrap, as long as it makes progress. */
 async function connected(phase: () => Phase, tor: OwnTor, options: ClientTorOptions): Promise<void> {
-  const { stallMs, totalMs } = options.patience ?? defaultTimeouts
+  const { stallMs, totalMs } = options.timeouts ?? defaultTimeouts
   const beganAt = performance.now()
   let progress = -1
   let progressAt = beganAt
@@ -119,7 +119,8 @@ async function connected(phase: () => Phase, tor: OwnTor, options: ClientTorOpti
   void tor.exited.then((reason) => (ended = reason))
   while (phase().progress < 100) {
     options.signal?.throwIfAborted()
-    if (ended !== undefined) throw new AppError('TOR_ENDED', `The tor client ended: ${ended}.`, 'Try again.')
+    if (ended !== undefined)
+      throw new AppError('TOR_ENDED', `The tor client exited: ${ended}.`, 'Run the command again.')
     const now = performance.now()
     if (phase().progress > progress) {
       progress = phase().progress
@@ -140,15 +141,14 @@ function isRefusal({ target, reason, remoteReason }: StreamEvent): boolean {
 }
 
 function switchedOff(): AppError {
-  const message = 'The tor client gets no connection to the Tor network: the lines of [TOR] torrc_extra switch it off.'
-  return new AppError('TOR_CLIENT_OFFLINE', message, 'Take DisableNetwork out of that file.')
+  const message = 'The tor client cannot connect: a line in [TOR] torrc_extra disables the network.'
+  return new AppError('TOR_CLIENT_OFFLINE', message, 'Remove DisableNetwork from that file.')
 }
 
-const noNetwork =
-  'Check that this machine has a network that lets tor out; where it does not, name bridges in [TOR] torrc_extra.'
+const noNetwork = 'Check that this machine is online and that its firewall lets tor out (TCP to any port).'
 
 function offline(why: string, remedy = noNetwork): AppError {
-  const message = `The tor client does not get a connection to the Tor network: ${why}.`
+  const message = `The tor client cannot connect to the Tor network: ${why}.`
   return new AppError('TOR_CLIENT_OFFLINE', message, remedy)
 }
 
@@ -164,19 +164,19 @@ function abortion(signal: AbortSignal | undefined): { happened: Promise<never>; 
   return { happened, forget: () => signal?.removeEventListener('abort', listener) }
 }
 
-/** Whatever is wrong with a client shows in what it was started for. */
-function quietly(log: Logger): Logger {
+/** What is wrong with a client shows in the check that it was started for. */
+function atDebugLevel(log: Logger): Logger {
   const debug = (message: string): void => log.debug(`client ${message}`)
   return { ...log, debug, info: debug, note: debug, warn: debug, error: debug }
 }
 
-/** Consensus, certificates and descriptors; without them a client loads several megabytes first. */
-async function takeKnown(from: readonly string[], to: string): Promise<void> {
+/** Consensus, certificates and descriptors; without them a client first loads several megabytes. */
+async function copyCache(from: readonly string[], to: string): Promise<void> {
   for (const directory of from) {
     const names = (await readdir(directory).catch(() => [])).filter((name) => name.startsWith('cached-'))
     if (names.length === 0) continue
     for (const name of names) {
-      // What cannot be copied tor loads anew.
+      // What cannot be copied tor loads again.
       await copyFile(join(directory, name), join(to, name), constants.COPYFILE_FICLONE).catch(() => undefined)
     }
     return

@@ -1,18 +1,19 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../errors/app-error.ts'
-import type { Logger } from '../../config/log.ts'
+import { type Logger, silentLogger } from '../../config/log.ts'
 import { runCommand } from '../../system/command.ts'
 import { maxSocketPathBytes } from '../control/endpoint.ts'
 import { TorControl } from '../control/tor-control.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import { errorCode } from '../../system/error-code.ts'
+import type { ServiceType } from '../onion/service-config.ts'
 import { takeStartLock } from './start-lock.ts'
 import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
 import type { TorrcExtra } from './torrc.ts'
@@ -28,7 +29,7 @@ export interface OwnTorOptions {
   readonly directory: string
   readonly binary?: string | undefined
   readonly extra?: TorrcExtra | undefined
-  /** `own` when absent: a single-hop tor without a SOCKS port. */
+  /** `own`, a single-hop tor without a SOCKS port, when absent. */
   readonly template?: 'own' | 'own-anonymous' | 'client' | 'socks'
   /** On 127.0.0.1, where the template has such a port. */
   readonly socksPort?: number | undefined
@@ -41,14 +42,13 @@ export interface OwnTorPaths {
   readonly torrc: string
   readonly controlSocket: string
   readonly cookieFile: string
-  /** Of a client. */
+  /** Of a client tor. */
   readonly socksSocket: string
 }
 
 /**
- * Where the files of an own tor are; the same answer for everybody who asks about the same directory. When the path of
- * the control socket would be too long for the kernel, or tor would not read it, socket and cookie move to a short
- * directory of this user.
+ * Where the files of an own tor are; always the same for the same directory. When the path of the control socket would be
+ * too long for the kernel, or tor could not parse it, socket and cookie are in a short directory of this user.
  */
 export function ownTorPaths(directory: string): OwnTorPaths {
   const controlDirectory = isFit(join(directory, 'control')) ? directory : runtimeDirectory(directory)
@@ -72,7 +72,7 @@ function runtimeDirectory(directory: string): string {
   return join(parent ?? '/tmp', name)
 }
 
-/** The arguments an own tor is run with; without a defaults file, so that the system's configuration has no say. */
+/** The arguments of an own tor: without a defaults file, so that the system's configuration does not apply. */
 export function ownTorArguments(paths: OwnTorPaths): string[] {
   return ['--defaults-torrc', '/dev/null', '-f', paths.torrc]
 }
@@ -103,18 +103,45 @@ export async function prepareOwnTor(options: OwnTorOptions): Promise<OwnTorPaths
   if (reason === undefined) return paths
   if (options.extra) {
     await write()
-    const remedy = 'Correct the file, or take it out of [TOR] torrc_extra.'
+    const remedy = 'Fix that line, or remove torrc_extra under [TOR].'
     if ((await verifyTorrc(verification)) === undefined) throw torrcRefused(options.extra.path, reason, remedy)
   }
-  throw torrcRefused(`the configuration ${paths.torrc}`, reason, 'Install a newer tor: 0.4.6 or later is needed.')
+  throw torrcRefused(paths.torrc, reason, 'Install tor 0.4.6 or later.')
 }
 
-/** As a torrc has it; 0 is none. */
+export interface OwnTorrcOptions {
+  readonly extra: TorrcExtra | undefined
+  readonly serviceType: ServiceType
+  readonly socksPort?: number | undefined
+  readonly binary?: string | undefined
+}
+
+/**
+ * Lets tor check the torrc that an own tor will have, before there is one.
+ *
+ * @throws AppError `TORRC_REFUSED`, `TOR_MISSING`
+ */
+export async function verifyOwnTorrc({ extra, serviceType, socksPort, binary }: OwnTorrcOptions): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'smp-torrc-'))
+  try {
+    const template = templateFor(serviceType)
+    await prepareOwnTor({ directory, binary, extra, template, socksPort, log: silentLogger })
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+/** The template of a tor that carries a service of this type. */
+export function templateFor(serviceType: ServiceType | undefined): 'own' | 'own-anonymous' {
+  return serviceType === 'anonymous' ? 'own-anonymous' : 'own'
+}
+
+/** The value of SocksPort; 0 is none. */
 export function socksAddress(port: number | undefined): string {
   return port === undefined ? '0' : `127.0.0.1:${port}`
 }
 
-/** Makes the directory 0700, and makes sure that it is no link and belongs to this user. */
+/** Creates the directory with mode 0700, and checks that it is not a link and belongs to this user. */
 async function privateDirectory(path: string): Promise<void> {
   const fault = (why: string, cause?: unknown): AppError =>
     new AppError(
@@ -128,18 +155,18 @@ async function privateDirectory(path: string): Promise<void> {
     owner = (await stat(join(path, '..'))).uid
     await mkdir(path, { mode: 0o700 })
   } catch (error) {
-    if (errorCode(error) !== 'EEXIST') throw fault(`it cannot be made (${errorCode(error) ?? 'unknown'})`, error)
+    if (errorCode(error) !== 'EEXIST') throw fault(`it cannot be created (${errorCode(error) ?? 'unknown'})`, error)
     owner = process.geteuid?.() ?? 0
   }
   const found = await lstat(path)
   if (!found.isDirectory()) throw fault('it is not a directory')
   if (found.uid !== process.geteuid?.()) throw fault('it belongs to another user')
-  // Made by root below a directory of the relay's user, it would lock the relay out.
+  // Created by root below a directory of the relay's user, it would lock the relay out.
   if (found.uid === 0 && owner !== 0) throw fault('its parent directory belongs to another user')
   if ((found.mode & 0o077) !== 0) await chmod(path, 0o700)
 }
 
-/** Connects to an own tor that runs already, started by another process; `undefined` when none does. */
+/** Connects to an own tor that another process started; `undefined` when none runs. */
 export async function connectOwnTor(directory: string): Promise<TorControl | undefined> {
   const { controlSocket, cookieFile } = ownTorPaths(directory)
   try {
@@ -182,7 +209,7 @@ export class OwnTor {
   /**
    * Starts tor with its network still off, and takes ownership.
    *
-   * @throws AppError as of `prepareOwnTor`, and `TOR_RUNS_ALREADY`, `TOR_ENDED`, `TOR_CONTROL_…`
+   * @throws AppError whatever `prepareOwnTor` throws, and `TOR_RUNS_ALREADY`, `TOR_ENDED`, `TOR_CONTROL_…`
    */
   static async start(options: OwnTorOptions): Promise<OwnTor> {
     await privateDirectory(options.directory)
@@ -218,21 +245,21 @@ export class OwnTor {
     }
   }
 
-  /** Switches the network on, unless the operator's lines decide about it; to be called once events are listened to. */
+  /** Switches the network on, unless the operator's lines decide about it; call it once events are listened to. */
   async enableNetwork(): Promise<void> {
     if (!this.networkDecided) await this.control.setConf({ DisableNetwork: 0 })
   }
 
   /**
-   * Makes sure that others can still log in to this tor: when its socket or its cookie is gone or was changed, e.g. by a
-   * program that cleans up, tor makes both anew. Its services go on meanwhile.
+   * Makes sure that others can still log in to this tor: when its socket or its cookie was removed or changed, for example
+   * by a program that cleans up, tor creates both again. Its services are not interrupted.
    *
-   * @returns whether they had to be made
+   * @returns whether anything had to be repaired
    */
-  async mendControl(): Promise<boolean> {
+  async repairControl(): Promise<boolean> {
     if ((await controlMark(this.#paths)) === this.#controlMark) return false
     await privateDirectory(join(this.#paths.controlSocket, '..'))
-    // Without a listener while it takes no cookie: for that moment nobody would have to know one.
+    // No listener while cookies are off: for that moment anyone could log in.
     await this.control.setConf({ ControlSocket: '', CookieAuthentication: 0 })
     await rm(this.#paths.cookieFile, { recursive: true, force: true })
     await this.control.setConf({ ControlSocket: this.#paths.controlSocket, CookieAuthentication: 1 })
@@ -240,7 +267,7 @@ export class OwnTor {
     return true
   }
 
-  /** Ends tor and waits for it; a tor that does not react is killed. */
+  /** Ends tor and waits for its end; one that does not react is killed. */
   async stop(graceMs = 5000): Promise<void> {
     this.#child.kill('SIGTERM')
     this.control.close()
@@ -256,7 +283,7 @@ interface Spawned {
   readonly exited: Promise<string>
 }
 
-/** Changes when one of the two files is taken away, replaced or written to. */
+/** Changes when one of the two files is removed, replaced or written to. */
 async function controlMark({ controlSocket, cookieFile }: OwnTorPaths): Promise<string> {
   const marks = [controlSocket, cookieFile].map(async (path) => {
     const found = await lstat(path).catch(() => undefined)
@@ -272,21 +299,21 @@ function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPaths): P
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const recent: string[] = []
-    const told = new Set<string>()
+    const logged = new Set<string>()
     createInterface({ input: child.stdout }).on('line', (line) => {
       recent.push(line)
       if (recent.length > 30) recent.shift()
       const entry = parseTorLog(line)
       if (!entry) return
-      // Some warnings come again at every change of a setting.
-      const isNews = entry.level === 'warn' && !isHarmlessWarning(entry.text) && !told.has(entry.text)
-      if (isNews && told.size < 100) told.add(entry.text)
-      log[entry.level === 'err' ? 'error' : isNews ? 'warn' : 'debug'](`tor: ${entry.text.trimEnd()}`)
+      // Some warnings are repeated at every change of a setting.
+      const isNew = entry.level === 'warn' && !isHarmlessWarning(entry.text) && !logged.has(entry.text)
+      if (isNew && logged.size < 100) logged.add(entry.text)
+      log[entry.level === 'err' ? 'error' : isNew ? 'warn' : 'debug'](`tor: ${entry.text.trimEnd()}`)
     })
     const exited = new Promise<string>((resolveExit) => {
       child.once('close', (status, signal) => {
         resolveExit(
-          signal ? `it was ended by ${signal}` : status === 0 ? 'it was told to end' : reasonOf(recent.join('\n')),
+          signal ? `it was ended by ${signal}` : status === 0 ? 'it was told to stop' : reasonOf(recent.join('\n')),
         )
       })
     })
@@ -322,12 +349,12 @@ function torEnded(directory: string, reason: string): AppError {
   if (reason.includes('another Tor process')) return runsAlready(directory)
   return new AppError(
     'TOR_ENDED',
-    `tor ended as soon as it was started: ${reason}.`,
-    `Look at its configuration in ${directory}.`,
+    `tor exited right after its start: ${reason}.`,
+    `Check ${join(directory, 'torrc')}, and [TOR] torrc_extra.`,
   )
 }
 
 function runsAlready(directory: string): AppError {
-  const remedy = 'Stop the other smp-server with this state directory first.'
-  return new AppError('TOR_RUNS_ALREADY', `Another process runs a tor on ${directory}.`, remedy)
+  const remedy = 'Stop the other smp-server that uses this state directory.'
+  return new AppError('TOR_RUNS_ALREADY', `Another process is running tor in ${directory}.`, remedy)
 }

@@ -2,13 +2,13 @@ import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
 import type { ControlEndpoint } from '../control/endpoint.ts'
 import { TorControl } from '../control/tor-control.ts'
-import type { OnionMode } from '../onion/record.ts'
-import { requireTorMode } from '../onion/service.ts'
-import { OwnTor } from './own-tor.ts'
+import type { ServiceType } from '../onion/service-config.ts'
+import { requireTorType } from '../onion/service.ts'
+import { connectOwnTor, OwnTor, templateFor } from './own-tor.ts'
 import { readTorrcExtra } from './torrc.ts'
 
-/** Which tor carries the onion service. */
-export type TorForm =
+/** The tor that carries the onion service, and how to get it. */
+export type TorConfig =
   | {
       readonly mode: 'own'
       /** tor's data directory. */
@@ -17,7 +17,7 @@ export type TorForm =
       /** A file with the operator's own torrc lines; read again at every start of tor. */
       readonly torrcExtra?: string | undefined
       /** Single-hop when absent. */
-      readonly service?: OnionMode | undefined
+      readonly serviceType?: ServiceType | undefined
       /** Of an anonymous tor, on 127.0.0.1. */
       readonly socksPort?: number | undefined
     }
@@ -25,38 +25,38 @@ export type TorForm =
       readonly mode: 'system'
       readonly control: ControlEndpoint
       readonly password?: string | undefined
-      readonly service?: OnionMode | undefined
+      readonly serviceType?: ServiceType | undefined
     }
 
-/** A tor that can be given an onion service, whichever form it has. */
+/** A tor that can be given an onion service, whoever runs it. */
 export interface TorSession {
   readonly control: TorControl
   /** Of the own tor. */
   readonly pid?: number
   /** Resolves, never rejects, when this tor cannot be used any more. */
   readonly ended: Promise<AppError>
-  /** Lets the own tor connect; the system's tor does so anyway. */
+  /** Lets an own tor connect; a tor of the system is connected anyway. */
   enableNetwork(): Promise<void>
-  /** Mends what others need to log in to the own tor, and tells whether something was wrong; see `OwnTor.mendControl`. */
-  mendControl(): Promise<boolean>
-  /** The operator's lines decide whether this tor may connect, and enableNetwork leaves it to them. */
+  /** Repairs what others need to log in to an own tor; resolves to whether something was wrong, see `OwnTor.repairControl`. */
+  repairControl(): Promise<boolean>
+  /** The operator's lines decide whether this tor connects; enableNetwork leaves it to them. */
   readonly networkDecided: boolean
-  /** Ends the own tor, or the connection to the system's. */
+  /** Ends an own tor, or the connection to a tor of the system. */
   end(): Promise<void>
 }
 
 /**
- * Starts the own tor or connects to the system's.
+ * Starts an own tor, or connects to a tor of the system.
  *
- * @throws AppError as of `OwnTor.start`, `TorControl.connect` and `requireTorMode`
+ * @throws AppError whatever `OwnTor.start`, `TorControl.connect` and `requireTorType` throw
  */
-export async function openTorSession(form: TorForm, log: Logger): Promise<TorSession> {
-  if (form.mode === 'system') return await systemSession(form.control, form.password, form.service)
-  const extra = form.torrcExtra === undefined ? undefined : await readTorrcExtra(form.torrcExtra)
-  const { directory, binary, service, socksPort } = form
-  const template = service === 'anonymous' ? 'own-anonymous' : 'own'
+export async function openTorSession(config: TorConfig, log: Logger): Promise<TorSession> {
+  if (config.mode === 'system') return await systemSession(config)
+  const extra = config.torrcExtra === undefined ? undefined : await readTorrcExtra(config.torrcExtra)
+  const { directory, binary, serviceType, socksPort } = config
+  const template = templateFor(serviceType)
   const tor = await OwnTor.start({ directory, binary, extra, template, socksPort, log })
-  const exited = tor.exited.then((reason) => new AppError('TOR_ENDED', `tor ended: ${reason}.`))
+  const exited = tor.exited.then((reason) => new AppError('TOR_ENDED', `tor exited: ${reason}.`))
   // A killed tor closes the connection before its exit is known, and the exit says more.
   const closed = tor.control.closed.then((reason) => Promise.race([exited, after(500, reason)]))
   return {
@@ -65,19 +65,16 @@ export async function openTorSession(form: TorForm, log: Logger): Promise<TorSes
     networkDecided: tor.networkDecided,
     ended: Promise.race([exited, closed]),
     enableNetwork: () => tor.enableNetwork(),
-    mendControl: () => tor.mendControl(),
+    repairControl: () => tor.repairControl(),
     end: () => tor.stop(),
   }
 }
 
-async function systemSession(
-  endpoint: ControlEndpoint,
-  password: string | undefined,
-  service: OnionMode = 'single-hop',
-): Promise<TorSession> {
+async function systemSession(config: TorConfig & { readonly mode: 'system' }): Promise<TorSession> {
+  const { control: endpoint, password, serviceType = 'single-hop' } = config
   const control = await TorControl.connect({ endpoint, password })
   try {
-    await requireTorMode(control, service)
+    await requireTorType(control, serviceType)
   } catch (error) {
     control.close()
     throw error
@@ -87,11 +84,26 @@ async function systemSession(
     networkDecided: false,
     ended: control.closed,
     enableNetwork: () => Promise.resolve(),
-    mendControl: () => Promise.resolve(false),
+    repairControl: () => Promise.resolve(false),
     end: () => {
       control.close()
       return Promise.resolve()
     },
+  }
+}
+
+/**
+ * Connects to the tor of this config if it runs; starts none.
+ *
+ * @throws AppError whatever `TorControl.connect` throws, except that there is no tor
+ */
+export async function connectRunningTor(config: TorConfig): Promise<TorControl | undefined> {
+  if (config.mode === 'own') return await connectOwnTor(config.directory)
+  try {
+    return await TorControl.connect({ endpoint: config.control, password: config.password })
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'TOR_CONTROL_ABSENT') return undefined
+    throw error
   }
 }
 

@@ -2,8 +2,8 @@ import { connect } from 'node:net'
 import { guardedLookup } from '../../transport/dns-guard.ts'
 
 /**
- * Whether a tor's SOCKS port listens here. It answers a request of HTTP with a page that names itself; a SOCKS greeting
- * would only show that it is some proxy.
+ * Whether a tor's SOCKS port listens here. It answers an HTTP request with a page that says so; a SOCKS greeting would
+ * only show that it is some proxy.
  */
 export function whoListens(host: string, port: number, timeoutMs = 1000): Promise<'tor' | 'other' | 'none'> {
   return new Promise((resolve) => {

@@ -17,7 +17,7 @@ export interface SocksTorOptions {
 const firstPauseMs = 500
 const longestPauseMs = 60_000
 
-/** An ordinary tor for connections to other relays, kept alive beside the running relay. */
+/** An ordinary tor for connections to other relays, restarted for as long as the relay runs. */
 export class SocksTor {
   readonly #options: SocksTorOptions
   readonly #abort = new AbortController()
@@ -27,7 +27,7 @@ export class SocksTor {
     this.#options = options
   }
 
-  /** Begins, and returns at once; never throws, never rejects. */
+  /** Starts, and returns at once; never throws, never rejects. */
   start(): void {
     this.#running ??= this.#run(this.#abort.signal)
   }
@@ -39,14 +39,14 @@ export class SocksTor {
 
   async #run(signal: AbortSignal): Promise<void> {
     let pause = firstPauseMs
-    let told = ''
+    let logged = ''
     while (!this.#isStopped()) {
       const beganAt = performance.now()
       const why = await this.#once(signal)
       if (this.#isStopped()) return
       if (performance.now() - beganAt > longestPauseMs) pause = firstPauseMs
-      if (why !== told) this.#options.log.warn(`tor for outgoing connections: ${why}`)
-      told = why
+      if (why !== logged) this.#options.log.warn(`SOCKS tor: ${why}`)
+      logged = why
       await sleep(pause, undefined, { signal }).catch(() => undefined)
       pause = Math.min(pause * 2, longestPauseMs)
     }
@@ -67,10 +67,10 @@ export class SocksTor {
         signal.addEventListener('abort', () => resolve(''), { once: true })
       })
       await tor.enableNetwork()
-      log.info(`tor for outgoing connections: SOCKS on 127.0.0.1:${port}`)
+      log.info(`SOCKS tor: listening on 127.0.0.1:${port}`)
       const why = await Promise.race([tor.exited, stopped])
       await tor.stop()
-      return `it ended: ${why}`
+      return `tor exited: ${why}.`
     } catch (error) {
       return error instanceof AppError ? [error.message, error.remedy].join(' ') : String(error)
     }

@@ -3,11 +3,10 @@ import { errorCode } from '../../system/error-code.ts'
 import { isRunning, thisProcess, type ProcessMark } from '../../system/process-mark.ts'
 
 /**
- * Takes the file at `path` as a lock of this process: two tors that are started on one directory at the same moment
- * would take the control socket from each other, before the lock of tor itself decides between them. A lock that a
- * killed process left behind does not count.
+ * Locks the file at `path` for this process: two tors that start in one directory at the same moment would replace each
+ * other's control socket before tor's own lock decides between them. A lock that a killed process left is ignored.
  *
- * @returns what gives the lock back, or undefined when somebody has it
+ * @returns a function that releases the lock, or undefined when another process holds it
  */
 export function takeStartLock(path: string): (() => void) | undefined {
   for (let attempt = 0; attempt < 2; attempt++) {

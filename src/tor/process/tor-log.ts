@@ -20,9 +20,8 @@ export function parseTorLog(line: string): TorLogLine | undefined {
 }
 
 /**
- * How warnings begin that need nobody's attention: those of every single-hop tor with a service of its control port,
- * which say nothing new to who chose it, and those about running everything as root, about a network for tests, and
- * about a bootstrap or a clock that the log of the relay tells of in words of its own.
+ * Starts of warnings that need no attention: those of every single-hop tor with a service of its control port, those
+ * about running as root and about a test network, and those about a bootstrap or a clock that the relay's log explains.
  */
 const harmless = [
   'HiddenServiceNonAnonymousMode is set.',
@@ -39,7 +38,7 @@ const harmless = [
   'Received microdesc flavor consensus with skewed time',
   'Received a bad CERTS cell: At least one certificate expired',
 ]
-/** Come with every problem of the bootstrap, with other numbers each time. */
+/** Logged with every problem of the bootstrap, with other numbers each time. */
 const failedConnections = /^ ?\d+ connections (have failed|died in state)/
 
 export function isHarmlessWarning(text: string): boolean {

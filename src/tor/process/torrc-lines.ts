@@ -25,7 +25,7 @@ export interface TorrcLine {
 /** As deep as tor itself follows %include. */
 const maxDepth = 31
 
-/** All lines in the order in which tor reads them; files that cannot be read are passed over. */
+/** All lines in the order in which tor reads them; files that cannot be read are skipped. */
 export async function torrcLines(path: string, depth = 0): Promise<TorrcLine[]> {
   const text = await readFile(path, 'utf8').catch(() => '')
   const lines: TorrcLine[] = []
@@ -61,9 +61,9 @@ export function parseTorrc(text: string, file: string): TorrcLine[] {
 }
 
 /**
- * The text of a torrc as it will be once an included file has other text, so that tor can check it before anything is
- * written: the new text stands where the file was included, and the files beside it are included one by one. At the end
- * where nothing includes that file yet.
+ * The text of a torrc as it will be when an included file has new text, so that tor can check it before anything is
+ * written: the new text replaces the include, and the other files of that include are included one by one. At the end
+ * when nothing includes the file yet.
  */
 export async function withIncluded(torrc: string, file: string, text: string): Promise<string> {
   const rows = torrc.split('\n')
@@ -78,7 +78,7 @@ export async function withIncluded(torrc: string, file: string, text: string): P
   return isIncluded ? rows.join('\n') : `${torrc}\n${text}`
 }
 
-/** A file, all files of a directory, or those of a directory whose names fit a pattern with `*` and `?`. */
+/** A file, all files of a directory, or those of a directory whose names match a pattern with `*` and `?`. */
 async function includedFiles(value: string): Promise<string[]> {
   const list = async (directory: string, pattern: RegExp): Promise<string[]> => {
     const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])

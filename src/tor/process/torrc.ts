@@ -5,8 +5,8 @@ import { errorCode } from '../../system/error-code.ts'
 import { parseTorLog } from './tor-log.ts'
 
 /*
- * Configuration files for tor: filled-in templates of torrc.d/ with the operator's own lines behind them. tor itself
- * decides whether they are right, before anything depends on them: a running tor that reads a bad torrc ends.
+ * Configuration files for tor: filled-in templates of torrc.d/, followed by the operator's own lines. tor itself checks
+ * them before anything depends on them: a running tor that reads a bad torrc exits.
  */
 
 /** The operator's own lines. */
@@ -17,16 +17,16 @@ export interface TorrcExtra {
 
 export type TemplateName = 'own' | 'own-anonymous' | 'instance' | 'instance-anonymous' | 'client' | 'socks'
 
-/** The same place seen from src/tor and from dist/tor. */
+/** The path is the same from src/tor and from dist/tor. */
 export async function readTemplate(name: TemplateName): Promise<string> {
   return await readFile(new URL(`../../../torrc.d/${name}.conf`, import.meta.url), 'utf8')
 }
 
-/** A line of a template that tells its torrc from one that somebody else wrote. */
-export const managedMark = 'smp-server keeps this file'
+/** A line of the templates that marks a torrc as written by smp-server. */
+export const managedMark = 'This file is managed by smp-server'
 
 /**
- * Fills in the names between @ signs, each exactly where the template has it, and appends the extra lines.
+ * Fills in the names between @ signs, and appends the extra lines.
  *
  * @throws TypeError when a name of the template has no value
  */
@@ -41,13 +41,13 @@ export function renderTorrc(template: string, values: Readonly<Record<string, st
   return `${text}\n# From ${extra.path.replace(/[\r\n]+/g, ' ')}:\n${lines}${lines.endsWith('\n') ? '' : '\n'}`
 }
 
-/** A value for a torrc line; in quotes when it has blanks, quotes or a comment sign (tor.1, "The configuration file format"). */
+/** A value for a torrc line, quoted when it contains blanks, quotes or a comment sign (tor.1, "The configuration file format"). */
 export function torrcValue(value: string): string {
   if (/[\0\r\n]/.test(value)) throw new TypeError('a torrc value must be one line')
   return /^[^\s"#\\]+$/.test(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`
 }
 
-/** Options by which smp-server holds its tor; a second value for them would cut it off. */
+/** Options that smp-server sets to control its tor. */
 const reserved = new Set(
   [
     'ControlSocket',
@@ -70,15 +70,15 @@ export function torrcOptions(text: string): string[] {
   return text.split('\n').flatMap((line) => /^\s*[+/]?([A-Za-z_]\w*)/.exec(line)?.[1]?.toLowerCase() ?? [])
 }
 
-/** Whether the operator's lines decide about the network, so that smp-server leaves it alone. */
+/** Whether the operator's lines set DisableNetwork; then smp-server does not. */
 export function decidesNetwork(extra: TorrcExtra | undefined): boolean {
   return extra !== undefined && torrcOptions(extra.text).includes('disablenetwork')
 }
 
-/** What would open ports, write logs or make services twice, or is nothing for a client. */
+/** Options that would open ports, write logs or define services twice, or do not apply to a client. */
 const notForClients = /^(?:(?:socks|trans|natd|dns|httptunnel|or|extor|dir|metrics)port|hiddenservice.*|log)$/
 
-/** The operator's lines for a tor that is only a client: bridges, proxies and the like, which lead to the network. */
+/** The operator's lines for a client tor: those that lead to the network, such as bridges and proxies. */
 export function clientExtra({ path, text }: TorrcExtra): TorrcExtra {
   const lines = text.replace(/\r\n/g, '\n').replace(/\\\n/g, ' ').split('\n')
   return { path, text: lines.filter((line) => !torrcOptions(line).some((name) => notForClients.test(name))).join('\n') }
@@ -95,16 +95,12 @@ export async function readTorrcExtra(path: string): Promise<TorrcExtra> {
     text = await readFile(path, 'utf8')
   } catch (error) {
     const why = errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be read'
-    const remedy = 'Correct --torrc-extra, or [TOR] torrc_extra in the INI file.'
+    const remedy = 'Correct --torrc-extra, or torrc_extra under [TOR].'
     throw new AppError('TOR_EXTRA_UNREADABLE', `The torrc file ${path} ${why}.`, remedy, { cause: error })
   }
   const taken = torrcOptions(text).find((name) => reserved.has(name))
   if (taken === undefined) return { path, text }
-  throw new AppError(
-    'TOR_EXTRA_RESERVED',
-    `The torrc file ${path} sets ${taken}, which smp-server sets itself.`,
-    'Take that line out.',
-  )
+  throw new AppError('TOR_EXTRA_RESERVED', `${path} sets ${taken}, which smp-server sets itself.`, 'Remove that line.')
 }
 
 export interface Verification {
@@ -129,10 +125,10 @@ export async function verifyTorrc({ run, binary, args }: Verification): Promise<
   }
 }
 
-/** The second one only says that there was a reason before it. */
+/** The second one only says that there is an earlier reason. */
 const saysNothing = ['This copy of Tor was compiled', 'Failed to configure rendezvous options']
 
-/** What tor said last before it gave up, in one clause without a final stop. */
+/** tor's last warning before it exited, as a clause without a full stop. */
 export function reasonOf(output: string): string {
   const lines = output.split('\n').flatMap((line) => parseTorLog(line) ?? [])
   const told = lines.filter(({ level, text }) => level === 'warn' && !saysNothing.some((part) => text.includes(part)))
@@ -144,11 +140,11 @@ export function reasonOf(output: string): string {
 }
 
 export function torrcRefused(what: string, reason: string, remedy: string): AppError {
-  return new AppError('TORRC_REFUSED', `tor does not accept ${what}: ${reason}.`, remedy)
+  return new AppError('TORRC_REFUSED', `tor rejects ${what}: ${reason}.`, remedy)
 }
 
 export function torMissing(binary: string, cause: unknown): AppError {
   const why = errorCode(cause) === 'EACCES' ? 'may not be run by this user' : 'is not installed'
-  const remedy = 'Install it, on Debian and Ubuntu with: apt install tor'
-  return new AppError('TOR_MISSING', `The program ${binary} ${why}.`, remedy, { cause })
+  const remedy = 'On Debian and Ubuntu: apt install tor'
+  return new AppError('TOR_MISSING', `${binary} ${why}.`, remedy, { cause })
 }

@@ -5,11 +5,11 @@ import type { CommandRunner } from '../../system/command.ts'
 import type { ServiceManager } from '../../system/service-manager.ts'
 
 /*
- * What can be known of this machine's clock without asking anybody on the network: whether the system keeps it right,
- * and that it must be later than things that exist.
+ * What is known about this machine's clock without asking the network: whether the system synchronizes it, and that it
+ * must be later than the files that exist.
  */
 
-/** A moment that has certainly passed, and what is of that time. */
+/** A moment that has certainly passed, and what dates from it. */
 export interface PassedMoment {
   readonly at: Date
   readonly what: string
@@ -17,7 +17,7 @@ export interface PassedMoment {
 
 export interface ClockFacts {
   readonly now: Date
-  /** What systemd says; `undefined` where it says nothing. */
+  /** As systemd says; `undefined` without systemd. */
   readonly synchronized: boolean | undefined
   readonly latest: PassedMoment | undefined
 }
@@ -25,16 +25,16 @@ export interface ClockFacts {
 export interface ClockQuestion {
   readonly run: CommandRunner
   readonly services: ServiceManager
-  /** Data directories of tors of this relay; their consensus carries the time of the directory authorities. */
+  /** Data directories of this relay's tors; their consensus has the time of the directory authorities. */
   readonly torDirectories: readonly string[]
   readonly now: Date
-  /** Files of a package, which have the time of its making. */
+  /** Files of a package, which have the time of its build. */
   readonly packaged?: readonly { readonly path: string; readonly what: string }[]
 }
 
 const packagedFiles = [
   { path: fileURLToPath(import.meta.url), what: 'this program' },
-  { path: '/usr/bin/tor', what: "tor's program" },
+  { path: '/usr/bin/tor', what: 'the installed tor' },
 ] as const
 
 export async function clockFacts(question: ClockQuestion): Promise<ClockFacts> {
@@ -63,7 +63,7 @@ async function consensusAt(path: string): Promise<PassedMoment | undefined> {
     const head = buffer.toString('latin1', 0, bytesRead)
     const match = /^valid-after (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$/m.exec(head)
     const at = new Date(`${match?.[1] ?? ''}T${match?.[2] ?? ''}Z`)
-    return Number.isNaN(at.getTime()) ? undefined : { at, what: "the Tor network's last consensus here" }
+    return Number.isNaN(at.getTime()) ? undefined : { at, what: 'the last Tor consensus on this machine' }
   } finally {
     await file.close()
   }

@@ -2,21 +2,21 @@ import type { ClockFacts } from './clock-facts.ts'
 import type { Finding } from './findings.ts'
 
 /*
- * What can be said of a clock with certainty. How much is too much tor itself judges later, see `clock.ts`. No I/O.
+ * What can be said about a clock with certainty. tor itself decides later how much is too much. No I/O.
  */
 
-/** File systems and packagers round. */
-const toleranceMs = 60_000
+/** File systems and packages round their times. */
+const TOLERANCE_MS = 60_000
 
-export function judgeClock({ now, synchronized, latest }: ClockFacts): Finding[] {
-  const remedy = 'Correct it, because tor needs the right time: timedatectl set-ntp true'
-  if (latest && now.getTime() < latest.at.getTime() - toleranceMs) {
-    const text = `The clock of this machine is wrong: it says ${shown(now)}, but ${latest.what} is of ${shown(latest.at)}.`
+export function clockFindings({ now, synchronized, latest }: ClockFacts): Finding[] {
+  const remedy = 'Tor needs the right time: timedatectl set-ntp true'
+  if (latest && now.getTime() < latest.at.getTime() - TOLERANCE_MS) {
+    const text = `The clock of this machine is wrong: it says ${shown(now)}, but ${latest.what} dates from ${shown(latest.at)}.`
     return [{ level: 'note', code: 'CLOCK_BEHIND', text, remedy }]
   }
   if (synchronized !== false) return []
-  const text = 'Nothing keeps the clock of this machine right: systemd says that it is not synchronized.'
-  return [{ level: 'note', code: 'CLOCK_FREE', text, remedy: 'tor needs the right time: timedatectl set-ntp true' }]
+  const text = 'The clock of this machine is not synchronized.'
+  return [{ level: 'note', code: 'CLOCK_FREE', text, remedy }]
 }
 
 /** `2025-01-31 12:00 UTC`. */

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { CommandRunner } from '../../system/command.ts'
@@ -7,10 +8,10 @@ import { hiddenServices, type HiddenService } from '../process/hidden-services.t
 import { whoListens } from '../process/socks-probe.ts'
 
 /*
- * What `tor setup` wants to know of a machine before it plans anything. Facts only; `judgement.ts` says what they mean.
+ * What `tor setup` looks up about a machine before it plans anything. Facts only; `findings.ts` says what they mean.
  */
 
-/** A fact and where it was learned, so that an operator can look there. */
+/** A fact and where it comes from, so that an operator can look there. */
 export interface Fact<T> {
   readonly value: T
   readonly source: string
@@ -19,24 +20,32 @@ export interface Fact<T> {
 export interface SystemRelease {
   /** `debian`, `ubuntu`, … as in /etc/os-release. */
   readonly id: string
-  /** What it is derived from. */
+  /** Its parents, as in ID_LIKE. */
   readonly like: readonly string[]
   readonly codename: string | undefined
   readonly name: string
 }
 
+/** Whether the relay can keep its onion key in the configuration directory. */
+export interface ConfigAccess {
+  readonly directory: string
+  /** Names of users. */
+  readonly owner: string
+  readonly relayUser: string
+  readonly mayWrite: boolean
+}
+
 export interface MachineFacts {
   readonly isRoot: Fact<boolean>
-  /** Who owns the relay's INI file; the relay runs as this user. */
-  readonly relayUid: Fact<number | undefined>
+  readonly configAccess: Fact<ConfigAccess>
   readonly release: Fact<SystemRelease | undefined>
   /** `undefined`: no tor. */
   readonly torVersion: Fact<string | undefined>
   readonly serviceManager: Fact<'systemd' | 'none'>
-  /** Whether tor's usual SOCKS port is there. */
+  /** What listens on tor's usual SOCKS port. */
   readonly socks: Fact<'tor' | 'other' | 'none'>
   readonly appArmor: Fact<boolean>
-  /** Services that torrc files of this machine define. */
+  /** Services in the torrc files of this machine. */
   readonly hiddenServices: Fact<readonly HiddenService[]>
 }
 
@@ -44,8 +53,8 @@ export interface PreflightOptions {
   readonly run: CommandRunner
   readonly services: ServiceManager
   readonly torrcs: readonly string[]
-  /** The relay's INI file. */
-  readonly ini: string
+  readonly configDir: string
+  readonly stateDir: string
   readonly binary?: string | undefined
   readonly osRelease?: string
   readonly appArmorProfiles?: string
@@ -54,10 +63,19 @@ export interface PreflightOptions {
 
 /** Gathers the facts; what cannot be learned counts as absent. */
 export async function preflight(options: PreflightOptions): Promise<MachineFacts> {
-  const { run, services, torrcs, ini, binary = 'tor', osRelease = '/etc/os-release', socksPort = 9050 } = options
+  const {
+    run,
+    services,
+    torrcs,
+    configDir,
+    stateDir,
+    binary = 'tor',
+    osRelease = '/etc/os-release',
+    socksPort = 9050,
+  } = options
   const { appArmorProfiles = '/sys/kernel/security/apparmor/profiles' } = options
-  const [owner, release, profiles, torVersion, socks, found] = await Promise.all([
-    stat(ini).catch(() => undefined),
+  const [access, release, profiles, torVersion, socks, found] = await Promise.all([
+    configAccess(configDir, stateDir, run),
     readFile(osRelease, 'utf8').catch(() => ''),
     readFile(appArmorProfiles, 'utf8').catch(() => ''),
     installedTor(run, binary),
@@ -66,7 +84,7 @@ export async function preflight(options: PreflightOptions): Promise<MachineFacts
   ])
   return {
     isRoot: { value: process.geteuid?.() === 0, source: 'effective user' },
-    relayUid: { value: owner?.uid, source: ini },
+    configAccess: { value: access, source: configDir },
     release: { value: parseRelease(release), source: osRelease },
     torVersion: { value: torVersion, source: `${binary} --version` },
     serviceManager: { value: services.type, source: '/run/systemd/system' },
@@ -76,13 +94,35 @@ export async function preflight(options: PreflightOptions): Promise<MachineFacts
   }
 }
 
+/** The relay runs as the user that owns its state directory. */
+async function configAccess(configDir: string, stateDir: string, run: CommandRunner): Promise<ConfigAccess> {
+  const config = await stat(configDir)
+  const { uid } = await stat(stateDir).catch(() => config)
+  const [owner, relayUser] = await Promise.all([userName(config.uid, run), userName(uid, run)])
+  const mayWrite = uid === 0 || (config.uid === uid && (config.mode & 0o300) === 0o300)
+  return { directory: configDir, owner, relayUser, mayWrite: mayWrite || (await isWritableByGroup(config, uid, run)) }
+}
+
+async function isWritableByGroup({ gid, mode }: Stats, uid: number, run: CommandRunner): Promise<boolean> {
+  if ((mode & 0o003) === 0o003) return true
+  if ((mode & 0o030) !== 0o030) return false
+  const groups = (await run('id', ['-G', String(uid)]).catch(() => undefined))?.stdout ?? ''
+  return groups.trim().split(/\s+/).includes(String(gid))
+}
+
+/** A container may have no name for it. */
+async function userName(uid: number, run: CommandRunner): Promise<string> {
+  const name = (await run('id', ['-nu', String(uid)]).catch(() => undefined))?.stdout.trim()
+  return name === undefined || name === '' ? String(uid) : name
+}
+
 async function installedTor(run: CommandRunner, binary: string): Promise<string | undefined> {
   try {
     return parseTorVersion((await run(binary, ['--version'])).stdout)
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
-    const remedy = 'Look at its permissions.'
-    throw new AppError('TOR_MISSING', `The program ${binary} cannot be run by this user.`, remedy, { cause: error })
+    const remedy = `Check its permissions: ls -l $(command -v ${binary})`
+    throw new AppError('TOR_MISSING', `${binary} cannot be run by this user.`, remedy, { cause: error })
   }
 }
 

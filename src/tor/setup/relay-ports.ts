@@ -6,12 +6,12 @@ import { type PortHolder, portHolder } from '../../transport/port-holder.ts'
 import type { OnionPort } from '../control/onion.ts'
 
 /*
- * Who answers where an onion service leads.
+ * What answers at the targets of an onion service.
  */
 
 /**
- * relay: this one, with its own certificate. other: a program that is certainly not this relay. silent: somebody who
- * does not answer as this relay does, or not in time. none: nobody listens.
+ * relay: this one, with its own certificate. other: a program that is certainly not this relay. silent: a program that
+ * does not answer like this relay, or not in time. none: nothing listens.
  */
 export type PortListener = 'relay' | 'other' | 'silent' | 'none'
 
@@ -19,15 +19,15 @@ export interface PortFact {
   readonly virtualPort: number
   /** Of this machine. */
   readonly port: number
-  readonly serves: 'smp' | 'pages'
+  readonly serves: 'smp' | 'web'
   readonly listener: PortListener
-  /** As far as /proc shows it to this user. */
+  /** If /proc shows it to this user. */
   readonly holder: PortHolder | undefined
 }
 
 export interface PortQuestion {
   readonly ports: readonly OnionPort[]
-  /** Those of `[TRANSPORT] port`; the others are of the pages. */
+  /** Those of `[TRANSPORT] port`; the others belong to the web site. */
   readonly relayPorts: readonly number[]
   /** SHA-256 of the relay's identity certificate, 32 bytes. */
   readonly keyHash: Buffer
@@ -35,7 +35,7 @@ export interface PortQuestion {
 }
 
 /** Connects to every target, as tor will. */
-export async function lookAtPorts({ ports, relayPorts, keyHash, timeoutMs = 3000 }: PortQuestion): Promise<PortFact[]> {
+export async function portFacts({ ports, relayPorts, keyHash, timeoutMs = 3000 }: PortQuestion): Promise<PortFact[]> {
   const targets = ports.map(({ virtualPort, target }) => ({ virtualPort, ...hostAndPort(target) }))
   const smp = await Promise.all(
     targets
@@ -46,17 +46,17 @@ export async function lookAtPorts({ ports, relayPorts, keyHash, timeoutMs = 3000
       }),
   )
   const relay = smp.find(({ listener }) => listener === 'relay')
-  const pages = await Promise.all(
+  const web = await Promise.all(
     targets
       .filter(({ port }) => !relayPorts.includes(port))
       .map(async ({ virtualPort, host, port }): Promise<PortFact> => {
         const isThere = await isOpen(host, port, timeoutMs)
         const holder = isThere ? await portHolder(port) : undefined
-        const listener = isThere ? pageListener(holder, relay) : 'none'
-        return { virtualPort, port, serves: 'pages', listener, holder }
+        const listener = isThere ? webListener(holder, relay) : 'none'
+        return { virtualPort, port, serves: 'web', listener, holder }
       }),
   )
-  return [...smp, ...pages]
+  return [...smp, ...web]
 }
 
 function hostAndPort(target: string): { host: string; port: number } {
@@ -80,8 +80,8 @@ function listenerOf({ step, reason }: ConnectFailure): PortListener {
   return ['tls', 'identity', 'protocol', 'version'].includes(reason) ? 'other' : 'silent'
 }
 
-/** Pages have no identity: what tells is whether one process serves both. */
-function pageListener(holder: PortHolder | undefined, relay: PortFact | undefined): PortListener {
+/** A web site has no identity; it is this relay's when the same process serves both. */
+function webListener(holder: PortHolder | undefined, relay: PortFact | undefined): PortListener {
   if (!relay) return 'other'
   if (!holder || !relay.holder) return 'silent'
   return holder.pid === relay.holder.pid ? 'relay' : 'other'

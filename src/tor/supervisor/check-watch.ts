@@ -5,21 +5,21 @@ import type { CheckResult } from '../check/check.ts'
 import { type NextCheck, CheckSchedule } from '../check/schedule.ts'
 
 /*
- * The proofs from outside beside the running relay: made on their schedule, shown in the state, told in the log.
+ * Reachability checks beside the running relay: run on a schedule, shown in the state and logged.
  */
 
 export interface CheckPlan {
-  /** The usual time between two proofs. */
+  /** The usual time between two checks. */
   readonly intervalMs: number
-  /** From the publication to the first proof, when not a few seconds. */
+  /** From the publication to the first check, when not a few seconds. */
   readonly firstMs?: number
-  readonly prove: (hostname: OnionHostname, signal: AbortSignal) => Promise<CheckResult>
+  readonly check: (hostname: OnionHostname, signal: AbortSignal) => Promise<CheckResult>
 }
 
 export class CheckWatch {
   readonly #state: PresentState
   readonly #log: Logger
-  readonly #onCheck: (proof: CheckResult) => void
+  readonly #onCheck: (result: CheckResult) => void
   readonly #schedule: CheckSchedule
 
   /** @param onCheck is told after the state and the log were */
@@ -27,47 +27,47 @@ export class CheckWatch {
     plan: CheckPlan,
     state: PresentState,
     log: Logger,
-    onCheck: (proof: CheckResult) => void = () => undefined,
+    onCheck: (result: CheckResult) => void = () => undefined,
   ) {
     this.#state = state
     this.#log = log
     this.#onCheck = onCheck
-    const { intervalMs, firstMs, prove } = plan
+    const { intervalMs, firstMs, check } = plan
     this.#schedule = new CheckSchedule({
       intervalMs,
       firstMs,
-      prove: async (signal) => {
+      check: async (signal) => {
         const { hostname } = state.value
-        if (hostname === undefined) throw new Error('a service without a name is not published')
-        return await prove(hostname, signal)
+        if (hostname === undefined) throw new Error('a published service has an address')
+        return await check(hostname, signal)
       },
-      onCheck: (proof, next) => this.#take(proof, next),
-      onError: (error) => log.error('onion service: the proof from outside broke off', { error }),
+      onCheck: (result, next) => this.#take(result, next),
+      onError: (error) => log.error('onion service: the reachability check failed unexpectedly', { error }),
     })
   }
 
-  /** The network has the service; nothing changes when it had it already. */
+  /** The service is published; calling it again changes nothing. */
   published(): void {
     this.#schedule.published()
   }
 
-  /** There is no tor with the service any more. Resolves when nothing of a proof is left. */
+  /** No tor has the service any more. Resolves when no check is running. */
   async lost(): Promise<void> {
     await this.#schedule.lost()
   }
 
-  #take(proof: CheckResult, { failures, inMs }: NextCheck): void {
-    const before = this.#state.value.proof
-    const { fault } = proof
-    this.#state.set({ proof: { last: proof, failures, nextAt: new Date(Date.now() + inMs) } })
+  #take(result: CheckResult, { failures, inMs }: NextCheck): void {
+    const before = this.#state.value.check
+    const { fault } = result
+    this.#state.set({ check: { last: result, failures, nextAt: new Date(Date.now() + inMs) } })
     if (!fault) {
-      const isNews = before === undefined || before.failures > 0
-      this.#log[isNews ? 'info' : 'debug'](`onion service: reached from outside in ${(proof.ms / 1000).toFixed(1)} s`)
+      const isNew = before === undefined || before.failures > 0
+      this.#log[isNew ? 'info' : 'debug'](`onion service: reachable from outside (${(result.ms / 1000).toFixed(1)} s)`)
     } else {
-      // The same fault at every proof is said once.
+      // The same fault is logged once.
       const level = before?.last.fault?.code === fault.code ? 'debug' : 'warn'
-      this.#log[level](`onion service: the proof from outside failed: ${fault.message}`, { remedy: fault.remedy })
+      this.#log[level](`onion service: not reachable from outside: ${fault.message}`, { remedy: fault.remedy })
     }
-    this.#onCheck(proof)
+    this.#onCheck(result)
   }
 }

@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import type { SupervisorState } from './state.ts'
 
 /** What the metrics are read from. */
-export type OnionState = Pick<SupervisorState, 'bootstrap' | 'phase' | 'uploadedAt' | 'proof' | 'restarts'>
+export type OnionState = Pick<SupervisorState, 'bootstrap' | 'phase' | 'uploadedAt' | 'check' | 'restarts'>
 
 interface Figure {
   readonly name: string
@@ -14,29 +14,29 @@ interface Figure {
 const gauges: readonly Figure[] = [
   {
     name: 'onion_bootstrap_percent',
-    help: 'How far tor is with its connection to the Tor network.',
+    help: 'Bootstrap progress of tor.',
     value: ({ phase, bootstrap }) => (phase === 'watched' ? undefined : (bootstrap?.progress ?? 0)),
   },
   {
     name: 'onion_descriptor_uploaded_timestamp',
-    help: 'When a directory last took the descriptor, in Unix seconds.',
+    help: 'When a directory last accepted the descriptor, in Unix seconds.',
     value: ({ uploadedAt }) => uploadedAt && uploadedAt.getTime() / 1000,
   },
   {
     name: 'onion_reachable',
     help: 'Whether the last check from outside reached the relay; 0 until there was one.',
-    value: ({ phase, proof }) => Number(phase !== 'stopped' && proof !== undefined && !proof.last.fault),
+    value: ({ phase, check }) => Number(phase !== 'stopped' && check !== undefined && !check.last.fault),
   },
   {
     name: 'onion_check_seconds',
-    help: 'How long the last successful proof took, without the start of a tor client.',
-    value: ({ proof }) => (proof && !proof.last.fault ? proof.last.ms / 1000 : undefined),
+    help: 'Duration of the last successful check, without the start of a tor client.',
+    value: ({ check }) => (check && !check.last.fault ? check.last.ms / 1000 : undefined),
   },
 ]
 
 const restarts: Figure = {
   name: 'onion_tor_restarts_total',
-  help: 'How often a tor was lost, or could not be had, since the relay started.',
+  help: 'How often tor ended, or could not be reached, since the relay started.',
   value: (state) => (state.phase === 'watched' ? undefined : state.restarts),
 }
 

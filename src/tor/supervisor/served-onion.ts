@@ -4,13 +4,12 @@ import type { Logger } from '../../config/log.ts'
 import { clockRemedy, clockSkew, skewClause } from '../control/clock-skew.ts'
 import type { BootstrapPhase, TorEvent } from '../control/events.ts'
 import { eventNames } from '../control/events.ts'
-import { followKeys, readKeptKeys } from '../onion/sync-keys.ts'
+import { readKeyFiles, syncKeys } from '../onion/key-files.ts'
 import type { PresentState } from './state.ts'
-import { type KeptOnion, bringUpOnion } from '../onion/establish.ts'
+import { establishService, type RelayService } from '../onion/establish.ts'
 import type { NetworkNotice } from './network-notice.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
-import type { OnionService } from '../onion/service.ts'
-import { establishOnion } from '../onion/service.ts'
+import { addService, type OnionService } from '../onion/service.ts'
 import type { CheckWatch } from './check-watch.ts'
 import type { FetchResult } from '../onion/publication.ts'
 import { Publication, fetchDescriptor } from '../onion/publication.ts'
@@ -23,9 +22,9 @@ import type { TorSession } from '../process/session.ts'
 
 export interface ServedOnionOptions {
   /** The next key is read from its file. */
-  readonly kept: Omit<KeptOnion, 'next'>
+  readonly kept: Omit<RelayService, 'next'>
   readonly state: PresentState
-  readonly proofs: CheckWatch | undefined
+  readonly checks: CheckWatch | undefined
   readonly notice: NetworkNotice
   readonly log: Logger
   /** Between two questions whether the network has the descriptor. */
@@ -71,9 +70,8 @@ export class ServedOnion {
     const { control, pid: torPid } = this.#tor
     control.onEvent((event) => this.#take(event))
     await control.setEvents(eventNames)
-    const { next } = await readKeptKeys(kept.keyFile)
-    const service = await bringUpOnion(control, { ...kept, next })
-    if (service.isNew) this.#log.note('onion service: made; `smp-server tor setup` writes its name into the INI file')
+    const { next } = await readKeyFiles(kept.keyFile)
+    const service = await establishService(control, { ...kept, next })
     const bootstrap = await control.bootstrapPhase()
     this.#service = service
     this.#next = next
@@ -110,10 +108,7 @@ export class ServedOnion {
    */
   async #publishAgain(): Promise<void> {
     if (this.#tor.pid !== undefined && this.#renewals > 0) {
-      throw new AppError(
-        'ONION_UNPUBLISHED',
-        'This tor does not get the descriptor into the network: another is started.',
-      )
+      throw new AppError('ONION_UNPUBLISHED', 'Tor failed to publish the descriptor; restarting Tor.')
     }
     await this.renew()
     this.#renewals += 1
@@ -137,14 +132,14 @@ export class ServedOnion {
     this.#renewals = 0
     this.#progress()
     this.#options.notice.isThere()
-    this.#options.proofs?.published()
+    this.#options.checks?.published()
   }
 
   async #renewOnce(key: OnionKey): Promise<void> {
     this.#publication.forget(key.serviceId)
     this.#misses = 0
-    const { ports, shape } = this.#options.kept
-    this.#service = await establishOnion(this.#tor.control, { key, ports, shape, renew: true })
+    const { ports, config } = this.#options.kept
+    this.#service = await addService(this.#tor.control, { key, ports, config, renew: true })
     this.#state.set({ publishedAt: undefined })
     this.#progress()
   }
@@ -156,8 +151,8 @@ export class ServedOnion {
     let checkAt = wasThere ? 0 : performance.now() + soonMs
     for (;;) {
       await this.#tor.control.getInfo('version')
-      const mended = await this.#tor.mendControl()
-      if (mended) this.#log.note("onion service: tor's control socket or its cookie was changed, and was made anew")
+      const mended = await this.#tor.repairControl()
+      if (mended) this.#log.note("onion service: tor's control socket or cookie was changed; created it again")
       await this.#follow()
       this.#requireHeadway()
       if (this.#state.value.bootstrap?.progress === 100 && performance.now() >= checkAt) {
@@ -182,7 +177,7 @@ export class ServedOnion {
     if (performance.now() - this.#headwayAt < wrongClockMs) return
     throw new AppError(
       'TOR_CLOCK_WRONG',
-      `tor makes no headway, because ${skewClause(skew)}: another tor is started.`,
+      `Tor's bootstrap stalled (${skewClause(skew)}); restarting Tor.`,
       `Correct the clock: ${clockRemedy}`,
     )
   }
@@ -191,18 +186,18 @@ export class ServedOnion {
   async #follow(): Promise<void> {
     if (!this.#service) return
     const { control } = this.#tor
-    const { keyFile, ports, shape } = this.#options.kept
+    const { keyFile, ports, config } = this.#options.kept
     const held = { primary: this.#service.key, next: this.#next }
-    const add = (wanted: OnionKey): Promise<unknown> => establishOnion(control, { key: wanted, ports, shape })
-    const { primary: key, next } = await followKeys(control, held, await readKeptKeys(keyFile), add)
+    const add = (wanted: OnionKey): Promise<unknown> => addService(control, { key: wanted, ports, config })
+    const { primary: key, next } = await syncKeys(control, held, await readKeyFiles(keyFile), add)
     if (key === held.primary && next === held.next) return
     this.#next = next
     this.#state.set({ nextHostname: next?.hostname })
     if (key === held.primary) return
-    this.#log.note('onion service: another key has taken its place, and with it another name')
+    this.#log.note(`onion service: Onion key replaced; the address is now ${key.hostname}.`)
     // The new name is proven as soon as it is published.
-    await this.#options.proofs?.lost()
-    this.#service = { key, hostname: key.hostname, isNew: false, wasThere: true }
+    await this.#options.checks?.lost()
+    this.#service = { key, hostname: key.hostname, wasThere: true }
     this.#misses = 0
     this.#state.set({ hostname: key.hostname, publishedAt: undefined })
     this.#learnPublication(this.#service)

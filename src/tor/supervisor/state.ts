@@ -9,9 +9,9 @@ import type { PublicationState } from '../onion/publication.ts'
  */
 
 /**
- * starting: no usable tor yet. bootstrapping: tor is connecting to its network. publishing: the descriptor is on its
- * way. published: it is in the network. waiting: the last attempt failed, the next one comes by itself. watched: a tor
- * to which the relay has no access has the service, and only proofs from outside tell how it is.
+ * starting: no usable tor yet. bootstrapping: tor is connecting to its network. publishing: the descriptor is being
+ * uploaded. published: the network has it. waiting: the last attempt failed, and the relay retries. watched: a tor that
+ * the relay cannot access has the service, and only checks from outside tell how it is.
  */
 export type SupervisorPhase =
   'stopped' | 'starting' | 'bootstrapping' | 'publishing' | 'published' | 'waiting' | 'watched'
@@ -19,16 +19,16 @@ export type SupervisorPhase =
 /** What is known of a tor; all of it ends with that tor. */
 interface TorState {
   readonly torVersion?: string
-  /** Of the own tor. */
+  /** Of an own tor. */
   readonly torPid?: number | undefined
   readonly bootstrap?: BootstrapPhase
   readonly networkUp?: boolean
-  /** As far as tor has said that this machine's clock is wrong. */
+  /** If tor has reported that the clock of this machine is wrong. */
   readonly clockSkew?: ClockSkew | undefined
   readonly publication?: PublicationState
   /** When the present publication was first seen. */
   readonly publishedAt?: Date | undefined
-  /** When a directory last took the descriptor. */
+  /** When a directory last accepted the descriptor. */
   readonly uploadedAt?: Date
 }
 
@@ -46,14 +46,14 @@ const ofTor: readonly (keyof TorState)[] = [
 export interface SupervisorState extends TorState {
   readonly phase: SupervisorPhase
   readonly hostname?: OnionHostname
-  /** The name that will take its place, while both are published. */
+  /** The address that will replace it, while both are published. */
   readonly nextHostname?: OnionHostname | undefined
-  /** When the network last took the descriptor, or handed it out. */
+  /** When the network last accepted the descriptor, or returned it. */
   readonly confirmedAt?: Date
-  /** How often a tor was lost, or could not be had, since the keeper started. */
+  /** How often tor ended, or could not be reached, since the supervisor started. */
   readonly restarts: number
-  /** The last proof from outside. */
-  readonly proof?: CheckState
+  /** The last reachability check. */
+  readonly check?: CheckState
   readonly lastError?: SupervisorError
 }
 
@@ -71,7 +71,7 @@ export interface SupervisorError {
   readonly remedy?: string | undefined
 }
 
-/** The one place that holds the state; whoever learns something puts it here. */
+/** The one place that holds the state. */
 export class PresentState {
   #value: SupervisorState = { phase: 'stopped', restarts: 0 }
   readonly #onChange: ((state: SupervisorState) => void) | undefined
@@ -89,7 +89,7 @@ export class PresentState {
     this.#onChange?.(this.#value)
   }
 
-  /** What was known of a tor that is gone, without telling anybody. */
+  /** Drops what was known of a tor that is gone, without a notification. */
   forgetTor(): void {
     const kept = { ...this.#value }
     for (const name of ofTor) Reflect.deleteProperty(kept, name)

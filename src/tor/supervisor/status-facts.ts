@@ -3,7 +3,7 @@ import { type ClockSkew, clockRemedy, skewClause } from '../control/clock-skew.t
 import { endpointText } from '../control/endpoint.ts'
 import type { SupervisorState } from './state.ts'
 import { ownTorPaths } from '../process/own-tor.ts'
-import type { TorForm } from '../process/session.ts'
+import type { TorConfig } from '../process/session.ts'
 import type { Observed, ObservedTor } from './status.ts'
 
 /*
@@ -22,7 +22,7 @@ export type FactName =
   | 'bootstrap'
   | 'service'
   | 'descriptor'
-  | 'proof'
+  | 'check'
   | 'restarts'
 
 export interface Fact {
@@ -55,10 +55,10 @@ export function onionStatus(observed: Observed): OnionStatus {
 }
 
 function allFacts(observed: Observed): Fact[] {
-  const { form } = observed
-  if (!form) return [setupFact(observed)]
-  if (form === 'torrc') return [torrcFact(), nameFact(observed), relayFact(observed), ...watchedFacts(observed)]
-  const ofTor = torFacts(observed, form)
+  const { config } = observed
+  if (!config) return [setupFact(observed)]
+  if (config === 'torrc') return [torrcFact(), nameFact(observed), relayFact(observed), ...watchedFacts(observed)]
+  const ofTor = torFacts(observed, config)
   return [keyFact(observed), nameFact(observed), relayFact(observed), ...ofTor, ...relayFacts(observed)]
 }
 
@@ -150,8 +150,8 @@ function relayFact({ relay: { running, record } }: Observed): Fact {
   return { ...fact, text, ok: false, remedy: start, value: null }
 }
 
-function torFacts({ tor, relay }: Observed, form: TorForm): Fact[] {
-  const place = form.mode === 'own' ? ownTorPaths(form.directory).controlSocket : endpointText(form.control)
+function torFacts({ tor, relay }: Observed, config: TorConfig): Fact[] {
+  const place = config.mode === 'own' ? ownTorPaths(config.directory).controlSocket : endpointText(config.control)
   const control = { name: 'control', source: place } as const
   if (tor instanceof AppError) return [{ ...control, ...wrong(tor), value: null }]
   if (!tor) {
@@ -161,11 +161,15 @@ function torFacts({ tor, relay }: Observed, form: TorForm): Fact[] {
     return [{ ...control, text, ok: false, remedy, value: null }]
   }
   const skew = relay.running ? relay.record?.state.clockSkew : undefined
-  return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, form, skew)]
+  return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, config, skew)]
 }
 
 /** @param skew as far as the relay has heard of it from tor */
-function liveFacts(tor: ObservedTor, { mode, service = 'single-hop' }: TorForm, skew: ClockSkew | undefined): Fact[] {
+function liveFacts(
+  tor: ObservedTor,
+  { mode, serviceType: service = 'single-hop' }: TorConfig,
+  skew: ClockSkew | undefined,
+): Fact[] {
   const { version, pid, singleHop, bootstrap, hasService } = tor
   const { progress, summary } = bootstrap
   const warning = skew === undefined ? bootstrap.warning : skewClause(skew)
@@ -252,13 +256,13 @@ function descriptorFact({
   return { ...fact, text, ok: false, remedy }
 }
 
-function checkFact({ proof }: SupervisorState, running: boolean): Fact {
-  const fact = { name: 'proof', source: 'relay', value: proof ?? null } as const
-  if (!proof) {
+function checkFact({ check }: SupervisorState, running: boolean): Fact {
+  const fact = { name: 'check', source: 'relay', value: check ?? null } as const
+  if (!check) {
     const text = running ? 'none yet, the first comes soon after publication' : 'none'
     return { ...fact, text, ok: undefined }
   }
-  const { last, nextAt, failures } = proof
+  const { last, nextAt, failures } = check
   const next = running ? `, next ${moment(nextAt)}` : ''
   if (!last.fault) {
     const text = `reached from outside ${moment(last.at)} in ${(last.ms / 1000).toFixed(2)} s${next}`

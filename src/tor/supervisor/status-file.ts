@@ -10,11 +10,11 @@ import { parseOnionHostname } from '../../crypto/onion-address.ts'
 import { thisProcess, type ProcessMark } from '../../system/process-mark.ts'
 
 /*
- * What only the running relay knows of its onion service, left in a file for `tor status`. It holds no secrets: the
- * onion name is in the address, and the key is elsewhere.
+ * What only the running relay knows of its onion service, in a file for `tor status`. It holds no secrets: the onion
+ * address is in the server address, and the key is elsewhere.
  */
 
-/** The relay that wrote the file. Its process number may belong to another program by now; the start tells. */
+/** The relay that wrote the file; its start tells it from a later process with the same number. */
 export interface StatusWriter extends ProcessMark {
   readonly startedAt: Date
 }
@@ -33,12 +33,12 @@ const time = v.pipe(
 const count = v.pipe(v.number(), v.integer(), v.minValue(0))
 const optional = v.exactOptional
 
-const onionName = v.pipe(
+const onionAddress = v.pipe(
   v.string(),
   v.rawTransform(({ dataset, addIssue, NEVER }): OnionHostname => {
     const hostname = parseOnionHostname(dataset.value)
     if (hostname) return hostname
-    addIssue({ message: 'an onion name' })
+    addIssue({ message: 'an onion address' })
     return NEVER
   }),
 )
@@ -50,7 +50,7 @@ const fault = v.object({
   remedy: v.string(),
 })
 
-const proof = v.object({
+const check = v.object({
   at: time,
   host: v.string(),
   port: count,
@@ -79,11 +79,11 @@ const state = v.object({
   publication: optional(v.object({ uploads: count, uploaded: count, failure: optional(v.string()) })),
   publishedAt: optional(time),
   uploadedAt: optional(time),
-  hostname: optional(onionName),
-  nextHostname: optional(onionName),
+  hostname: optional(onionAddress),
+  nextHostname: optional(onionAddress),
   confirmedAt: optional(time),
   restarts: count,
-  proof: optional(v.object({ last: proof, failures: count, nextAt: time })),
+  check: optional(v.object({ last: check, failures: count, nextAt: time })),
   lastError: optional(v.object({ at: time, code: v.string(), message: v.string(), remedy: optional(v.string()) })),
 })
 
@@ -112,6 +112,12 @@ export function parseStatus(text: string): StatusRecord | undefined {
   } catch {
     return undefined
   }
+}
+
+/** A state that went through JSON. */
+export function parseState(value: unknown): SupervisorState | undefined {
+  const result = v.safeParse(state, value)
+  return result.success ? result.output : undefined
 }
 
 /** Writes each state, at most a few times a second; when writing fails the relay goes on. */
@@ -150,7 +156,7 @@ export class StatusFile {
       const status: StatusRecord = { relay: this.#relay, writtenAt: new Date(), state: this.#next }
       this.#next = undefined
       try {
-        // Once only: a directory that was removed with the onion service does not come back.
+        // Once only: a directory that was removed with the onion service is not created again.
         if (!this.#isMade) await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
         this.#isMade = true
         const text = `${JSON.stringify(status, undefined, 2)}\n`

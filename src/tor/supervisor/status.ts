@@ -2,36 +2,37 @@ import { stat } from 'node:fs/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { BootstrapPhase } from '../control/events.ts'
 import { TorControl } from '../control/tor-control.ts'
-import { readKeptKeys } from '../onion/sync-keys.ts'
+import { readKeyFiles } from '../onion/key-files.ts'
 import type { OnionHostname, ServiceId } from '../../crypto/onion-address.ts'
 import { readOnionKey } from '../onion/key.ts'
 import { connectOwnTor } from '../process/own-tor.ts'
-import type { TorForm } from '../process/session.ts'
+import type { TorConfig } from '../process/session.ts'
 import type { StatusRecord } from './status-file.ts'
 import { isRunning } from '../../system/process-mark.ts'
 import { readStatusFile } from './status-file.ts'
 
 /*
- * Everything that can be learned about the onion service right now, each thing from who knows it: the key file, the
- * running tor, and the running relay.
+ * Everything that is known about the onion service right now, each from its source: the key file, the running tor, and
+ * the running relay.
  */
 
 export interface Observed {
-  readonly form: ObservedForm
+  /** Which tor carries the service. */
+  readonly config: ObservedConfig
   readonly keyFile: string
   /** `undefined`: there is none. */
   readonly key: ObservedKey | AppError | undefined
-  /** The key that will take its place, during a rotation. */
+  /** The address that will replace it, during a rotation. */
   readonly next: OnionHostname | undefined
-  /** The onion names in `[TRANSPORT] host`, and so in the address. */
+  /** The onion addresses in `[TRANSPORT] host`, and so in the server address. */
   readonly configured: readonly string[]
   /** `undefined`: no tor runs. */
   readonly tor: ObservedTor | AppError | undefined
   readonly relay: ObservedRelay
 }
 
-/** `torrc`: a tor to which the relay has no access. `undefined`: no onion service was set up. */
-export type ObservedForm = TorForm | 'torrc' | undefined
+/** `torrc`: a tor that the relay cannot access. `undefined`: no onion service was set up. */
+export type ObservedConfig = TorConfig | 'torrc' | undefined
 
 export interface ObservedKey {
   readonly hostname: OnionHostname
@@ -55,7 +56,7 @@ export interface ObservedRelay {
 }
 
 export interface ObserveOptions {
-  readonly form: ObservedForm
+  readonly config: ObservedConfig
   readonly keyFile: string
   readonly statusFile: string
   readonly configured: readonly string[]
@@ -66,14 +67,16 @@ export interface ObserveOptions {
  *
  * @throws the system's error when the status file may not be read
  */
-export async function observeOnion({ form, keyFile, statusFile, configured }: ObserveOptions): Promise<Observed> {
+export async function observeOnion({ config, keyFile, statusFile, configured }: ObserveOptions): Promise<Observed> {
   const key = await observeKey(keyFile)
   const record = await readStatusFile(statusFile)
   const running = record !== undefined && record.state.phase !== 'stopped' && isRunning(record.relay)
   const tor =
-    form && form !== 'torrc' ? await observeTor(form, key instanceof AppError ? undefined : key?.serviceId) : undefined
-  const next = (await readKeptKeys(keyFile)).next?.hostname
-  return { form, keyFile, key, next, configured, tor, relay: { running, ...(record && { record }) } }
+    config && config !== 'torrc'
+      ? await observeTor(config, key instanceof AppError ? undefined : key?.serviceId)
+      : undefined
+  const next = (await readKeyFiles(keyFile)).next?.hostname
+  return { config, keyFile, key, next, configured, tor, relay: { running, ...(record && { record }) } }
 }
 
 async function observeKey(path: string): Promise<(ObservedKey & { serviceId: ServiceId }) | AppError | undefined> {
@@ -87,12 +90,12 @@ async function observeKey(path: string): Promise<(ObservedKey & { serviceId: Ser
 }
 
 async function observeTor(
-  form: TorForm,
+  config: TorConfig,
   serviceId: ServiceId | undefined,
 ): Promise<ObservedTor | AppError | undefined> {
   let control: TorControl | undefined
   try {
-    control = form.mode === 'own' ? await connectOwnTor(form.directory) : await connectSystemTor(form)
+    control = config.mode === 'own' ? await connectOwnTor(config.directory) : await connectSystemTor(config)
     return control && (await askTor(control, serviceId))
   } catch (error) {
     if (error instanceof AppError) return error
@@ -102,8 +105,8 @@ async function observeTor(
   }
 }
 
-async function connectSystemTor(form: TorForm & { mode: 'system' }): Promise<TorControl> {
-  return await TorControl.connect({ endpoint: form.control, password: form.password })
+async function connectSystemTor(config: TorConfig & { mode: 'system' }): Promise<TorControl> {
+  return await TorControl.connect({ endpoint: config.control, password: config.password })
 }
 
 async function askTor(control: TorControl, serviceId: ServiceId | undefined): Promise<ObservedTor> {

@@ -7,13 +7,13 @@ import { type SupervisorState, PresentState } from './state.ts'
 import { NetworkNotice } from './network-notice.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
 import { readOnionKey } from '../onion/key.ts'
-import type { OnionShape } from '../onion/config.ts'
+import type { OnionServiceConfig } from '../onion/service-config.ts'
 import type { CheckResult } from '../check/check.ts'
 import { callsForRenewal } from '../check/schedule.ts'
 import { type CheckPlan, CheckWatch } from './check-watch.ts'
 import type { FetchResult } from '../onion/publication.ts'
 import { ServedOnion } from './served-onion.ts'
-import type { TorForm, TorSession } from '../process/session.ts'
+import type { TorConfig, TorSession } from '../process/session.ts'
 import { openTorSession } from '../process/session.ts'
 
 /*
@@ -22,19 +22,19 @@ import { openTorSession } from '../process/session.ts'
  */
 
 export interface SupervisorOptions {
-  readonly form: TorForm
+  readonly tor: TorConfig
   /** `onion.key` in the configuration directory. */
   readonly keyFile: string
   /** Remembers with which ports the service was added last: a tor that outlives the relay cannot tell. */
   readonly portsFile: string
   readonly ports: readonly OnionPort[]
-  /** `plainShape` when absent. */
-  readonly shape?: OnionShape | undefined
+  /** A plain single-hop service when absent. */
+  readonly config?: OnionServiceConfig | undefined
   /** The onion name of the INI file. Without its key no other one is made instead. */
   readonly expectedHostname?: string | undefined
   /** Between two questions whether the network has the descriptor. */
   readonly checkIntervalMs?: number
-  readonly proof?: CheckPlan
+  readonly check?: CheckPlan
   /** How long tor may be without its network before the log says so. */
   readonly waitingGraceMs?: number
   /** Between two questions whether tor is alive. */
@@ -54,17 +54,17 @@ export class OnionSupervisor {
   readonly #options: SupervisorOptions
   readonly #state: PresentState
   readonly #notice: NetworkNotice
-  readonly #proofs: CheckWatch | undefined
+  readonly #checks: CheckWatch | undefined
   #abort = new AbortController()
   #running: Promise<void> | undefined
   #served: ServedOnion | undefined
 
   constructor(options: SupervisorOptions) {
-    const { proof, log, onState } = options
+    const { check, log, onState } = options
     this.#options = options
     this.#state = new PresentState(onState)
     this.#notice = new NetworkNotice(log)
-    this.#proofs = proof && new CheckWatch(proof, this.#state, log, (taken) => this.#takeCheck(taken))
+    this.#checks = check && new CheckWatch(check, this.#state, log, (result) => this.#takeCheck(result))
   }
 
   get state(): SupervisorState {
@@ -99,7 +99,7 @@ export class OnionSupervisor {
       if (fault !== undefined) this.#fail(fault)
       this.#state.forgetTor()
       // Who had its service in the network gets the next tor at once.
-      const pause = failures === 0 ? 0 : Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs[this.#options.form.mode])
+      const pause = failures === 0 ? 0 : Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs[this.#options.tor.mode])
       await sleep(pause, undefined, { signal }).catch(() => undefined)
     }
     this.#state.set({ phase: 'stopped' })
@@ -107,13 +107,13 @@ export class OnionSupervisor {
 
   /** One tor, from its start to its end; returns why it ended. */
   async #keep(signal: AbortSignal): Promise<unknown> {
-    const { form, log } = this.#options
+    const { tor: config, log } = this.#options
     let tor: TorSession | undefined
     const over = new AbortController()
     let serving: Promise<unknown> = Promise.resolve()
     try {
       const key = await this.#key()
-      tor = await openTorSession(form, log)
+      tor = await openTorSession(config, log)
       const stopped = new Promise((resolve) =>
         signal.addEventListener('abort', resolve, { once: true, signal: over.signal }),
       )
@@ -125,21 +125,21 @@ export class OnionSupervisor {
       return error
     } finally {
       over.abort()
-      const proofEnded = this.#proofs?.lost()
+      const checkEnded = this.#checks?.lost()
       await tor?.end()
       await serving
       this.#served = undefined
-      await proofEnded
+      await checkEnded
     }
   }
 
-  #servedBy(tor: TorSession, key: OnionKey | undefined): ServedOnion {
-    const { keyFile, portsFile, ports, shape, log, checkIntervalMs = defaultCheckIntervalMs } = this.#options
+  #servedBy(tor: TorSession, key: OnionKey): ServedOnion {
+    const { keyFile, portsFile, ports, config, log, checkIntervalMs = defaultCheckIntervalMs } = this.#options
     const { heartbeatMs = defaultHeartbeatMs, waitingGraceMs = defaultGraceMs } = this.#options
     return new ServedOnion(tor, {
-      kept: { key, keyFile, portsFile, ports, shape },
+      kept: { key, keyFile, portsFile, ports, config },
       state: this.#state,
-      proofs: this.#proofs,
+      checks: this.#checks,
       notice: this.#notice,
       log,
       checkIntervalMs,
@@ -148,13 +148,13 @@ export class OnionSupervisor {
     })
   }
 
-  async #key(): Promise<OnionKey | undefined> {
+  async #key(): Promise<OnionKey> {
     const { keyFile, expectedHostname, log } = this.#options
     const key = await readOnionKey(keyFile)
     // A name that was there once is not replaced by a new one, whatever becomes of its key.
     const expected = this.state.hostname ?? expectedHostname
-    if (!key && expected !== undefined) throw keyLost(keyFile, expected)
-    if (key && expected !== undefined && expected !== key.hostname) {
+    if (!key) throw keyLost(keyFile, expected)
+    if (expected !== undefined && expected !== key.hostname) {
       log.warn(`onion service: [TRANSPORT] host does not name ${key.hostname}, which ${keyFile} is the key of`)
     }
     return key
@@ -187,10 +187,11 @@ export class OnionSupervisor {
   }
 }
 
-function keyLost(keyFile: string, hostname: string): AppError {
-  return new AppError(
-    'ONION_KEY_LOST',
-    `The key ${keyFile} of ${hostname} is missing.`,
-    'Bring it back from a backup, or take the name out of [TRANSPORT] host and run `smp-server tor setup`.',
-  )
+function keyLost(keyFile: string, hostname: string | undefined): AppError {
+  if (hostname === undefined) {
+    const message = `There is no onion key ${keyFile}.`
+    return new AppError('ONION_KEY_MISSING', message, 'Run `smp-server tor setup`.')
+  }
+  const message = `The key of ${hostname}, which host names, is missing: there is no ${keyFile}.`
+  return new AppError('ONION_KEY_LOST', message, 'Restore it: `smp-server tor key restore FILE`.')
 }

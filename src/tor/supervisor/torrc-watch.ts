@@ -6,56 +6,56 @@ import type { CheckFault } from '../check/faults.ts'
 import { type CheckPlan, CheckWatch } from './check-watch.ts'
 
 /*
- * Watches an onion service that a tor of the system has in its torrc, beside the running relay. The relay has no access
- * to that tor and can mend nothing; it proves from outside that it is reached, and says what to do when it is not.
+ * Watches an onion service that a tor of the system has in its torrc. The relay has no access to that tor and cannot
+ * repair anything; it checks from outside that it is reachable, and says what to do when it is not.
  */
 
 export interface TorrcWatchOptions {
-  /** The name of the INI file. */
+  /** From the INI file. */
   readonly hostname: OnionHostname
   /** Of systemd, e.g. `tor@default`. */
   readonly unit: string
-  readonly proof: CheckPlan
+  readonly check: CheckPlan
   readonly log: Logger
   readonly onState?: (state: SupervisorState) => void
 }
 
-/** A tor that is started together with the relay needs about so long until its service is in the network. */
-const firstProofMs = 30_000
+/** A tor that is started together with the relay needs about so long to publish its service. */
+const FIRST_CHECK_MS = 30_000
 
 export class TorrcWatch {
   readonly #hostname: OnionHostname
   readonly #state: PresentState
-  readonly #proofs: CheckWatch
+  readonly #checks: CheckWatch
 
-  constructor({ hostname, unit, proof, log, onState }: TorrcWatchOptions) {
+  constructor({ hostname, unit, check, log, onState }: TorrcWatchOptions) {
     this.#hostname = hostname
     this.#state = new PresentState(onState)
-    const prove = async (name: OnionHostname, signal: AbortSignal): Promise<CheckResult> =>
-      mendableInTorrc(await proof.prove(name, signal), unit)
-    this.#proofs = new CheckWatch({ firstMs: firstProofMs, ...proof, prove }, this.#state, log)
+    const checkTorrc = async (name: OnionHostname, signal: AbortSignal): Promise<CheckResult> =>
+      withTorrcRemedy(await check.check(name, signal), unit)
+    this.#checks = new CheckWatch({ firstMs: FIRST_CHECK_MS, ...check, check: checkTorrc }, this.#state, log)
   }
 
   get state(): SupervisorState {
     return this.#state.value
   }
 
-  /** Begins, and returns at once. */
+  /** Starts, and returns at once. */
   start(): void {
     this.#state.set({ phase: 'watched', hostname: this.#hostname })
-    this.#proofs.published()
+    this.#checks.published()
   }
 
   async stop(): Promise<void> {
-    await this.#proofs.lost()
+    await this.#checks.lost()
     this.#state.set({ phase: 'stopped' })
   }
 }
 
-/** Names what mends the tor of the torrc, which the relay itself cannot. */
-function mendableInTorrc(proof: CheckResult, unit: string): CheckResult {
-  const { fault } = proof
-  return fault ? { ...proof, fault: { ...fault, remedy: torrcRemedy(fault, unit) } } : proof
+/** The relay cannot repair the tor of the torrc; the remedy says what does. */
+function withTorrcRemedy(result: CheckResult, unit: string): CheckResult {
+  const { fault } = result
+  return fault ? { ...result, fault: { ...fault, remedy: torrcRemedy(fault, unit) } } : result
 }
 
 function torrcRemedy({ code, remedy }: CheckFault, unit: string): string {
@@ -63,9 +63,9 @@ function torrcRemedy({ code, remedy }: CheckFault, unit: string): string {
     case 'ONION_NOT_PUBLISHED':
     case 'ONION_UNREACHABLE':
     case 'ONION_TIMEOUT':
-      return `See whether its tor runs and what it says (systemctl status ${unit}; journalctl -u ${unit} -n 30), then: systemctl restart ${unit}`
+      return `Check its tor: systemctl status ${unit}; journalctl -u ${unit} -n 30. Then: systemctl restart ${unit}`
     case 'ONION_REFUSED':
-      return `Compare HiddenServicePort in the torrc of ${unit} with port in [TRANSPORT]; after a change of the torrc: systemctl restart ${unit}`
+      return `Compare HiddenServicePort in the torrc of ${unit} with port under [TRANSPORT]. After a change: systemctl restart ${unit}`
     default:
       return remedy
   }

@@ -7,8 +7,7 @@ import { open as openEnvironment } from 'lmdb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors/app-error.ts'
 import { openLmdbStore } from '../../../src/store/lmdb.ts'
-import { StoreError } from '../../../src/store/store.ts'
-import type { EmbeddedStore } from '../../../src/store/work.ts'
+import { StoreError, type Store } from '../../../src/store/store.ts'
 import { temporaryDirectory } from './engines.ts'
 import {
   aLink,
@@ -57,7 +56,7 @@ async function firstLine(process: ChildProcess): Promise<string> {
   return text.split('\n')[0] ?? ''
 }
 
-async function reopened(store: EmbeddedStore): Promise<EmbeddedStore> {
+async function reopened(store: Store): Promise<Store> {
   await store.close()
   return openLmdbStore(directory, options)
 }

@@ -47,7 +47,7 @@ function relay(flushed: () => Promise<void>, ports = [5223]): HealthSource['rela
 }
 
 const at = new Date()
-const checked: OnionState['proof'] = {
+const checked: OnionState['check'] = {
   last: { at, host: onionHost, port: 5223, via: 'client', steps: [], ms: 800 },
   failures: 0,
   nextAt: at,
@@ -55,7 +55,7 @@ const checked: OnionState['proof'] = {
 const unreachable: OnionState = {
   phase: 'published',
   restarts: 0,
-  proof: {
+  check: {
     ...checked,
     last: { ...checked.last, fault: { step: 'connect', code: 'ONION_TIMEOUT', message: 'No answer.', remedy: 'r' } },
   },
@@ -63,7 +63,7 @@ const unreachable: OnionState = {
 
 describe('healthReport', () => {
   it('a relay in order is ok in every part', async () => {
-    const report = await healthReport(source('relay.example', { onion: () => ({ ...unreachable, proof: checked }) }))
+    const report = await healthReport(source('relay.example', { onion: () => ({ ...unreachable, check: checked }) }))
     expect(report).toMatchObject({
       status: 'ok',
       relay: { ok: true, ports: [5223] },

@@ -37,10 +37,10 @@ describe('Sampler', () => {
     const last = { at, host: 'a.onion', port: 5223, via: 'client', steps: [], ms: 812 } as const
     const fault = { step: 'connect', code: 'ONION_TIMEOUT', message: 'm', remedy: 'r' } as const
     const base = { phase: 'published', restarts: 0 } as const
-    const reached = await new Sampler(source({ ...base, proof: { last, failures: 0, nextAt: at } })).sample()
+    const reached = await new Sampler(source({ ...base, check: { last, failures: 0, nextAt: at } })).sample()
     expect(reached).toMatchObject({ onionReachable: 1, onionLatency: 812 })
     const failed = await new Sampler(
-      source({ ...base, proof: { last: { ...last, fault }, failures: 1, nextAt: at } }),
+      source({ ...base, check: { last: { ...last, fault }, failures: 1, nextAt: at } }),
     ).sample()
     expect(failed.onionReachable).toBe(0)
     expect(failed).not.toHaveProperty('onionLatency')

@@ -28,7 +28,7 @@ beforeEach(() => {
 afterEach(() => rmSync(root, { recursive: true }))
 
 function settings(...hosts: string[]): Parameters<typeof wantedAdoption>[2] {
-  return { tor: { instance: 'smp' }, transport: { hosts } }
+  return { tor: { instance: 'smp' }, transport: { hosts, ports: [5223] } }
 }
 
 it('--adopt a second time finds that the relay has the key already', async () => {
@@ -36,7 +36,7 @@ it('--adopt a second time finds that the relay has the key already', async () =>
     wantedAdoption({ adopt: directory }, 'own', settings(), paths, [torrc])
   expect((await adopt())?.key.hostname).toBe(key.hostname)
   writeFileSync(paths.onionKey, encodeOnionKey(key))
-  // The run before was cut off.
+  // The run before was interrupted.
   expect((await adopt())?.service.directory).toBe(directory)
   writeFileSync(torrc, readFileSync(torrc, 'utf8').replace(/^/gm, '# '))
   expect(await adopt()).toBeUndefined()
@@ -44,16 +44,16 @@ it('--adopt a second time finds that the relay has the key already', async () =>
   await expect(adopt()).rejects.toMatchObject({ code: 'ADOPT_UNKNOWN' })
 })
 
-it('--torrc-managed finds the service again whose name is in the INI file', async () => {
-  const find = (form: 'own' | 'torrc', ...hosts: string[]): ReturnType<typeof wantedAdoption> =>
-    wantedAdoption({}, form, settings(...hosts), paths, [torrc])
+it('--torrc-managed finds the service whose address is in the INI file', async () => {
+  const find = (mode: 'own' | 'torrc', ...hosts: string[]): ReturnType<typeof wantedAdoption> =>
+    wantedAdoption({}, mode, settings(...hosts), paths, [torrc])
   expect((await find('torrc', 'a.example', key.hostname))?.service).toMatchObject({ directory, torrc })
   expect(await find('torrc', 'a.example', generateOnionKey().hostname)).toBeUndefined()
   expect(await find('torrc', 'a.example')).toBeUndefined()
   expect(await find('own', 'a.example', key.hostname)).toBeUndefined()
 })
 
-it('options that would change a service which stays as it is are refused', () => {
+it('options that would change a service which stays in its torrc are refused', () => {
   expect(() => refuseChanges({ adopt: directory, torrcManaged: true, withSocks: true })).not.toThrow()
-  expect(() => refuseChanges({ pow: true, maxStreams: 9 })).toThrow(/so --pow and --max-streams cannot be followed\.$/)
+  expect(() => refuseChanges({ pow: true, maxStreams: 9 })).toThrow(/^--pow and --max-streams cannot apply: /)
 })

@@ -53,8 +53,8 @@ function prove(
 
 const names = ({ steps }: CheckResult): string[] => steps.map(({ name }) => name)
 
-describe('a proof', () => {
-  it('of a relay that runs has every step with its time', async () => {
+describe('a reachability check', () => {
+  it('a check of a running relay has every step with its time', async () => {
     const shown: CheckStep[] = []
     const at = new Date('2025-11-23T10:00:00Z')
     const target = { host: '127.0.0.1', port, keyHash: relay.address.keyHash }
@@ -72,13 +72,13 @@ describe('a proof', () => {
     expect(proof.fault).toBeUndefined()
   })
 
-  it('of another relay ends at the certificate', async () => {
+  it('a check of another relay ends at the certificate', async () => {
     const proof = await prove({ keyHash: randomBytes(32) })
     expect(names(proof)).toEqual(['connect', 'tls'])
     expect(proof.fault).toMatchObject({ step: 'certificate', code: 'OTHER_RELAY' })
   })
 
-  it('where nobody listens has no step', async () => {
+  it('a check without a listener has no step', async () => {
     const closed = await listen(() => undefined)
     closers.splice(0).forEach((close) => close())
     const proof = await prove({ port: closed })
@@ -86,14 +86,14 @@ describe('a proof', () => {
     expect(proof.fault).toMatchObject({ step: 'connect', code: 'HOST_REFUSED' })
   })
 
-  it('where something else listens than a relay ends at TLS', async () => {
+  it('a check of another kind of server ends at TLS', async () => {
     const web = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     const proof = await prove({ port: web })
     expect(names(proof)).toEqual(['connect'])
     expect(proof.fault).toMatchObject({ step: 'tls', code: 'NO_TLS' })
   })
 
-  it('of a relay that does not answer ends in time', async () => {
+  it('a check of a relay that does not answer ends in time', async () => {
     const silent = await listen(() => undefined)
     const target = { host: '127.0.0.1', port: silent, keyHash: relay.address.keyHash }
     const proof = await checkReachability(target, { type: 'direct' }, { connectTimeoutMs: 200 })
@@ -108,12 +108,12 @@ describe('a proof', () => {
     [0xf7, 'ONION_TIMEOUT'],
     [0x04, 'ONION_UNREACHABLE'],
     [0x05, 'ONION_REFUSED'],
-  ])('through a SOCKS port that answers %i is explained as %s', async (reply, code) => {
+  ])('a SOCKS reply of %i is explained as %s', async (reply, code) => {
     const proof = await prove({ host: onion }, await socks(reply))
     expect(proof).toMatchObject({ via: 'socks', fault: { step: 'connect', code } })
   })
 
-  it('without the SOCKS port says that it is not there', async () => {
+  it('a check through an absent SOCKS port says so', async () => {
     const server = { host: '127.0.0.1', port: 1 }
     const proof = await prove({ host: onion }, { type: 'socks', server })
     expect(proof.fault).toMatchObject({ step: 'connect', code: 'SOCKS_UNAVAILABLE' })

@@ -12,14 +12,14 @@ const minute = 60_000
 const lowest = (): number => 0
 const highest = (): number => 1 - Number.EPSILON
 
-describe('the time to the next proof', () => {
-  it('is the interval, 20 % less or more', () => {
+describe('the time to the next check', () => {
+  it('the next check comes after the interval, 20 % less or more', () => {
     expect(checkDelay(30 * minute, 0, lowest)).toBe(24 * minute)
     expect(checkDelay(30 * minute, 0, highest)).toBe(36 * minute)
     expect(checkDelay(30 * minute, 0, () => 0.5)).toBe(30 * minute)
   })
 
-  it('is a minute after a failure, doubles with each further one, and is never longer than the interval', () => {
+  it('the next check comes a minute after a failure, doubling with each further one, and never later than the interval', () => {
     const delays = [1, 2, 3, 4, 5, 6, 20].map((failures) => checkDelay(30 * minute, failures, () => 0.5) / minute)
     expect(delays).toEqual([1, 2, 4, 8, 16, 30, 30])
     expect(checkDelay(30 * minute, 1, lowest)).toBe(0.8 * minute)
@@ -34,26 +34,30 @@ it.each([
   ['certificate', 'OTHER_RELAY', true],
   ['connect', 'SOCKS_UNAVAILABLE', false],
   ['tor', 'TOR_CLIENT_OFFLINE', false],
-] as const)('after a fault at %s, %s, giving the service to its tor anew may help: %s', (step, code, expected) => {
-  expect(callsForRenewal({ ...fault, step, code })).toBe(expected)
-})
+] as const)(
+  'after a fault at step %s with code %s, publishing the service again may help: %s',
+  (step, code, expected) => {
+    expect(callsForRenewal({ ...fault, step, code })).toBe(expected)
+  },
+)
 
-/** A schedule whose clock is turned by hand. */
+/** A schedule with a clock that the test advances. */
 class Turned {
-  readonly proofs: { finish(proof: CheckResult | Error): void; signal: AbortSignal }[] = []
+  readonly checks: { finish(result: CheckResult | Error): void; signal: AbortSignal }[] = []
   readonly taken: [CheckResult, NextCheck][] = []
   readonly errors: unknown[] = []
   readonly armed: number[] = []
   #act: (() => void) | undefined
   readonly schedule = new CheckSchedule({
     intervalMs: 30 * minute,
-    prove: (signal) =>
+    check: (signal) =>
       new Promise((resolve, reject) => {
-        const finish = (proof: CheckResult | Error): void => (proof instanceof Error ? reject(proof) : resolve(proof))
-        signal.addEventListener('abort', () => finish(new Error('called off')))
-        this.proofs.push({ finish, signal })
+        const finish = (result: CheckResult | Error): void =>
+          result instanceof Error ? reject(result) : resolve(result)
+        signal.addEventListener('abort', () => finish(new Error('cancelled')))
+        this.checks.push({ finish, signal })
       }),
-    onCheck: (proof, next) => this.taken.push([proof, next]),
+    onCheck: (result, next) => this.taken.push([result, next]),
     onError: (error) => this.errors.push(error),
     random: () => 0.5,
     after: (ms, act) => {
@@ -67,20 +71,20 @@ class Turned {
     return this.#act !== undefined
   }
 
-  /** Lets the time of the next proof come. */
+  /** Lets the time of the next result come. */
   due(): void {
     const act = this.#act
     this.#act = undefined
     act?.()
   }
 
-  async finish(proof: CheckResult | Error): Promise<void> {
-    this.proofs.at(-1)?.finish(proof)
+  async finish(result: CheckResult | Error): Promise<void> {
+    this.checks.at(-1)?.finish(result)
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
 
-describe('the schedule of proofs', () => {
+describe('the schedule of checks', () => {
   it('begins a few seconds after publication, and goes on in the interval', async () => {
     const turned = new Turned()
     expect(turned.isArmed).toBe(false)
@@ -93,26 +97,26 @@ describe('the schedule of proofs', () => {
     await turned.finish(good)
     expect(turned.taken).toEqual([[good, { failures: 0, inMs: 30 * minute }]])
     turned.due()
-    expect(turned.proofs).toHaveLength(2)
+    expect(turned.checks).toHaveLength(2)
   })
 
   it('proves sooner after failures, and in the interval again after a success', async () => {
     const turned = new Turned()
     turned.schedule.published()
-    for (const proof of [bad, bad, good, bad]) {
+    for (const result of [bad, bad, good, bad]) {
       turned.due()
-      await turned.finish(proof)
+      await turned.finish(result)
     }
     expect(turned.armed).toEqual([5000, minute, 2 * minute, 30 * minute, minute])
     expect(turned.taken.map(([, { failures }]) => failures)).toEqual([1, 2, 0, 1])
   })
 
-  it('calls a proof off with the tor whose service it proves, and begins again with the next tor', async () => {
+  it('calls a result off with the tor whose service it proves, and begins again with the next tor', async () => {
     const turned = new Turned()
     turned.schedule.published()
     turned.due()
     await turned.schedule.lost()
-    expect(turned.proofs[0]?.signal.aborted).toBe(true)
+    expect(turned.checks[0]?.signal.aborted).toBe(true)
     expect([turned.isArmed, turned.taken, turned.errors]).toEqual([false, [], []])
     turned.schedule.published()
     expect(turned.armed).toEqual([5000, 5000])
@@ -120,7 +124,7 @@ describe('the schedule of proofs', () => {
     expect(turned.isArmed).toBe(false)
   })
 
-  it('goes on after a proof that broke off', async () => {
+  it('goes on after a result that broke off', async () => {
     const turned = new Turned()
     turned.schedule.published()
     turned.due()

@@ -66,7 +66,7 @@ async function faultOf(options: LoginOptions): Promise<unknown> {
 }
 
 describe('SAFECOOKIE', () => {
-  it('proves the cookie with the hashes that a real tor exchanged', () => {
+  it('SAFECOOKIE uses the hashes that a real tor exchanged', () => {
     const clientNonce = Buffer.from('15633CB1413E2D796FB203F94D88B563095B6EF0714DB5F06C4FFF3898D6D46E', 'hex')
     expect(safeCookieServerHash(cookie, clientNonce, serverNonce).toString('hex').toUpperCase()).toBe(
       '54F7FCB448F4D391D32481450B4E222F24DDD63A9F1AC8318B001BC8F0FF23D9',
@@ -76,7 +76,7 @@ describe('SAFECOOKIE', () => {
     )
   })
 
-  it('is preferred to giving the cookie away', async () => {
+  it('SAFECOOKIE is preferred to sending the cookie', async () => {
     const tor = await strictTor({ methods: 'COOKIE,SAFECOOKIE', cookie })
     await writeFile(tor.cookieFile, cookie)
     const { connection, method } = await login({ endpoint: tor.endpoint })
@@ -85,14 +85,14 @@ describe('SAFECOOKIE', () => {
     connection.close()
   })
 
-  it('tells an impostor nothing: neither the hash nor the cookie', async () => {
+  it('an impostor gets neither the hash nor the cookie', async () => {
     const tor = await strictTor({ methods: 'COOKIE,SAFECOOKIE', cookie: Buffer.alloc(32, 7) })
     await writeFile(tor.cookieFile, cookie)
     expect(await faultOf({ endpoint: tor.endpoint })).toMatchObject({ code: 'TOR_AUTH_FAILED' })
     expect(tor.received.some((line) => line.startsWith('AUTHENTICATE'))).toBe(false)
   })
 
-  it('is answered without the sizes of the specification: refused', async () => {
+  it('an AUTHCHALLENGE reply with wrong sizes is refused', async () => {
     const tor = await fakeTor((line) =>
       line === 'PROTOCOLINFO 1'
         ? [`250-AUTH METHODS=SAFECOOKIE COOKIEFILE="${tor.directory}/c"`, '250-VERSION Tor="1"', '250 OK']
@@ -105,7 +105,7 @@ describe('SAFECOOKIE', () => {
 })
 
 describe('logging in', () => {
-  it('works without a secret, with the bare cookie and with a password', async () => {
+  it('authentication works without a secret, with the bare cookie and with a password', async () => {
     const open = await strictTor({ methods: 'NULL' })
     const bare = await strictTor({ methods: 'COOKIE', cookie })
     await writeFile(bare.cookieFile, cookie)
@@ -122,7 +122,7 @@ describe('logging in', () => {
     }
   })
 
-  it('waits for a cookie that tor has not written yet', async () => {
+  it('authentication waits for a cookie that tor has not written yet', async () => {
     const tor = await strictTor({ methods: 'COOKIE,SAFECOOKIE', cookie })
     const waiting = login({ endpoint: tor.endpoint })
     await expect.poll(() => tor.connections.length).toBeGreaterThan(1)
@@ -133,7 +133,7 @@ describe('logging in', () => {
     connection.close()
   })
 
-  it('waits until a cookie of an earlier tor is replaced', async () => {
+  it('authentication waits until the cookie of an earlier tor is replaced', async () => {
     const tor = await strictTor({ methods: 'COOKIE,SAFECOOKIE', cookie })
     await writeFile(tor.cookieFile, Buffer.alloc(32, 1))
     const waiting = login({ endpoint: tor.endpoint })
@@ -142,7 +142,7 @@ describe('logging in', () => {
     ;(await waiting).connection.close()
   })
 
-  it('goes on with the password, on a new connection, where the cookie cannot be had', async () => {
+  it('authentication falls back to the password, on a new connection, when the cookie is unreadable', async () => {
     const tor = await strictTor({ methods: 'COOKIE,SAFECOOKIE,HASHEDPASSWORD', cookie, password: 'giraffe' })
     const { connection, method } = await login({ endpoint: tor.endpoint, password: 'giraffe', cookieGraceMs: 0 })
     expect(method).toBe('HASHEDPASSWORD')
@@ -150,7 +150,7 @@ describe('logging in', () => {
     connection.close()
   })
 
-  it('says what is wrong and what to do', async () => {
+  it('an authentication error says what is wrong and what to do', async () => {
     const cookies = await strictTor({ methods: 'COOKIE,SAFECOOKIE', cookie })
     expect(await faultOf({ endpoint: cookies.endpoint })).toMatchObject({
       code: 'TOR_COOKIE_MISSING',
@@ -170,7 +170,7 @@ describe('logging in', () => {
 })
 
 describe('TorControl', () => {
-  it('hands events to its listeners until they leave', async () => {
+  it('events go to the listeners until they unsubscribe', async () => {
     const tor = await strictTor({ methods: 'NULL' })
     const control = await TorControl.connect({ endpoint: tor.endpoint })
     const seen: string[] = []

@@ -12,7 +12,7 @@ it.each([
   ['STATUS_GENERAL WARN CLOCK_SKEW SKEW=abc', undefined],
   ['STATUS_GENERAL WARN CLOCK_SKEW', undefined],
   ['STATUS_CLIENT NOTICE CIRCUIT_ESTABLISHED', undefined],
-])('%s: %s seconds', (text, seconds) => {
+])('a clock skew is read from %s: %s seconds', (text, seconds) => {
   expect(clockSkew(event(text), undefined)).toBe(seconds)
 })
 
@@ -28,7 +28,7 @@ it.each([
   [-3600, 'about 60 minutes behind'],
   [7200, 'about 2 hours ahead'],
   [-900_000, 'about 10 days behind'],
-  ['ahead', 'ahead by days: '],
-] as const)('%s is %s', (seconds, text) => {
+  ['ahead', 'days ahead: '],
+] as const)('a clock skew of %s is described as %s', (seconds, text) => {
   expect(skewText(seconds)).toContain(text)
 })

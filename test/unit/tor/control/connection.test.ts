@@ -29,7 +29,7 @@ async function fault(promise: Promise<unknown>): Promise<AppError> {
 }
 
 describe('a control connection', () => {
-  it('gives every command its own reply, with events in between', async () => {
+  it('every command gets its own reply, with events in between', async () => {
     const tor = await start((line) =>
       line === 'GETINFO a' ? ['650 NETWORK_LIVENESS UP', '250-a=1', '250 OK', '650 X'] : ['250-b=2', '250 OK'],
     )
@@ -44,7 +44,7 @@ describe('a control connection', () => {
     connection.close()
   })
 
-  it('turns a refusal into an error with status and reason', async () => {
+  it('a refusal becomes an error with status and reason', async () => {
     const tor = await start(() => ['552 Unknown Onion Service id'])
     const connection = await ControlConnection.open(tor.endpoint)
     const error = await fault(connection.send('DEL_ONION abc'))
@@ -54,7 +54,7 @@ describe('a control connection', () => {
     connection.close()
   })
 
-  it('fails all waiting commands at once when tor closes, and later ones too', async () => {
+  it('all waiting commands fail when tor closes, and later ones, too', async () => {
     const tor = await start((line) => (line === 'C' ? 'close' : undefined))
     const connection = await ControlConnection.open(tor.endpoint, { timeoutMs: 60_000 })
     const waiting = ['A', 'B', 'C'].map((command) => fault(connection.send(command)))
@@ -63,7 +63,7 @@ describe('a control connection', () => {
     expect((await fault(connection.send('D'))).code).toBe('TOR_CONTROL_CLOSED')
   })
 
-  it('lets only the late command fail, and does not take its late answer for the next one', async () => {
+  it('only the late command fails, and its late reply is not taken for that of the next one', async () => {
     const tor = await start((line) => (line === 'FAST' ? ['250 slow', '250 fast'] : undefined))
     const connection = await ControlConnection.open(tor.endpoint)
     const error = await fault(connection.send('SLOW secret', 30))
@@ -73,15 +73,15 @@ describe('a control connection', () => {
     connection.close()
   })
 
-  it('ends when what comes is no control protocol', async () => {
+  it('the connection ends when the peer does not speak the control protocol', async () => {
     const tor = await start(() => ['HTTP/1.1 400 Bad Request'])
     const connection = await ControlConnection.open(tor.endpoint)
     const error = await fault(connection.send('PROTOCOLINFO 1'))
     expect(error.code).toBe('TOR_CONTROL_GARBLED')
-    expect(error.remedy).toContain('[TOR] control')
+    expect(error.remedy).toContain('control under [TOR]')
   })
 
-  it('ends when a reply comes that nothing asked for', async () => {
+  it('the connection ends at a reply without a command', async () => {
     const tor = await start()
     const connection = await ControlConnection.open(tor.endpoint)
     await expect.poll(() => tor.connections.length).toBe(1)
@@ -89,7 +89,7 @@ describe('a control connection', () => {
     expect((await connection.closed).code).toBe('TOR_CONTROL_GARBLED')
   })
 
-  it('never sends two lines for one command', async () => {
+  it('a command is never sent as two lines', async () => {
     const tor = await start(() => ['250 OK'])
     const connection = await ControlConnection.open(tor.endpoint)
     await expect(connection.send('SIGNAL A\r\nSIGNAL B')).rejects.toThrow(TypeError)
@@ -98,7 +98,7 @@ describe('a control connection', () => {
     connection.close()
   })
 
-  it('says that no tor answers: no socket, no listener, nobody at the port', async () => {
+  it('an absent tor is named as such: no socket, no listener, nothing at the port', async () => {
     const tor = await start()
     const path = join(tor.directory, 'none')
     expect(await fault(ControlConnection.open({ type: 'unix', path }))).toMatchObject({

@@ -29,7 +29,7 @@ const transcript = [
 ]
 
 describe('the framing of replies', () => {
-  it('takes a reply of several lines as one message', () => {
+  it('a reply of several lines is one message', () => {
     expect(parse(...protocolInfo)).toEqual([
       {
         status: 250,
@@ -43,7 +43,7 @@ describe('the framing of replies', () => {
     ])
   })
 
-  it('collects data, takes the added dots away and keeps what looks like replies inside it', () => {
+  it('a data block is unstuffed, and what looks like replies inside it stays data', () => {
     const [, , data, event, refusal] = parse(...transcript)
     expect(data?.lines[0]).toEqual({
       text: 'onions/detached=',
@@ -59,7 +59,7 @@ describe('the framing of replies', () => {
     expect(refusal).toEqual({ status: 513, lines: [{ text: 'Unacceptable option value: größer' }] })
   })
 
-  it('gives the same messages wherever the bytes are split', () => {
+  it('the messages are the same wherever the bytes are split', () => {
     const bytes = wire(...transcript)
     const whole = new ReplyParser().push(bytes)
     expect(whole).toHaveLength(5)
@@ -71,7 +71,7 @@ describe('the framing of replies', () => {
     expect([...bytes].flatMap((byte) => parser.push(Buffer.from([byte])))).toEqual(whole)
   })
 
-  it('does not keep a view of the chunk it was given', () => {
+  it('the parser does not keep a view of a chunk', () => {
     const parser = new ReplyParser()
     const chunk = Buffer.from('250 O')
     parser.push(chunk)
@@ -79,7 +79,7 @@ describe('the framing of replies', () => {
     expect(parser.push(Buffer.from('K\r\n'))).toEqual([{ status: 250, lines: [{ text: 'OK' }] }])
   })
 
-  it('waits for the end of an unfinished message', () => {
+  it('an unfinished message waits for its end', () => {
     for (const part of ['', '2', '250', '250 OK', '250 OK\r', '250-a\r\n', '250+a\r\ntext\r\n', '250+a\r\n.\r\n']) {
       expect(new ReplyParser().push(Buffer.from(part))).toEqual([])
     }
@@ -94,20 +94,20 @@ describe('the framing of replies', () => {
     ['a status outside the classes', '150 OK'],
     ['a line feed in front', '\n250 OK'],
     ['what a web server says', 'HTTP/1.1 400 Bad Request'],
-  ])('refuses %s', (_, line) => {
+  ])('the framing refuses %s', (_, line) => {
     expect(() => parse(line)).toThrow(FramingError)
   })
 
-  it('refuses an event inside a reply, and a reply inside an event', () => {
+  it('an event inside a reply is refused, and a reply inside an event', () => {
     expect(() => parse('250-a=b', '650 NETWORK_LIVENESS UP')).toThrow(FramingError)
     expect(() => parse('650-a', '250 OK')).toThrow(FramingError)
   })
 
-  it('takes a message with several refusals', () => {
+  it('a message may have several refusals', () => {
     expect(parse('552-Unrecognized option "a"', '552 Unrecognized option "b"')[0]?.status).toBe(552)
   })
 
-  it('refuses a line or a message without end', () => {
+  it('an endless line or message is refused', () => {
     expect(() => new ReplyParser().push(Buffer.alloc(1024 * 1024 + 1, 'a'))).toThrow(FramingError)
     const parser = new ReplyParser()
     const line = Buffer.from(`250-${'a'.repeat(500_000)}\r\n`)

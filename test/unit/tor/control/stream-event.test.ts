@@ -11,6 +11,6 @@ it.each([
     { type: 'stream', status: 'NEW', target: 'relay.example:443' },
   ],
   ['STREAM 36 NEW', { type: 'other', name: 'STREAM', text: '36 NEW' }],
-])('%s', (text, event) => {
+])('a stream event is read from %s', (text, event) => {
   expect(parseEvent({ status: 650, lines: [{ text }] })).toEqual(event)
 })

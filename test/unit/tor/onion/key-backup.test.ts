@@ -22,7 +22,7 @@ async function fault(file: Uint8Array, words = passphrase): Promise<unknown> {
 }
 
 describe('a backup of the key', () => {
-  it('is an age file in which is tor’s own key file', async () => {
+  it('a key backup is an age file around tor’s own key file', async () => {
     const file = await sealKeyBackup(key, passphrase)
     expect(file.toString('latin1')).toMatch(/^age-encryption\.org\/v1\n-> scrypt \S{22} 18\n/)
     const decrypter = new Decrypter()
@@ -31,19 +31,19 @@ describe('a backup of the key', () => {
     expect(await fault(file)).toBe(key.hostname)
   })
 
-  it('is opened with armor too', async () => {
+  it('an armored key backup is opened, too', async () => {
     const text = armor.encode(await sealed(encodeOnionKey(key)))
     expect(await fault(Buffer.from(text))).toBe(key.hostname)
     expect(await fault(Buffer.from(text.slice(0, -60)))).toBe('BACKUP_DAMAGED')
   })
 
-  it('is not opened by another passphrase', async () => {
+  it('a key backup is not opened by another passphrase', async () => {
     const file = await sealed(encodeOnionKey(key))
     expect(await fault(file, 'five words at random')).toBe('BACKUP_PASSPHRASE')
     expect(await fault(file, '')).toBe('BACKUP_PASSPHRASE')
   })
 
-  it('that is cut off anywhere is damaged, never a key', async () => {
+  it('a truncated key backup is damaged, never a key', async () => {
     const file = await sealed(encodeOnionKey(key))
     for (let length = 0; length < file.length; length += 1) {
       expect([length, await fault(file.subarray(0, length))]).toEqual([length, 'BACKUP_DAMAGED'])
@@ -51,7 +51,7 @@ describe('a backup of the key', () => {
     expect(await fault(Buffer.concat([file, Buffer.from('x')]))).toBe('BACKUP_DAMAGED')
   })
 
-  it('of which one bit is wrong is never a key', async () => {
+  it('a key backup with one flipped bit is never a key', async () => {
     const file = await sealed(encodeOnionKey(key))
     for (let at = 0; at < file.length; at += 1) {
       const changed = Buffer.from(file)
@@ -60,7 +60,7 @@ describe('a backup of the key', () => {
     }
   })
 
-  it('with something else in it, or for somebody else, is refused as that', async () => {
+  it('an age file with other content or for another recipient is refused as such', async () => {
     expect(await fault(await sealed(encodeOnionKey(key).subarray(0, 95)))).toBe('BACKUP_CONTENT')
     expect(await fault(await sealed(Buffer.alloc(0)))).toBe('BACKUP_CONTENT')
     const encrypter = new Encrypter()
@@ -71,7 +71,7 @@ describe('a backup of the key', () => {
     }
   })
 
-  it('does not make this machine work for hours', async () => {
+  it('a key backup with an excessive work factor is refused', async () => {
     const file = (await sealed(encodeOnionKey(key))).toString('latin1').replace(/ 4\n/, ' 30\n')
     expect(await fault(Buffer.from(file, 'latin1'))).toBe('BACKUP_DAMAGED')
   })

@@ -33,13 +33,13 @@ function fault(bytes: Buffer | string): unknown {
 }
 
 describe('a key of another program', () => {
-  it('is read as tor keeps it, and as its control port gives it', () => {
+  it('an onion key is read in tor’s file format and in that of its control port', () => {
     for (const bytes of [file, base64, `ED25519-V3:${base64}`, `ED25519-V3:${base64}\n`, `  ${base64}\r\n`]) {
       expect(fault(bytes)).toBe(hostname)
     }
   })
 
-  it('is refused with what it is instead', () => {
+  it('a file that is not an onion key is refused with what it is instead', () => {
     const changed = (at: number, byte: number): Buffer => {
       const copy = Buffer.from(file)
       copy.writeUInt8(byte, at)
@@ -49,15 +49,18 @@ describe('a key of another program', () => {
       [file.subarray(0, 95), 'FILE has 95 bytes, but a key file has 96.'],
       [file.subarray(0, 40), 'FILE has 40 bytes, but a key file has 96.'],
       [Buffer.concat([file, Buffer.from('\n')]), 'FILE has 97 bytes, but a key file has 96.'],
-      [file.toString('latin1').replace('type0', 'type1'), 'FILE holds an Ed25519 key of a type that is not known.'],
+      [file.toString('latin1').replace('type0', 'type1'), 'FILE holds an Ed25519 key of an unknown type.'],
       [publicFile(publicKeyOf(key.secret)), 'FILE holds only the public key.'],
-      [changed(32, file.readUInt8(32) | 1), 'FILE is damaged: its bytes are no Ed25519 secret key.'],
-      [changed(63, file.readUInt8(63) | 0x80), 'FILE is damaged: its bytes are no Ed25519 secret key.'],
-      [changed(31, 1), 'FILE is damaged: its bytes are no Ed25519 secret key.'],
-      [Buffer.alloc(64, 3).toString('base64'), 'FILE is damaged: its bytes are no Ed25519 secret key.'],
+      [changed(32, file.readUInt8(32) | 1), 'FILE is damaged: these bytes are not an Ed25519 secret key.'],
+      [changed(63, file.readUInt8(63) | 0x80), 'FILE is damaged: these bytes are not an Ed25519 secret key.'],
+      [changed(31, 1), 'FILE is damaged: these bytes are not an Ed25519 secret key.'],
+      [Buffer.alloc(64, 3).toString('base64'), 'FILE is damaged: these bytes are not an Ed25519 secret key.'],
       ['age-encryption.org/v1\n-> scrypt', 'FILE is an encrypted backup.'],
       ['-----BEGIN AGE ENCRYPTED FILE-----\n', 'FILE is an encrypted backup.'],
-      ['-----BEGIN RSA PRIVATE KEY-----\n', 'FILE is the key of a version 2 onion service, which tor has given up.'],
+      [
+        '-----BEGIN RSA PRIVATE KEY-----\n',
+        'FILE is the key of a version 2 onion service, which Tor no longer supports.',
+      ],
       [`RSA1024:${base64}`, 'FILE is not the secret key of an onion service.'],
       [base64.slice(0, -4), 'FILE is not the secret key of an onion service.'],
       [key.secret, 'FILE is not the secret key of an onion service.'],
@@ -66,13 +69,13 @@ describe('a key of another program', () => {
     for (const [bytes, message] of cases) expect(fault(bytes)).toBe(message)
   })
 
-  it('may be anywhere, whatever other files are called hostname there', async () => {
+  it('a key may be in any directory, whatever other file is called hostname there', async () => {
     await writeFile(path, file)
     await writeFile(join(directory, 'hostname'), 'relay.example\n')
     expect((await readForeignKey(path)).hostname).toBe(hostname)
   })
 
-  it('must give the name and the public key that are beside it', async () => {
+  it('a key must match the hostname and the public key beside it', async () => {
     await writeFile(path, file)
     await writeFile(join(directory, 'hostname'), `${hostname}\n`)
     await writeFile(join(directory, 'hs_ed25519_public_key'), publicFile(publicKeyOf(key.secret)))
@@ -81,15 +84,15 @@ describe('a key of another program', () => {
     await writeFile(join(directory, 'hs_ed25519_public_key'), publicFile(publicKeyOf(other.secret)))
     await expect(readForeignKey(path)).rejects.toMatchObject({
       code: 'ONION_KEY_NAME',
-      message: `${path} is the key of ${hostname}, but hs_ed25519_public_key beside it is of ${other.hostname}.`,
+      message: `${path} is the key of ${hostname}, but hs_ed25519_public_key beside it belongs to ${other.hostname}.`,
     })
     await writeFile(join(directory, 'hostname'), `${other.hostname}\n`)
     await expect(readForeignKey(path)).rejects.toMatchObject({
-      message: `${path} is the key of ${hostname}, but hostname beside it is of ${other.hostname}.`,
+      message: `${path} is the key of ${hostname}, but hostname beside it belongs to ${other.hostname}.`,
     })
   })
 
-  it('must be a small file', async () => {
+  it('a key must be a small regular file', async () => {
     const refusals: [string, string][] = [
       [join(directory, 'none'), 'FILE_MISSING'],
       [join(path, 'below'), 'FILE_MISSING'],
@@ -113,7 +116,7 @@ describe('a key of another program', () => {
 })
 
 describe('a new key', () => {
-  it('is another one every time, and a key as tor makes it', () => {
+  it('a generated key is random and valid for tor', () => {
     const [one, two] = [generateOnionKey(), generateOnionKey()]
     expect(one.hostname).not.toBe(two.hostname)
     expect(fault(encodeOnionKey(one))).toBe(one.hostname)

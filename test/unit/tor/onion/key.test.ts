@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { writeDurably } from '../../../../src/system/durable-file.ts'
 import type { OnionKey } from '../../../../src/crypto/onion-key.ts'
 import { decodeOnionKey, encodeOnionKey, onionKeyFromSecret } from '../../../../src/crypto/onion-key.ts'
-import { keepOnionKey, readOnionKey } from '../../../../src/tor/onion/key.ts'
+import { saveOnionKey, readOnionKey } from '../../../../src/tor/onion/key.ts'
 
 let directory: string
 beforeEach(async () => {
@@ -23,14 +23,14 @@ function someKey(): OnionKey {
 }
 
 describe('the key file', () => {
-  it('has the 96 bytes of tor itself', () => {
+  it('the key file has the 96 bytes of tor’s own format', () => {
     const file = encodeOnionKey(someKey())
     expect(file).toHaveLength(96)
     expect(file.toString('latin1', 0, 32)).toBe('== ed25519v1-secret: type0 ==\0\0\0')
     expect(decodeOnionKey(file)).toEqual(someKey())
   })
 
-  it('is refused when it is cut, longer, has another header or no clamped key', () => {
+  it('a key file that is cut, longer, has another header or no clamped key is refused', () => {
     const file = encodeOnionKey(someKey())
     expect(decodeOnionKey(file.subarray(0, 95))).toBeUndefined()
     expect(decodeOnionKey(Buffer.concat([file, Buffer.alloc(1)]))).toBeUndefined()
@@ -47,36 +47,36 @@ describe('the key file', () => {
     }
   })
 
-  it('is kept with mode 0600 and read again', async () => {
+  it('a key is saved with mode 0600 and read again', async () => {
     const path = join(directory, 'onion.key')
     expect(await readOnionKey(path)).toBeUndefined()
-    await keepOnionKey(path, someKey())
+    await saveOnionKey(path, someKey())
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     expect(await readOnionKey(path)).toEqual(someKey())
     expect(await readdir(directory)).toEqual(['onion.key'])
   })
 
-  it('is never replaced', async () => {
+  it('a key file is never replaced', async () => {
     const path = join(directory, 'onion.key')
     await writeFile(path, 'something else')
-    await expect(keepOnionKey(path, someKey())).rejects.toMatchObject({ code: 'ONION_KEY_EXISTS' })
+    await expect(saveOnionKey(path, someKey())).rejects.toMatchObject({ code: 'ONION_KEY_EXISTS' })
     expect(await readFile(path, 'utf8')).toBe('something else')
     expect(await readdir(directory)).toEqual(['onion.key'])
   })
 
-  it('that is damaged or cannot be written is the operator’s affair', async () => {
+  it('a key file that is damaged, unreadable or unwritable is an error for the operator', async () => {
     const path = join(directory, 'onion.key')
     await writeFile(path, 'x')
     await expect(readOnionKey(path)).rejects.toMatchObject({ code: 'ONION_KEY_DAMAGED' })
     await expect(readOnionKey(directory)).rejects.toMatchObject({ code: 'ONION_KEY_UNREADABLE' })
-    await expect(keepOnionKey(join(directory, 'none', 'onion.key'), someKey())).rejects.toMatchObject({
+    await expect(saveOnionKey(join(directory, 'none', 'onion.key'), someKey())).rejects.toMatchObject({
       code: 'ONION_KEY_UNWRITABLE',
     })
   })
 })
 
 describe('writing a file durably', () => {
-  it('keeps the mode of what it replaces, and the link to it', async () => {
+  it('a durable write keeps the mode of the file it replaces, and a symbolic link to it', async () => {
     const path = join(directory, 'smp-server.ini')
     await writeFile(path, 'old', { mode: 0o640 })
     await symlink(path, join(directory, 'link'))

@@ -25,7 +25,7 @@ const event = (action: string, directory: string, service: string = serviceId, r
 }
 
 describe('the uploads of a descriptor', () => {
-  it('are counted by directory and service', () => {
+  it('uploads are counted by directory and service', () => {
     const publication = new Publication()
     publication.take(event('CREATED', 'UNKNOWN'))
     expect(publication.of(serviceId)).toEqual({ uploads: 0, uploaded: 0 })
@@ -40,7 +40,7 @@ describe('the uploads of a descriptor', () => {
     expect(publication.of(other)).toEqual({ uploads: 1, uploaded: 0 })
   })
 
-  it('fail with a reason, which a failed download does not give', () => {
+  it('a failed upload has a reason, and is not confused with a failed download', () => {
     const publication = new Publication()
     publication.take(event('FAILED', '$a', serviceId, 'NOT_FOUND'))
     expect(publication.of(serviceId)).toEqual({ uploads: 0, uploaded: 0 })
@@ -67,23 +67,23 @@ describe('asking the network for the descriptor', () => {
     `650 HS_DESC FAILED ${serviceId} NO_AUTH ${directory} blinded REASON=${reason}`
   const none = `650 HS_DESC FAILED ${serviceId} NO_AUTH UNKNOWN REASON=QUERY_NO_HSDIR`
 
-  it('finds it, also with the second directory', async () => {
+  it('the descriptor is found, also with the second directory', async () => {
     const received = `650 HS_DESC RECEIVED ${serviceId} NO_AUTH $b blinded`
     expect(await fetching([requested('$a'), failed('$a', 'NOT_FOUND'), requested('$b'), received])).toBe('received')
   })
 
-  it('misses it when every directory says so', async () => {
+  it('the descriptor is missing when every directory says so', async () => {
     expect(await fetching([requested('$a'), failed('$a', 'NOT_FOUND'), none])).toBe('missing')
   })
 
-  it('knows nothing without an answer, or when a directory could not be reached', async () => {
+  it('the outcome is unknown without an answer, or when a directory is unreachable', async () => {
     expect(await fetching([])).toBe('unknown')
     expect(await fetching([none])).toBe('unknown')
     expect(await fetching([requested('$a'), failed('$a', 'UNEXPECTED'), none])).toBe('unknown')
     expect(await fetching([`650 HS_DESC RECEIVED ${other} NO_AUTH $b blinded`])).toBe('unknown')
   })
 
-  it('fails when tor ends', async () => {
+  it('a fetch fails when tor exits', async () => {
     const tor = await fakeTor(open((line) => (line.startsWith('HSFETCH') ? 'close' : ['250 OK'])))
     tors.push(tor)
     const control = await TorControl.connect({ endpoint: tor.endpoint })
@@ -103,7 +103,7 @@ describe('waiting for the publication', () => {
     return { tor, watch: await PublicationWatch.open(await TorControl.connect({ endpoint: tor.endpoint })) }
   }
 
-  it('ends with the first directory that has the descriptor, and shows what it saw', async () => {
+  it('waiting ends with the first directory that has the descriptor, and reports progress', async () => {
     const { tor, watch } = await watching('NOTICE BOOTSTRAP PROGRESS=0 TAG=starting SUMMARY="Starting"')
     const shown: string[] = []
     const published = watch.published(service, patience, {
@@ -117,7 +117,7 @@ describe('waiting for the publication', () => {
     expect(shown).toEqual(['0 %', '0/0', '100 %', '1/1'])
   })
 
-  it('ends without progress, and says how far it came', async () => {
+  it('waiting ends without progress, and says how far tor got', async () => {
     const phase = 'WARN BOOTSTRAP PROGRESS=5 TAG=conn SUMMARY="Connecting" WARNING="Network is unreachable"'
     const { watch } = await watching(phase)
     expect(await watch.published(service, patience)).toEqual({
@@ -128,7 +128,7 @@ describe('waiting for the publication', () => {
     expect(await connected.watch.published(service, patience)).toMatchObject({ why: 'tor has not uploaded it yet' })
   })
 
-  it('asks the network about a service that was there before', async () => {
+  it('the network is asked about a service that was there before', async () => {
     const tor = await fakeTor(
       open((line) => {
         if (line.startsWith('HSFETCH')) return ['250 OK', `650 HS_DESC RECEIVED ${serviceId} NO_AUTH $b blinded`]

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { TorControl } from '../../../../src/tor/control/tor-control.ts'
 import { onionKeyFromSecret } from '../../../../src/crypto/onion-key.ts'
 import { onionPorts } from '../../../../src/tor/onion/ports.ts'
-import { establishOnion, requireTorMode } from '../../../../src/tor/onion/service.ts'
+import { addService, requireTorType } from '../../../../src/tor/onion/service.ts'
 import type { Answer, FakeTor } from '../fake-tor.ts'
 import { fakeTor, open } from '../fake-tor.ts'
 
@@ -33,80 +33,63 @@ const listing =
   }
 
 describe('an onion service', () => {
-  it('that is new comes with its key', async () => {
-    const { control, tor } = await connect(() => [
-      `250-ServiceID=${key.serviceId}`,
-      `250-PrivateKey=ED25519-V3:${base64}`,
-      '250 OK',
-    ])
-    expect(await establishOnion(control, { key: undefined, ports })).toEqual({
-      key,
-      hostname: key.hostname,
-      isNew: true,
-      wasThere: false,
-    })
-    expect(tor.received.at(-1)).toBe('ADD_ONION NEW:ED25519-V3 Flags=NonAnonymous,Detach Port=5223,127.0.0.1:5223')
-  })
-
-  it('is restored with the kept key', async () => {
+  it('adds a service with its key', async () => {
     const { control } = await connect((line) => listing()(line) ?? [`250-ServiceID=${key.serviceId}`, '250 OK'])
-    expect(await establishOnion(control, { key, ports })).toMatchObject({ isNew: false, wasThere: false })
+    expect(await addService(control, { key, ports })).toMatchObject({ hostname: key.hostname, wasThere: false })
   })
 
-  it('that is there already is not asked for again', async () => {
+  it('does not add a service again that is there already', async () => {
     const { control, tor } = await connect(listing(key.serviceId))
-    expect(await establishOnion(control, { key, ports })).toMatchObject({ isNew: false, wasThere: true })
+    expect(await addService(control, { key, ports })).toMatchObject({ hostname: key.hostname, wasThere: true })
     expect(tor.received.some((line) => line.startsWith('ADD_ONION'))).toBe(false)
   })
 
-  it('is taken away first when its ports may be others', async () => {
+  it('removes a service first when its ports may be others', async () => {
     const { control, tor } = await connect(
       (line) =>
         listing(key.serviceId)(line) ??
         (line.startsWith('DEL_ONION') ? ['250 OK'] : [`250-ServiceID=${key.serviceId}`, '250 OK']),
     )
-    expect(await establishOnion(control, { key, ports, renew: true })).toMatchObject({ wasThere: false })
+    expect(await addService(control, { key, ports, renew: true })).toMatchObject({ wasThere: false })
     expect(tor.received.slice(-2).map((line) => line.split(' ', 2)[0])).toEqual(['DEL_ONION', 'ADD_ONION'])
   })
 
-  it('that another program adds at the same moment is there', async () => {
+  it('accepts a service that another program adds at the same moment', async () => {
     let asked = 0
     const { control } = await connect((line) => {
       if (line === 'GETINFO onions/detached') asked += 1
       return listing(...(asked > 1 ? [key.serviceId] : []))(line) ?? ['550 Onion address collision']
     })
-    expect(await establishOnion(control, { key, ports })).toMatchObject({ wasThere: true })
+    expect(await addService(control, { key, ports })).toMatchObject({ wasThere: true })
   })
 
-  it('that a torrc keeps with the same key is the operator’s affair', async () => {
+  it('refuses a service that the torrc of this tor has with the same key', async () => {
     const { control } = await connect((line) => listing()(line) ?? ['550 Onion address collision'])
-    await expect(establishOnion(control, { key, ports })).rejects.toMatchObject({ code: 'ONION_COLLISION' })
+    await expect(addService(control, { key, ports })).rejects.toMatchObject({ code: 'ONION_COLLISION' })
   })
 
-  it('with another name than its key gives is refused', async () => {
+  it('refuses a service whose address does not match its key', async () => {
     const { control } = await connect((line) => listing()(line) ?? [`250-ServiceID=${otherId}`, '250 OK'])
-    await expect(establishOnion(control, { key, ports })).rejects.toMatchObject({ code: 'ONION_MISMATCH' })
-    const fresh = await connect(() => [`250-ServiceID=${otherId}`, `250-PrivateKey=ED25519-V3:${base64}`, '250 OK'])
-    await expect(establishOnion(fresh.control, { key: undefined, ports })).rejects.toMatchObject({
-      code: 'ONION_MISMATCH',
-    })
+    await expect(addService(control, { key, ports })).rejects.toMatchObject({ code: 'ONION_MISMATCH' })
   })
 
-  it('needs a tor in single-hop mode', async () => {
-    const { control } = await connect((line) =>
-      line.startsWith('GETCONF')
-        ? ['250-HiddenServiceSingleHopMode=0', '250 HiddenServiceNonAnonymousMode=0']
-        : ['512 Tor is in anonymous hidden service mode'],
+  it('refuses a tor that is not in single-hop mode', async () => {
+    const { control } = await connect(
+      (line) =>
+        listing()(line) ??
+        (line.startsWith('GETCONF')
+          ? ['250-HiddenServiceSingleHopMode=0', '250 HiddenServiceNonAnonymousMode=0']
+          : ['512 Tor is in anonymous hidden service mode']),
     )
-    await expect(establishOnion(control, { key: undefined, ports })).rejects.toMatchObject({
+    await expect(addService(control, { key, ports })).rejects.toMatchObject({
       code: 'TOR_NOT_SINGLE_HOP',
     })
-    await expect(requireTorMode(control, 'single-hop')).rejects.toMatchObject({ code: 'TOR_NOT_SINGLE_HOP' })
+    await expect(requireTorType(control, 'single-hop')).rejects.toMatchObject({ code: 'TOR_NOT_SINGLE_HOP' })
   })
 })
 
 describe('the ports of the onion service', () => {
-  it('are 5223 and those of the relay, since a port in an address counts for all its hosts', () => {
+  it('the service has port 5223 and the ports of the relay, since a port in an address counts for all its hosts', () => {
     const shown = (relay: number[]): string[] =>
       onionPorts(relay).map(({ virtualPort, target }) => `${virtualPort} ${target}`)
     expect(shown([5223, 443])).toEqual(['5223 127.0.0.1:5223', '443 127.0.0.1:443'])

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { isHarmlessWarning } from '../../../../src/tor/process/tor-log.ts'
 import { clientExtra } from '../../../../src/tor/process/torrc.ts'
 
-it('of the operator’s lines a tor client takes what leads to the network, and not what is for a service', () => {
+it('a client tor gets the operator’s lines that lead to the network, not those for a service', () => {
   const text = [
     '# bridges',
     'UseBridges 1',

@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }))
 
 describe('the lock for starting a tor', () => {
-  it('is had by one at a time, and by the next when it was given back', () => {
+  it('the start lock is held by one process at a time, and by the next once it is released', () => {
     const unlock = takeStartLock(path)
     expect(unlock).toBeDefined()
     expect(takeStartLock(path)).toBeUndefined()
@@ -24,13 +24,13 @@ describe('the lock for starting a tor', () => {
   it.each([
     ['a process that has ended', JSON.stringify({ pid: process.pid, processStart: '1' })],
     ['nobody knows whom', 'no JSON'],
-  ])('does not count when it was left behind by %s', (_, content) => {
+  ])('a start lock that was left by %s is ignored', (_, content) => {
     writeFileSync(path, content)
     expect(takeStartLock(path)).toBeDefined()
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ pid: process.pid })
   })
 
-  it('fails where no file can be made', () => {
+  it('the start lock fails where no file can be created', () => {
     expect(() => takeStartLock(join(directory, 'missing', 'start.lock'))).toThrow(/ENOENT/)
   })
 })

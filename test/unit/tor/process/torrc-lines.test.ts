@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(join(directory, '..'), { recursive: true }))
 
 describe('a torrc with another text of an included file', () => {
-  it('has it where the file was included, between its neighbours', async () => {
+  it('the new text replaces the included file, between its neighbours', async () => {
     const torrc = `Log notice stdout\n%include "${directory}/*.conf" # ours\nNickname x\n`
     const neighbours = ['a.conf', 'c.conf'].map((name) => `%include "${join(directory, name)}"`)
     expect(await withIncluded(torrc, ours, 'New 1\n')).toBe(
@@ -28,11 +28,11 @@ describe('a torrc with another text of an included file', () => {
     ['by a name in other words', () => `%include "${directory}/../my parts/b.conf"`, 'New 1\n'],
     ['over two lines', () => `%include \\\n "${ours}"`, 'New 1\n'],
     ['twice', () => `%include "${ours}"\n%include "${ours}"`, 'New 1\n\nNew 1\n'],
-  ])('has it in the place of a file that was included %s', async (_, include, stand) => {
+  ])('the new text replaces a file that was included %s', async (_, include, stand) => {
     expect(await withIncluded(`${include()}\nNickname x\n`, ours, 'New 1\n')).toBe(`${stand}\nNickname x\n`)
   })
 
-  it('has it at its end where nothing includes that file, and other includes stay as they are', async () => {
+  it('the new text is appended when nothing includes the file, and other includes stay', async () => {
     const torrc = `#%include "${directory}/*.conf"\n%include "${directory}/*.txt"`
     expect(await withIncluded(torrc, ours, 'New 1\n')).toBe(`${torrc}\nNew 1\n`)
     await rm(ours)

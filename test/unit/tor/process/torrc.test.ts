@@ -27,7 +27,7 @@ afterEach(async () => {
 const settings = (text: string): string[] => text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 
 describe('a torrc', () => {
-  it('for the own tor has single-hop mode, its control socket and no network yet', async () => {
+  it('the torrc of an own tor has single-hop mode, its control socket and no network yet', async () => {
     const text = renderTorrc(await readTemplate('own'), {
       DATA_DIRECTORY: '/var/opt/simplex/tor',
       CONTROL_SOCKET: '/var/opt/simplex/tor/control',
@@ -49,18 +49,18 @@ describe('a torrc', () => {
     ])
   })
 
-  it('for an instance has single-hop mode and its mark', async () => {
+  it('the torrc of an instance has single-hop mode and its mark', async () => {
     const text = renderTorrc(await readTemplate('instance'), {})
     expect(settings(text)).toEqual(['HiddenServiceSingleHopMode 1', 'HiddenServiceNonAnonymousMode 1', 'SocksPort 0'])
     expect(text).toContain(managedMark)
   })
 
-  it('ends with the operator’s lines', () => {
+  it('a torrc ends with the operator’s lines', () => {
     const extra = { path: '/etc/bridges', text: 'UseBridges 1\r\nBridge 192.0.2.1:443' }
     expect(renderTorrc('A 1\n', {}, extra)).toBe('A 1\n\n# From /etc/bridges:\nUseBridges 1\nBridge 192.0.2.1:443\n')
   })
 
-  it('puts values in quotes where tor would misread them, and refuses those of several lines', () => {
+  it('torrc values are quoted where tor would misread them, and several lines are refused', () => {
     expect(torrcValue('/a/b-c')).toBe('/a/b-c')
     expect(torrcValue('/a b/#c"d\\e')).toBe('"/a b/#c\\"d\\\\e"')
     expect(torrcValue('')).toBe('""')
@@ -70,7 +70,7 @@ describe('a torrc', () => {
 })
 
 describe('the operator’s own lines', () => {
-  it('may not take over what smp-server holds tor by', async () => {
+  it('the operator’s lines may not set what smp-server sets itself', async () => {
     const path = join(directory, 'extra')
     for (const line of ['DataDirectory /tmp', ' controlport 9051', '+ControlSocket /x', '/User', 'user root']) {
       await writeFile(path, `# comment\n${line}\n`)
@@ -80,7 +80,7 @@ describe('the operator’s own lines', () => {
     expect(await readTorrcExtra(path)).toEqual({ path, text: 'UseBridges 1\n# User root\n' })
   })
 
-  it('that are missing are the operator’s affair', async () => {
+  it('a missing file of extra lines is an error for the operator', async () => {
     const path = join(directory, 'none')
     await expect(readTorrcExtra(path)).rejects.toMatchObject({
       code: 'TOR_EXTRA_UNREADABLE',
@@ -88,7 +88,7 @@ describe('the operator’s own lines', () => {
     })
   })
 
-  it('may decide about the network', () => {
+  it('the operator’s lines may set DisableNetwork', () => {
     expect(torrcOptions('# A 1\n\n DisableNetwork 1\n+B 2')).toEqual(['disablenetwork', 'b'])
     expect(decidesNetwork({ path: '', text: 'disablenetwork 1' })).toBe(true)
     expect(decidesNetwork({ path: '', text: '#DisableNetwork 1' })).toBe(false)
@@ -97,12 +97,12 @@ describe('the operator’s own lines', () => {
 })
 
 describe('what tor says', () => {
-  it('is a level and a text', () => {
+  it('a line of tor’s log has a level and a text', () => {
     expect(parseTorLog('Nov 23 01:05:16.711 [warn] Option x.')).toEqual({ level: 'warn', text: 'Option x.' })
     expect(parseTorLog('Configuration was valid')).toBeUndefined()
   })
 
-  it('before it gives up is the reason, in one clause', () => {
+  it('tor’s last warning before it exits is the reason, in one clause', () => {
     const log = (...lines: string[]): string => lines.map((line) => `Nov 23 01:05:16.711 ${line}`).join('\n')
     const end = '[err] Reading config failed--see warnings above.'
     expect(reasonOf(log("[warn] Failed to parse/validate config: Unknown option 'Bogus'.  Failing.", end))).toBe(
@@ -113,7 +113,7 @@ describe('what tor says', () => {
     expect(reasonOf('')).toBe('it gave no reason')
   })
 
-  it('decides about a configuration, run just as it will be', async () => {
+  it('tor checks a configuration with the arguments it will run with', async () => {
     const calls: unknown[] = []
     const verify = (status: number): Promise<string | undefined> =>
       verifyTorrc({
@@ -129,7 +129,7 @@ describe('what tor says', () => {
     expect(calls[0]).toEqual(['tor', '-f', '/torrc', '--hush', '--verify-config'])
   })
 
-  it('is nothing when it is not installed', async () => {
+  it('a tor that is not installed is named as such', async () => {
     const { runCommand } = await import('../../../../src/system/command.ts')
     const verification = { run: runCommand, binary: join(directory, 'tor'), args: [] }
     await expect(verifyTorrc(verification)).rejects.toMatchObject({ code: 'TOR_MISSING' })
@@ -137,7 +137,7 @@ describe('what tor says', () => {
 })
 
 describe('the control socket of the own tor', () => {
-  it('is in its data directory, or in a short one when the path would be too long', () => {
+  it('the control socket is in the data directory, or in a short one when the path would be too long', () => {
     expect(ownTorPaths('/var/opt/simplex/tor').controlSocket).toBe('/var/opt/simplex/tor/control')
     const deep = ownTorPaths(`/${'deep/'.repeat(30)}tor`)
     expect(Buffer.byteLength(deep.controlSocket)).toBeLessThanOrEqual(107)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { clockFacts } from '../../../../src/tor/setup/clock-facts.ts'
-import { judgeClock } from '../../../../src/tor/setup/clock-findings.ts'
+import { clockFindings } from '../../../../src/tor/setup/clock-findings.ts'
 import type { CommandRunner } from '../../../../src/system/command.ts'
 import { noServiceManager, systemd } from '../../../../src/system/service-manager.ts'
 
@@ -26,27 +26,32 @@ function answering(stdout: string): CommandRunner {
 }
 
 it.each([
-  ['is right as far as anybody knows', later, undefined, []],
-  ['is kept right', later, true, []],
-  ['is kept by nobody', later, false, ['CLOCK_FREE']],
-  ['is behind what exists', new Date('2020-01-01T00:00:00Z'), undefined, ['CLOCK_BEHIND']],
-  ['is behind what exists, whatever systemd says', new Date('2020-01-01T00:00:00Z'), false, ['CLOCK_BEHIND']],
+  ['is right as far as is known', later, undefined, []],
+  ['is synchronized', later, true, []],
+  ['is not synchronized', later, false, ['CLOCK_FREE']],
+  ['is behind existing files', new Date('2020-01-01T00:00:00Z'), undefined, ['CLOCK_BEHIND']],
+  [
+    'is behind existing files although systemd says otherwise',
+    new Date('2020-01-01T00:00:00Z'),
+    false,
+    ['CLOCK_BEHIND'],
+  ],
   ['is behind by the rounding of a file system', new Date(made.getTime() - 30_000), true, []],
-])('a clock that %s', (_, now, synchronized, codes) => {
-  expect(judgeClock({ now, synchronized, latest }).map(({ code }) => code)).toEqual(codes)
+])('findings for a clock that %s', (_, now, synchronized, codes) => {
+  expect(clockFindings({ now, synchronized, latest }).map(({ code }) => code)).toEqual(codes)
 })
 
-it('is said to be wrong in one sentence, with the remedy', () => {
-  const [finding] = judgeClock({ now: new Date('2020-01-01T00:00:00Z'), synchronized: undefined, latest })
+it('a wrong clock is named in one sentence, with the remedy', () => {
+  const [finding] = clockFindings({ now: new Date('2020-01-01T00:00:00Z'), synchronized: undefined, latest })
   expect(finding).toMatchObject({
     level: 'note',
-    text: 'The clock of this machine is wrong: it says 2020-01-01 00:00 UTC, but this program is of 2026-01-31 12:00 UTC.',
+    text: 'The clock of this machine is wrong: it says 2020-01-01 00:00 UTC, but this program dates from 2026-01-31 12:00 UTC.',
     remedy: expect.stringContaining('timedatectl set-ntp true') as string,
   })
-  expect(judgeClock({ now: later, synchronized: undefined, latest: undefined })).toEqual([])
+  expect(clockFindings({ now: later, synchronized: undefined, latest: undefined })).toEqual([])
 })
 
-it('is compared with the newest of the packages and of what the directory authorities have signed', async () => {
+it('the clock is compared with the newest of the installed files and the last consensus', async () => {
   const program = join(root, 'program')
   writeFileSync(program, '')
   utimesSync(program, made, made)
@@ -74,7 +79,7 @@ it.each([
   ['yes\n', true],
   ['no\n', false],
   ['', undefined],
-])('systemd says %j', async (stdout, synchronized) => {
+])('the synchronization is what timedatectl says: %j', async (stdout, synchronized) => {
   const run = answering(stdout)
   const facts = await clockFacts({ run, services: systemd(run), now: later, packaged: [], torDirectories: [] })
   expect(facts).toEqual({ now: later, synchronized, latest: undefined })

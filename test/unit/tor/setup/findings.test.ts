@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { isOlder, judge, type Wishes } from '../../../../src/tor/setup/findings.ts'
+import { isOlder, preflightFindings, type PreflightRequest } from '../../../../src/tor/setup/findings.ts'
 import {
+  type ConfigAccess,
   type MachineFacts,
   parseRelease,
   parseTorVersion,
@@ -8,10 +9,11 @@ import {
 } from '../../../../src/tor/setup/preflight.ts'
 
 const debian: SystemRelease = { id: 'debian', like: [], codename: 'bookworm', name: 'Debian GNU/Linux 12' }
+const access: ConfigAccess = { directory: '/etc/relay', owner: 'smp', relayUser: 'smp', mayWrite: true }
 
 interface Values {
   isRoot: boolean
-  relayUid: number | undefined
+  configAccess: ConfigAccess
   release: SystemRelease | undefined
   torVersion: string | undefined
   serviceManager: 'systemd' | 'none'
@@ -22,7 +24,7 @@ interface Values {
 function facts(change: Partial<Values> = {}): MachineFacts {
   const values: Values = {
     isRoot: true,
-    relayUid: 0,
+    configAccess: access,
     release: debian,
     torVersion: '0.4.9.11',
     serviceManager: 'systemd',
@@ -33,7 +35,7 @@ function facts(change: Partial<Values> = {}): MachineFacts {
   const fact = <T>(value: T): { value: T; source: string } => ({ value, source: 'test' })
   return {
     isRoot: fact(values.isRoot),
-    relayUid: { value: values.relayUid, source: '/etc/relay.ini' },
+    configAccess: fact(values.configAccess),
     release: fact(values.release),
     torVersion: fact(values.torVersion),
     serviceManager: fact(values.serviceManager),
@@ -43,37 +45,35 @@ function facts(change: Partial<Values> = {}): MachineFacts {
   }
 }
 
-const own: Wishes = {
-  form: 'own',
-  anonymous: false,
-  torrcManaged: false,
-  officialRepository: false,
-  adopts: false,
-  pow: false,
-  hasKey: false,
-}
+const own: PreflightRequest = { mode: 'own', officialRepository: false, adopts: false, pow: false, relayPorts: [5223] }
 
-function codes(change: Partial<Values>, wishes: Partial<Wishes>, level: string): string[] {
-  return judge(facts(change), { ...own, ...wishes })
+function codes(change: Partial<Values>, request: Partial<PreflightRequest>, level: string): string[] {
+  return preflightFindings(facts(change), { ...own, ...request })
     .filter((finding) => finding.level === level)
     .map(({ code }) => code)
 }
 
-const service = { torrc: '/etc/tor/torrc', directory: '/var/lib/tor/x', mode: 'single-hop', lines: [] } as const
+const service = { torrc: '/etc/tor/torrc', directory: '/var/lib/tor/x', type: 'single-hop', lines: [] } as const
+const leadingTo = (...ports: [number, string][]): Values['hiddenServices'] => [
+  { ...service, ports: ports.map(([virtualPort, target]) => ({ virtualPort, target })) },
+]
 
-describe('the judgement of a machine', () => {
-  it.each<[string, Partial<Values>, Partial<Wishes>, string[]]>([
-    ['an own tor needs no root', { isRoot: false }, {}, []],
-    ['root does not run the own tor of another user', { relayUid: 1000 }, {}, ['OWN_AS_ROOT']],
-    ['root may put a key in its place', { relayUid: 1000 }, { hasKey: true }, []],
-    ['that user may run it', { relayUid: 1000, isRoot: false }, {}, []],
-    ['root may make an instance for another user', { relayUid: 1000 }, { form: 'system' }, []],
-    ['an instance needs root', { isRoot: false }, { form: 'system' }, ['NEEDS_ROOT']],
-    ['taking a service over needs root', { isRoot: false }, { adopts: true }, ['NEEDS_ROOT']],
-    ['an own tor needs no systemd, and no Debian', { serviceManager: 'none', release: undefined }, {}, []],
-    ['an instance needs systemd', { serviceManager: 'none' }, { form: 'system' }, ['NO_SERVICE_MANAGER']],
-    ['an instance needs Debian', { release: undefined }, { form: 'system' }, ['NOT_DEBIAN']],
-    ['a missing tor can be installed by root only', { torVersion: undefined, isRoot: false }, {}, ['TOR_MISSING']],
+describe('preflight checks', () => {
+  it.each<[string, Partial<Values>, Partial<PreflightRequest>, string[]]>([
+    ['mode own needs no root', { isRoot: false }, {}, []],
+    [
+      'the relay’s user must be able to write the onion key',
+      { configAccess: { ...access, mayWrite: false } },
+      {},
+      ['CONFIG_OWNER'],
+    ],
+    ['mode system needs root', { isRoot: false }, { mode: 'system' }, ['NEEDS_ROOT']],
+    ['mode torrc needs root', { isRoot: false }, { mode: 'torrc' }, ['NEEDS_ROOT']],
+    ['adopting a service needs root', { isRoot: false }, { adopts: true }, ['NEEDS_ROOT']],
+    ['mode own needs no systemd and no Debian', { serviceManager: 'none', release: undefined }, {}, []],
+    ['an instance needs systemd', { serviceManager: 'none' }, { mode: 'system' }, ['NO_SERVICE_MANAGER']],
+    ['an instance needs Debian', { release: undefined }, { mode: 'system' }, ['NOT_DEBIAN']],
+    ['only root can install a missing tor', { torVersion: undefined, isRoot: false }, {}, ['TOR_MISSING']],
     [
       'a missing tor can be installed on Debian only',
       { torVersion: undefined, release: undefined },
@@ -81,47 +81,64 @@ describe('the judgement of a machine', () => {
       ['TOR_MISSING'],
     ],
     ['tor must not be too old', { torVersion: '0.4.5.16' }, {}, ['TOR_OLD']],
-    ['proof of work through control needs a newer tor', { torVersion: '0.4.8.12' }, { pow: true }, ['TOR_OLD']],
-    ['in a torrc it does not', { torVersion: '0.4.8.12' }, { pow: true, torrcManaged: true }, []],
-    ['the repository is for Debian', { release: undefined }, { officialRepository: true }, ['NO_REPOSITORY']],
-  ])('%s', (_, change, wishes, expected) => {
-    expect(codes(change, wishes, 'stop')).toEqual(expected)
+    [
+      'proof of work through the control port needs a newer tor',
+      { torVersion: '0.4.8.12' },
+      { pow: true },
+      ['TOR_OLD'],
+    ],
+    ['proof of work in a torrc needs no newer tor', { torVersion: '0.4.8.12' }, { pow: true, mode: 'torrc' }, []],
+    ['the package repository is for Debian', { release: undefined }, { officialRepository: true }, ['NO_REPOSITORY']],
+  ])('%s', (_, change, request, expected) => {
+    expect(codes(change, request, 'stop')).toEqual(expected)
   })
 
-  it('says whose INI file it is, and what to do, before it speaks of installing tor', () => {
-    const [first] = judge(facts({ relayUid: 1000, torVersion: undefined }), own)
-    expect(first).toMatchObject({
-      text: '/etc/relay.ini belongs to another user, whose tor root should not run.',
-      remedy: 'Run it as that user: sudo -u USER smp-server tor setup --own',
+  it('the remedy for a configuration directory of another user is one chown', () => {
+    const [finding] = preflightFindings(facts({ configAccess: { ...access, owner: 'root', mayWrite: false } }), own)
+    expect(finding).toMatchObject({
+      text: "The relay's user smp may not write to /etc/relay, which belongs to root; the onion key is stored there.",
+      remedy: 'As root: chown -R smp /etc/relay',
     })
   })
 
   it('every reason to stop has a remedy', () => {
-    const bad = { isRoot: false, release: undefined, torVersion: undefined, serviceManager: 'none' } as const
-    const findings = judge(facts(bad), { ...own, form: 'system', officialRepository: true })
+    const bad = {
+      isRoot: false,
+      release: undefined,
+      torVersion: undefined,
+      serviceManager: 'none',
+      configAccess: { ...access, mayWrite: false },
+    } as const
+    const findings = preflightFindings(facts(bad), { ...own, mode: 'system', officialRepository: true })
     const stops = findings.filter(({ level }) => level === 'stop')
-    expect(stops).toHaveLength(5)
+    expect(stops).toHaveLength(6)
     for (const { text, remedy } of stops)
       expect([text, remedy]).toEqual([expect.stringMatching(/\.$/), expect.any(String)])
   })
 
-  it('says that root gets tor installed', () => {
+  it('a note says that root gets tor installed', () => {
     expect(codes({ torVersion: undefined }, {}, 'note')).toEqual(['TOR_INSTALL'])
   })
 
-  it('offers to take over a service for port 5223, and only such a one', () => {
-    const [finding] = judge(facts({ hiddenServices: [{ ...service, ports: [5223, 443] }] }), own).filter(
+  it('a service that leads to the relay is offered for adoption, by its usual port or by the relay’s own', () => {
+    const [finding] = preflightFindings(facts({ hiddenServices: leadingTo([5223, '127.0.0.1:1']) }), own).filter(
       ({ level }) => level === 'note',
     )
     expect(finding).toMatchObject({ code: 'SERVICE_THERE' })
     expect(finding?.remedy).toContain('--adopt /var/lib/tor/x')
-    expect(codes({ hiddenServices: [{ ...service, ports: [80] }] }, {}, 'note')).toEqual([])
-    expect(codes({ hiddenServices: [{ ...service, ports: [5223] }] }, { adopts: true }, 'note')).toEqual([])
+    const seen = (port: [number, string], request: Partial<PreflightRequest> = {}): string[] =>
+      codes({ hiddenServices: leadingTo(port) }, request, 'note')
+    expect(seen([80, '127.0.0.1:80'])).toEqual([])
+    expect(seen([5223, '127.0.0.1:5223'], { adopts: true })).toEqual([])
+    expect(seen([7777, '127.0.0.1:7777'], { relayPorts: [7777] })).toEqual(['SERVICE_THERE'])
+    expect(seen([7777, 'localhost:7777'], { relayPorts: [443, 7777] })).toEqual(['SERVICE_THERE'])
+    expect(seen([7777, '192.0.2.1:7777'], { relayPorts: [7777] })).toEqual([])
+    expect(seen([443, '127.0.0.1:8443'], { relayPorts: [443] })).toEqual([])
   })
 })
 
-describe('what the machine says', () => {
-  it('is read from os-release', () => {
+describe('facts about the machine', () => {
+  it('the release is read from os-release', () => {
     const text = 'PRETTY_NAME="Ubuntu 24.04.1 LTS"\nID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\n'
     expect(parseRelease(text)).toEqual({
       id: 'ubuntu',
@@ -133,7 +150,7 @@ describe('what the machine says', () => {
     expect(parseRelease("ID='alpine'\n")).toEqual({ id: 'alpine', like: [], codename: undefined, name: 'alpine' })
   })
 
-  it('is read from tor --version', () => {
+  it('the version is read from tor --version', () => {
     expect(parseTorVersion('Tor version 0.4.9.11.\nThis build…')).toBe('0.4.9.11')
     expect(parseTorVersion('sh: tor: not found')).toBeUndefined()
   })
@@ -144,7 +161,7 @@ describe('what the machine says', () => {
     ['0.4.10', '0.4.9', false],
     ['0.4', '0.4.1', true],
     ['1', '0.4.9', false],
-  ])('%s older than %s: %s', (version, than, older) => {
+  ])('version %s is older than %s: %s', (version, than, older) => {
     expect(isOlder(version, than)).toBe(older)
   })
 })

@@ -1,8 +1,8 @@
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { judgePorts } from '../../../../src/tor/setup/port-findings.ts'
-import { lookAtPorts, type PortFact } from '../../../../src/tor/setup/relay-ports.ts'
+import { portFindings } from '../../../../src/tor/setup/port-findings.ts'
+import { type PortFact, portFacts } from '../../../../src/tor/setup/relay-ports.ts'
 
 const keyHash = Buffer.alloc(32, 7)
 const servers: Server[] = []
@@ -18,39 +18,39 @@ async function listening(server: Server): Promise<number> {
 
 async function look(port: number, relayPorts: readonly number[], timeoutMs = 3000): Promise<PortFact | undefined> {
   const ports = [{ virtualPort: 5223, target: `127.0.0.1:${port}` }]
-  return (await lookAtPorts({ ports, relayPorts, keyHash, timeoutMs }))[0]
+  return (await portFacts({ ports, relayPorts, keyHash, timeoutMs }))[0]
 }
 
 describe('where an onion service leads', () => {
-  it('a program of another kind is seen, with its name', async () => {
+  it('a program of another kind is recognized, with its name', async () => {
     const port = await listening(createHttpServer((_, response) => response.end('a page')))
     expect(await look(port, [port])).toMatchObject({ port, serves: 'smp', listener: 'other' })
     expect((await look(port, [port]))?.holder?.pid).toBe(process.pid)
   })
 
-  it('a program that says nothing is told from one that is certainly another', async () => {
+  it('a program that does not answer is distinguished from one that is certainly another', async () => {
     const port = await listening(createServer((socket) => socket.on('error', () => undefined)))
     expect(await look(port, [port], 300)).toMatchObject({ listener: 'silent' })
   })
 
-  it('nobody is seen too', async () => {
+  it('a port without a listener is recognized', async () => {
     const port = await listening(createServer())
     await new Promise((done) => servers.pop()?.close(done))
     expect(await look(port, [port])).toMatchObject({ listener: 'none', holder: undefined })
-    expect(await look(port, [])).toMatchObject({ serves: 'pages', listener: 'none' })
+    expect(await look(port, [])).toMatchObject({ serves: 'web', listener: 'none' })
   })
 
-  it('pages of a relay that does not run are of another program', async () => {
+  it('a listener on the web port is another program while the relay does not run', async () => {
     const port = await listening(createServer((socket) => socket.on('error', () => undefined)))
-    expect(await look(port, [])).toMatchObject({ serves: 'pages', listener: 'other', holder: { pid: process.pid } })
+    expect(await look(port, [])).toMatchObject({ serves: 'web', listener: 'other', holder: { pid: process.pid } })
   })
 })
 
-describe('the judgement of the ports', () => {
+describe('findings about the ports', () => {
   const holder = { pid: 12, name: 'nginx' }
   const main = { virtualPort: 5223, port: 5223, serves: 'smp', listener: 'relay', holder: undefined } as const
   const second = { ...main, virtualPort: 443, port: 443 } as const
-  const page = { ...main, virtualPort: 80, port: 8000, serves: 'pages' } as const
+  const page = { ...main, virtualPort: 80, port: 8000, serves: 'web' } as const
 
   it.each<[string, PortFact[], string[]]>([
     ['all are the relay’s', [main, second, page], []],
@@ -74,24 +74,24 @@ describe('the judgement of the ports', () => {
       ['stop PORT_OTHER'],
     ],
     ['a port was left out', [main, { ...second, listener: 'none' }], ['note PORT_CLOSED']],
-    ['somebody does not answer', [{ ...main, listener: 'silent' }], ['note PORT_SILENT']],
-    ['the pages are another program’s', [main, { ...page, listener: 'other', holder }], ['note PAGES_OTHER']],
-    ['the pages are not there', [main, { ...page, listener: 'none' }], ['note PAGES_CLOSED']],
-    ['nobody can tell whose the pages are', [main, { ...page, listener: 'silent' }], []],
-  ])('%s', (_, facts, expected) => {
-    expect(judgePorts(facts, '/ini').map(({ level, code }) => `${level} ${code}`)).toEqual(expected)
+    ['a program does not answer', [{ ...main, listener: 'silent' }], ['note PORT_SILENT']],
+    ['another program has the web port', [main, { ...page, listener: 'other', holder }], ['note PAGES_OTHER']],
+    ['nothing listens on the web port', [main, { ...page, listener: 'none' }], ['note PAGES_CLOSED']],
+    ['it is unknown who has the web port', [main, { ...page, listener: 'silent' }], []],
+  ])('findings when %s', (_, facts, expected) => {
+    expect(portFindings(facts, '/ini').map(({ level, code }) => `${level} ${code}`)).toEqual(expected)
   })
 
-  it('names the program, and says what to do', () => {
-    expect(judgePorts([{ ...main, listener: 'other', holder }], '/ini')).toEqual([
+  it('the finding names the program and the remedy', () => {
+    expect(portFindings([{ ...main, listener: 'other', holder }], '/ini')).toEqual([
       {
         level: 'stop',
         code: 'PORT_OTHER',
-        text: 'nginx (process 12) listens on port 5223, not this server, and the onion name would lead there.',
+        text: 'nginx (process 12) listens on port 5223, not this relay. The onion address would lead to it.',
         remedy: 'Stop that program, or change port under [TRANSPORT] of /ini.',
       },
     ])
-    const [unnamed] = judgePorts([{ ...main, listener: 'other' }], '/ini')
+    const [unnamed] = portFindings([{ ...main, listener: 'other' }], '/ini')
     expect(unnamed?.text).toMatch(/^Another program listens/)
   })
 })

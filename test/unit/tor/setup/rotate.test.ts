@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { iniValue } from '../../../../src/config/ini.ts'
 import { encodeOnionKey, generateOnionKey } from '../../../../src/crypto/onion-key.ts'
 import { nextKeyFile, readOnionKey } from '../../../../src/tor/onion/key.ts'
-import { readOnionMode } from '../../../../src/tor/onion/record.ts'
+import { readServiceType } from '../../../../src/tor/onion/record.ts'
 import { abortRotation, beginRotation, finishRotation } from '../../../../src/tor/setup/rotate.ts'
 import { SetupJournal } from '../../../../src/tor/setup/journal.ts'
 
@@ -31,16 +31,16 @@ async function contents(): Promise<unknown[]> {
 }
 
 describe('a rotation', () => {
-  it('puts a new key beside the old one, and its name behind it', async () => {
+  it('a rotation creates a new key beside the old one, and adds its address after the old one', async () => {
     const { next, wasBegun } = await beginRotation(files)
     expect(wasBegun).toBe(false)
     expect(await host()).toBe(`a.example,${key.hostname},${next.hostname},b.example`)
     expect((await readOnionKey(files.keyFile))?.hostname).toBe(key.hostname)
     expect((await readOnionKey(nextKeyFile(files.keyFile)))?.hostname).toBe(next.hostname)
-    expect(await readOnionMode(nextKeyFile(files.keyFile), next)).toBe('single-hop')
+    expect(await readServiceType(nextKeyFile(files.keyFile), next)).toBe('single-hop')
   })
 
-  it('that is under way is not begun again', async () => {
+  it('a rotation in progress is not started again', async () => {
     const { next } = await beginRotation(files)
     const before = await readFile(files.ini, 'utf8')
     const again = await beginRotation(files)
@@ -48,17 +48,17 @@ describe('a rotation', () => {
     expect(await readFile(files.ini, 'utf8')).toBe(before)
   })
 
-  it('ends with the new name alone', async () => {
+  it('a finished rotation leaves only the new address', async () => {
     const { next } = await beginRotation(files)
     await finishRotation(files)
     expect(await host()).toBe(`a.example,${next.hostname},b.example`)
     expect((await readOnionKey(files.keyFile))?.hostname).toBe(next.hostname)
-    expect(await readOnionMode(files.keyFile, next)).toBe('single-hop')
+    expect(await readServiceType(files.keyFile, next)).toBe('single-hop')
     expect((await readdir(directory)).filter((name) => name.includes('next'))).toEqual([])
     await expect(finishRotation(files)).rejects.toMatchObject({ code: 'ROTATION_NONE' })
   })
 
-  it('that is given up leaves every byte as it was', async () => {
+  it('an aborted rotation leaves every byte as it was', async () => {
     const before = await contents()
     await beginRotation(files)
     await abortRotation(files)
@@ -66,15 +66,15 @@ describe('a rotation', () => {
     await expect(abortRotation(files)).rejects.toMatchObject({ code: 'ROTATION_NONE' })
   })
 
-  it('that is given up after the INI file was edited keeps the edit', async () => {
+  it('an aborted rotation keeps later edits of the INI file', async () => {
     await beginRotation(files)
     await writeFile(files.ini, `; mine\n${(await readFile(files.ini, 'utf8')).replace('b.example', 'c.example')}`)
     await abortRotation(files)
     expect(await host()).toBe(`a.example,${key.hostname},c.example`)
-    expect((await SetupJournal.open(files.keyFile)).changes).toEqual([])
+    expect((await SetupJournal.open(files.keyFile)).entries).toEqual([])
   })
 
-  it('goes on where it was cut off, whether at its beginning or at its end', async () => {
+  it('an interrupted rotation continues where it stopped', async () => {
     const { next } = await beginRotation(files)
     const both = await readFile(files.ini, 'utf8')
     await writeFile(files.ini, text)
@@ -86,7 +86,7 @@ describe('a rotation', () => {
     expect((await readOnionKey(files.keyFile))?.hostname).toBe(next.hostname)
   })
 
-  it('needs a key, and its name in the address', async () => {
+  it('a rotation is refused without a key, or without its address in host', async () => {
     await writeFile(files.ini, '[TRANSPORT]\nhost = a.example\n')
     const before = await contents()
     await expect(beginRotation(files)).rejects.toMatchObject({ code: 'ROTATION_HOST' })

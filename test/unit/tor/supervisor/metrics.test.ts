@@ -16,12 +16,12 @@ async function samples(state: OnionState | undefined): Promise<string[]> {
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 }
 
-it('a published and reached service has every figure', async () => {
+it('a published and reachable service has every metric', async () => {
   const state: OnionState = {
     phase: 'published',
     bootstrap: { severity: 'NOTICE', progress: 100, tag: 'done', summary: 'Done' },
     uploadedAt: new Date(1_763_892_000_500),
-    proof: { last: good, failures: 0, nextAt },
+    check: { last: good, failures: 0, nextAt },
     restarts: 2,
   }
   expect(await samples(state)).toEqual([
@@ -33,27 +33,27 @@ it('a published and reached service has every figure', async () => {
   ])
 })
 
-it('a service is not reachable until it was checked, and what is not known yet is left out', async () => {
+it('a service counts as unreachable until it was checked, and a metric that is not known yet is left out', async () => {
   const expected = ['onion_bootstrap_percent 0', 'onion_reachable 0', 'onion_tor_restarts_total 0']
   expect(await samples({ phase: 'starting', restarts: 0 })).toEqual(expected)
 })
 
-it('of a service in a torrc only the proofs are known', async () => {
-  const lines = await samples({ phase: 'watched', proof: { last: good, failures: 0, nextAt }, restarts: 0 })
+it('a service in a torrc has only the metrics of its checks', async () => {
+  const lines = await samples({ phase: 'watched', check: { last: good, failures: 0, nextAt }, restarts: 0 })
   expect(lines).toEqual(['onion_reachable 1', 'onion_check_seconds 1.25'])
 })
 
-it('no onion service has no figures', async () => {
+it('there are no metrics without an onion service', async () => {
   expect(await samples(undefined)).toEqual([])
 })
 
-it('a failed proof has no duration', async () => {
-  const lines = await samples({ phase: 'published', proof: { last: bad, failures: 1, nextAt }, restarts: 0 })
+it('a failed check has no duration', async () => {
+  const lines = await samples({ phase: 'published', check: { last: bad, failures: 1, nextAt }, restarts: 0 })
   expect(lines).toContain('onion_reachable 0')
   expect(lines.some((line) => line.startsWith('onion_check_seconds'))).toBe(false)
 })
 
-it('figures follow the state, and every one is explained', async () => {
+it('metrics follow the state, and each has a help text', async () => {
   let state: OnionState | undefined = { phase: 'published', restarts: 5 }
   const registry = new Registry()
   registerOnionMetrics(registry, () => state)

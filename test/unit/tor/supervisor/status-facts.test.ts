@@ -26,7 +26,7 @@ const publishedText = `{
   "publication": { "uploads": 8, "uploaded": 7 },
   "publishedAt": "2025-11-23T10:00:05.100Z", "uploadedAt": "2025-11-23T10:00:06.000Z",
   "confirmedAt": "2025-11-23T10:20:00.000Z",
-  "proof": {
+  "check": {
     "last": {
       "at": "2025-11-23T10:00:10.000Z", "host": "${name}", "port": 5223, "via": "client",
       "steps": [{ "name": "tor", "ms": 2789.9 }, { "name": "connect", "ms": 328.2 }, { "name": "tls", "ms": 6.9 },
@@ -40,7 +40,7 @@ const published = written(publishedText)
 const failed = written(
   `{"phase":"published","restarts":2,"hostname":"${name}","publishedAt":"2025-11-23T10:00:05.000Z",
     "lastError":{"at":"2025-11-23T10:10:00.000Z","code":"TOR_ENDED","message":"tor ended: it was ended by SIGKILL."},
-    "proof":{"failures":3,"nextAt":"2025-11-23T10:24:00.000Z","last":{"at":"2025-11-23T10:20:00.000Z",
+    "check":{"failures":3,"nextAt":"2025-11-23T10:24:00.000Z","last":{"at":"2025-11-23T10:20:00.000Z",
     "host":"${name}","port":5223,"via":"client","steps":[{"name":"tor","ms":1}],"ms":0,
     "fault":{"step":"connect","code":"ONION_TIMEOUT","message":"It did not answer.","remedy":"Do something."}}}}`,
 )
@@ -60,7 +60,7 @@ const hostname = parseOnionHostname(name)
 if (!hostname) throw new Error('the vector is right')
 
 const healthy: Observed = {
-  form: { mode: 'own', directory: '/state/tor' },
+  config: { mode: 'own', directory: '/state/tor' },
   keyFile: '/etc/opt/simplex/onion.key',
   key: { hostname, mode: 0o600 },
   next: undefined,
@@ -93,17 +93,17 @@ describe('the status of a healthy onion service', () => {
         'relay',
         'published 2025-11-23T10:00:05Z to 7 of 8 directories, last seen 2025-11-23T10:20:00Z',
       ],
-      ['proof', true, 'relay', 'reached from outside 2025-11-23T10:00:10Z in 0.66 s, next 2025-11-23T10:29:00Z'],
+      ['check', true, 'relay', 'reached from outside 2025-11-23T10:00:10Z in 0.66 s, next 2025-11-23T10:29:00Z'],
       ['restarts', undefined, 'relay', 'none'],
     ])
     expect(status.facts.every(({ remedy }) => remedy === undefined)).toBe(true)
   })
 
-  it('is healthy before its first proof', () => {
-    const text = publishedText.replace(/,\s*"proof"[^]*$/, '}')
+  it('is healthy before its first check', () => {
+    const text = publishedText.replace(/,\s*"check"[^]*$/, '}')
     const status = onionStatus({ ...healthy, relay: { running: true, record: written(text) } })
     expect(status.healthy).toBe(true)
-    expect(status.facts.find((fact) => fact.name === 'proof')).toMatchObject({ ok: undefined })
+    expect(status.facts.find((fact) => fact.name === 'check')).toMatchObject({ ok: undefined })
   })
 
   it('may have two names while one takes the place of the other', () => {
@@ -114,29 +114,29 @@ describe('the status of a healthy onion service', () => {
   })
 
   it('may run in an anonymous tor when that is wanted', () => {
-    const form = { mode: 'own', directory: '/state/tor', service: 'anonymous' } as const
-    const status = onionStatus({ ...healthy, form, tor: { ...tor, singleHop: false } })
+    const config = { mode: 'own', directory: '/state/tor', serviceType: 'anonymous' } as const
+    const status = onionStatus({ ...healthy, config, tor: { ...tor, singleHop: false } })
     expect(status.healthy).toBe(true)
-    expect(onionStatus({ ...healthy, form }).problem).toMatchObject({ fact: 'mode' })
+    expect(onionStatus({ ...healthy, config }).problem).toMatchObject({ fact: 'mode' })
   })
 
   it('of a torrc is told by its name, its relay and the proofs', () => {
     const state = publishedText.replace('"published", "restarts"', '"watched", "restarts"')
     const record = written(state)
-    const inTorrc: Observed = { ...healthy, form: 'torrc', key: undefined, tor: undefined }
+    const inTorrc: Observed = { ...healthy, config: 'torrc', key: undefined, tor: undefined }
     const status = onionStatus({ ...inTorrc, relay: { running: true, record } })
     expect(status.healthy).toBe(true)
-    expect(status.facts.map((fact) => fact.name)).toEqual(['setup', 'name', 'relay', 'proof'])
-    expect(textOf({ ...inTorrc, relay: { running: true, record } }, 'proof')).toMatch(/^reached from outside/)
+    expect(status.facts.map((fact) => fact.name)).toEqual(['setup', 'name', 'relay', 'check'])
+    expect(textOf({ ...inTorrc, relay: { running: true, record } }, 'check')).toMatch(/^reached from outside/)
     const asFailed = onionStatus({ ...inTorrc, relay: { running: true, record: failed } })
-    expect(asFailed.problem).toMatchObject({ fact: 'proof', remedy: 'Do something.' })
+    expect(asFailed.problem).toMatchObject({ fact: 'check', remedy: 'Do something.' })
     expect(onionStatus({ ...inTorrc, configured: [] }).problem).toMatchObject({ fact: 'name' })
     expect(onionStatus({ ...inTorrc, relay: { running: false } }).problem).toMatchObject({ fact: 'relay' })
   })
 
   it('knows a tor instance of the system by its control socket', () => {
     const control = { type: 'unix', path: '/run/tor-instances/smp/control' } as const
-    const observed: Observed = { ...healthy, form: { mode: 'system', control } }
+    const observed: Observed = { ...healthy, config: { mode: 'system', control } }
     expect(onionStatus(observed).facts.find((fact) => fact.name === 'control')?.source).toBe(control.path)
     expect(textOf(observed, 'tor')).toContain('an instance of the system')
   })
@@ -145,7 +145,7 @@ describe('the status of a healthy onion service', () => {
 describe('the status of an onion service that is not healthy names the first thing that is wrong', () => {
   const denied = new AppError('TOR_CONTROL_DENIED', 'This user may not open it.', 'Add the user to the group.')
   it.each<[string, Partial<Observed>, FactName, RegExp, RegExp]>([
-    ['none was set up', { form: undefined }, 'setup', /no onion service/, /tor setup/],
+    ['none was set up', { config: undefined }, 'setup', /no onion service/, /tor setup/],
     ['its key is lost', { key: undefined }, 'key', /missing/, /backup/],
     [
       'its key cannot be read',
@@ -216,7 +216,7 @@ describe('the status of an onion service that is not healthy names the first thi
     [
       'it was not reached from outside',
       { relay: { running: true, record: failed } },
-      'proof',
+      'check',
       /failed 2025-11-23T10:20:00Z, 3 times in a row: It did not answer\., next/,
       /^Do something\.$/,
     ],
@@ -243,7 +243,7 @@ describe('the status of an onion service that is not healthy names the first thi
 
   it('what a relay knew that does not run any more is neither right nor wrong', () => {
     const { facts } = onionStatus({ ...healthy, tor: undefined, relay: { running: false, record: failed } })
-    expect(facts.find((one) => one.name === 'proof')?.ok).toBeUndefined()
+    expect(facts.find((one) => one.name === 'check')?.ok).toBeUndefined()
     expect(facts.some((one) => one.name === 'descriptor')).toBe(false)
   })
 })

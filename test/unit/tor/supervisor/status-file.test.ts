@@ -26,7 +26,7 @@ const state: SupervisorState = {
 }
 
 describe('the status file', () => {
-  it('holds the last state when it is closed, only for its user, and nothing beside it', async () => {
+  it('the status file has the last state once it is closed, and only its user may read it', async () => {
     const file = new StatusFile(path, silentLogger)
     for (let restarts = 0; restarts < 200; restarts += 1) file.write({ ...state, restarts })
     file.write(state)
@@ -37,7 +37,7 @@ describe('the status file', () => {
     expect(await readdir(join(path, '..'))).toEqual(['status.json'])
   })
 
-  it('is whole at every moment', async () => {
+  it('the status file is complete at every moment', async () => {
     const file = new StatusFile(path, silentLogger, 0)
     file.write(state)
     await expect.poll(() => readStatusFile(path)).toBeDefined()
@@ -49,7 +49,7 @@ describe('the status file', () => {
     expect((await readStatusFile(path))?.state.restarts).toBe(49)
   })
 
-  it('that cannot be written does not stop the relay', async () => {
+  it('a status file that cannot be written does not stop the relay', async () => {
     await writeFile(join(directory, 'tor'), 'a file where a directory should be')
     const told: string[] = []
     const file = new StatusFile(path, { ...silentLogger, debug: (message) => told.push(message) })
@@ -58,7 +58,7 @@ describe('the status file', () => {
     expect(told).toEqual(['onion service: its status could not be written'])
   })
 
-  it('does not come back after it was removed together with its directory', async () => {
+  it('a status file that was removed with its directory is not created again', async () => {
     const file = new StatusFile(path, silentLogger, 0)
     file.write(state)
     await expect.poll(() => readStatusFile(path)).toBeDefined()
@@ -68,7 +68,7 @@ describe('the status file', () => {
     expect(await readdir(directory)).toEqual([])
   })
 
-  it('that is missing or damaged says nothing', async () => {
+  it('a missing or damaged status file counts as none', async () => {
     expect(await readStatusFile(path)).toBeUndefined()
     const damaged = join(directory, 'damaged')
     for (const text of ['', '{', '{}', '[]', '{"relay":{},"writtenAt":"yesterday","state":{}}']) {
@@ -79,7 +79,7 @@ describe('the status file', () => {
 })
 
 describe('the relay that wrote a status file', () => {
-  it('runs as long as its process', async () => {
+  it('the relay of a status file runs as long as its process', async () => {
     const file = new StatusFile(path, silentLogger)
     file.write(state)
     await file.close()
@@ -87,7 +87,7 @@ describe('the relay that wrote a status file', () => {
     expect(relay && isRunning(relay)).toBe(true)
   })
 
-  it('does not run when another process has its number, or none', async () => {
+  it('the relay of a status file does not run when another process has its number, or none', async () => {
     expect(isRunning({ pid: process.pid, processStart: '1' })).toBe(false)
     const child = spawn('true')
     const ended = new Promise((resolve) => child.once('close', resolve))

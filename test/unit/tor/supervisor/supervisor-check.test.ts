@@ -63,7 +63,7 @@ function recorder(): { log: Logger; lines: string[] } {
 
 function keeper(tor: FakeTor, options: Partial<SupervisorOptions>): OnionSupervisor {
   const kept = new OnionSupervisor({
-    form: { mode: 'system', control: tor.endpoint },
+    tor: { mode: 'system', control: tor.endpoint },
     keyFile: join(tor.directory, 'onion.key'),
     portsFile: join(tor.directory, 'onion-ports'),
     ports: [{ virtualPort: 5223, target: '127.0.0.1:5223' }],
@@ -83,12 +83,12 @@ const offline: CheckFault = { step: 'tor', code: 'TOR_CLIENT_OFFLINE', message: 
 /** Gives these proofs, and the last one for ever. */
 function proofs(...faults: (CheckFault | undefined)[]): {
   asked: string[]
-  prove: (hostname: string) => Promise<CheckResult>
+  check: (hostname: string) => Promise<CheckResult>
 } {
   const asked: string[] = []
   return {
     asked,
-    prove: (hostname) => {
+    check: (hostname) => {
       const fault = faults[Math.min(asked.push(hostname), faults.length) - 1]
       return Promise.resolve(fault ? { ...good, fault } : good)
     },
@@ -100,27 +100,27 @@ const added = (tor: FakeTor): number => tor.received.filter((line) => line.start
 describe('the keeper proves the service from outside', () => {
   it('soon after publication and again and again, and shows the last proof', async () => {
     const tor = await publishingTor()
-    const { asked, prove } = proofs(undefined)
+    const { asked, check } = proofs(undefined)
     const { log, lines } = recorder()
-    const kept = keeper(tor, { proof: { intervalMs: 20, prove }, log })
+    const kept = keeper(tor, { check: { intervalMs: 20, check }, log })
     await expect.poll(() => asked.length).toBeGreaterThan(3)
     expect(new Set(asked)).toEqual(new Set([key.hostname]))
-    expect(kept.state.proof).toMatchObject({ last: { ms: 1234 }, failures: 0 })
-    expect(kept.state.proof?.nextAt).toBeInstanceOf(Date)
+    expect(kept.state.check).toMatchObject({ last: { ms: 1234 }, failures: 0 })
+    expect(kept.state.check?.nextAt).toBeInstanceOf(Date)
     expect(kept.state.uploadedAt).toBeInstanceOf(Date)
     expect(lines.filter((line) => line.includes('outside'))).toEqual([
-      'info onion service: reached from outside in 1.2 s',
+      'info onion service: reachable from outside (1.2 s)',
     ])
     expect(added(tor)).toBe(1)
   })
 
   it('and after a failure warns once with the remedy, publishes it again, and tells when it is reached again', async () => {
     const tor = await publishingTor()
-    const { prove } = proofs(unpublished, unpublished, undefined)
+    const { check } = proofs(unpublished, unpublished, undefined)
     const fields: unknown[] = []
     const { log, lines } = recorder()
     const kept = keeper(tor, {
-      proof: { intervalMs: 20, prove },
+      check: { intervalMs: 20, check },
       log: {
         ...log,
         warn: (message, details) => {
@@ -129,28 +129,28 @@ describe('the keeper proves the service from outside', () => {
         },
       },
     })
-    await expect.poll(() => kept.state.proof?.failures === 0 && added(tor)).toBe(3)
+    await expect.poll(() => kept.state.check?.failures === 0 && added(tor)).toBe(3)
     expect(lines.filter((line) => line.startsWith('warn'))).toEqual([
-      'warn onion service: the proof from outside failed: Not there.',
+      'warn onion service: not reachable from outside: Not there.',
     ])
     expect(fields).toEqual([{ remedy: 'Wait.' }])
-    expect(lines).toContain('info onion service: reached from outside in 1.2 s')
+    expect(lines).toContain('info onion service: reachable from outside (1.2 s)')
     await expect.poll(() => kept.state.phase).toBe('published')
   })
 
   it('but leaves the service alone when its own client has no network', async () => {
     const tor = await publishingTor()
-    const { asked, prove } = proofs(offline)
-    const kept = keeper(tor, { proof: { intervalMs: 20, prove } })
+    const { asked, check } = proofs(offline)
+    const kept = keeper(tor, { check: { intervalMs: 20, check } })
     await expect.poll(() => asked.length).toBeGreaterThan(2)
-    expect(kept.state.proof?.failures).toBeGreaterThan(1)
+    expect(kept.state.check?.failures).toBeGreaterThan(1)
     expect(added(tor)).toBe(1)
   })
 
   it('not before it is published', async () => {
     const tor = await publishingTor({ progress: 45 })
-    const { asked, prove } = proofs(undefined)
-    const kept = keeper(tor, { proof: { intervalMs: 20, prove } })
+    const { asked, check } = proofs(undefined)
+    const kept = keeper(tor, { check: { intervalMs: 20, check } })
     await expect.poll(() => kept.state.phase).toBe('bootstrapping')
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(asked).toEqual([])
@@ -161,9 +161,9 @@ describe('the keeper proves the service from outside', () => {
     let calledOff = false
     let began = false
     const kept = keeper(tor, {
-      proof: {
+      check: {
         intervalMs: 20,
-        prove: (_, signal) =>
+        check: (_, signal) =>
           new Promise((__, reject) => {
             began = true
             signal.addEventListener('abort', () => {
@@ -175,7 +175,7 @@ describe('the keeper proves the service from outside', () => {
     })
     await expect.poll(() => began).toBe(true)
     await kept.stop()
-    expect([calledOff, kept.state.proof]).toEqual([true, undefined])
+    expect([calledOff, kept.state.check]).toEqual([true, undefined])
   })
 })
 
@@ -220,7 +220,7 @@ describe('the log says once what the onion service waits for', () => {
     const tor = await publishingTor()
     const { log, lines } = recorder()
     const path = `${tor.directory}/none`
-    const kept = keeper(tor, { form: { mode: 'system', control: { type: 'unix', path } }, log })
+    const kept = keeper(tor, { tor: { mode: 'system', control: { type: 'unix', path } }, log })
     await expect.poll(() => kept.state.restarts, { timeout: 5000 }).toBeGreaterThan(1)
     expect(lines).toEqual([`warn onion service: waiting for tor: No tor answers at ${path}.`])
   })

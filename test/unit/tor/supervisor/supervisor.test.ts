@@ -1,13 +1,11 @@
-import { rm, unlink, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../../../src/config/log.ts'
 import { OnionSupervisor } from '../../../../src/tor/supervisor/supervisor.ts'
 import type { SupervisorOptions } from '../../../../src/tor/supervisor/supervisor.ts'
 import { encodeOnionKey, onionKeyFromSecret } from '../../../../src/crypto/onion-key.ts'
-import { readOnionKey } from '../../../../src/tor/onion/key.ts'
 import { rememberPorts } from '../../../../src/tor/onion/ports.ts'
-import { torMode } from '../../../../src/tor/setup/setup.ts'
 import type { Answer, FakeTor } from '../fake-tor.ts'
 import { fakeTor, open } from '../fake-tor.ts'
 
@@ -37,8 +35,7 @@ async function singleHopTor(special: (line: string) => Answer | undefined = () =
     }
     if (line.startsWith('ADD_ONION')) {
       services = [serviceId]
-      const made = line.includes('NEW:') ? [`250-PrivateKey=ED25519-V3:${base64}`] : []
-      return [`250-ServiceID=${serviceId}`, ...made, '250 OK', `650 HS_DESC UPLOAD ${serviceId} UNKNOWN $a blinded`]
+      return [`250-ServiceID=${serviceId}`, '250 OK', `650 HS_DESC UPLOAD ${serviceId} UNKNOWN $a blinded`]
     }
     return ['250 OK']
   })
@@ -52,7 +49,7 @@ async function singleHopTor(special: (line: string) => Answer | undefined = () =
 
 function keeper(tor: FakeTor, options: Partial<SupervisorOptions> = {}): OnionSupervisor {
   const made = new OnionSupervisor({
-    form: { mode: 'system', control: tor.endpoint },
+    tor: { mode: 'system', control: tor.endpoint },
     keyFile: join(tor.directory, 'onion.key'),
     portsFile: join(tor.directory, 'onion-ports'),
     ports: [{ virtualPort: 5223, target: '127.0.0.1:5223' }],
@@ -82,13 +79,6 @@ describe('the keeper', () => {
     expect(kept.state.phase).toBe('stopped')
   })
 
-  it('keeps the key of a service that tor made', async () => {
-    const tor = await singleHopTor()
-    const kept = keeper(tor)
-    await expect.poll(() => kept.state.hostname).toBe(key.hostname)
-    expect(await readOnionKey(join(tor.directory, 'onion.key'))).toEqual(key)
-  })
-
   it('adds the service again to every tor that comes after the one it lost', async () => {
     const tor = await singleHopTor()
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
@@ -106,7 +96,8 @@ describe('the keeper', () => {
 
   it('goes on trying while there is no tor', async () => {
     const tor = await singleHopTor()
-    const kept = keeper(tor, { form: { mode: 'system', control: { type: 'unix', path: `${tor.directory}/none` } } })
+    await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
+    const kept = keeper(tor, { tor: { mode: 'system', control: { type: 'unix', path: `${tor.directory}/none` } } })
     await expect.poll(() => kept.state.restarts, { timeout: 5000 }).toBeGreaterThan(1)
     expect(kept.state).toMatchObject({ phase: 'waiting', lastError: { code: 'TOR_CONTROL_ABSENT' } })
   })
@@ -135,6 +126,7 @@ describe('the keeper', () => {
       `650 HS_DESC FAILED ${serviceId} NO_AUTH UNKNOWN REASON=QUERY_NO_HSDIR`,
     ]
     const tor = await singleHopTor((line) => (line.startsWith('HSFETCH') ? missing : undefined))
+    await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
     const kept = keeper(tor)
     await expect.poll(() => kept.state.phase).toBe('publishing')
     tor.say(uploaded)
@@ -153,22 +145,5 @@ describe('the keeper', () => {
     expect(added(tor)).toBe(0)
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
     await expect.poll(() => added(tor), { timeout: 5000 }).toBe(1)
-  })
-
-  it('takes a service away again whose key cannot be kept', async () => {
-    const tor = await singleHopTor()
-    const kept = keeper(tor, { keyFile: join(tor.directory, 'none', 'onion.key') })
-    await expect.poll(() => kept.state.lastError?.code).toBe('ONION_KEY_UNWRITABLE')
-    expect(tor.received).toContain(`DEL_ONION ${serviceId}`)
-    await rm(join(tor.directory, 'none'), { recursive: true, force: true })
-    await unlink(join(tor.directory, 'onion-ports')).catch(() => undefined)
-  })
-})
-
-describe('which tor a relay looks after', () => {
-  it('is what the INI says, else its own once it has a key', () => {
-    expect(torMode('system', true)).toBe('system')
-    expect(torMode(undefined, true)).toBe('own')
-    expect(torMode(undefined, false)).toBeUndefined()
   })
 })

@@ -21,8 +21,8 @@ function failing(code: string): CheckResult {
   return { ...good, fault: { step: 'connect', code, message: 'It is not there.', remedy: 'Look.' } }
 }
 
-/** Gives these proofs, and the last one for ever. */
-function watchOf(...proofs: CheckResult[]): {
+/** Returns these results, and the last one from then on. */
+function watchOf(...results: CheckResult[]): {
   watch: TorrcWatch
   states: SupervisorState[]
   asked: string[]
@@ -39,9 +39,9 @@ function watchOf(...proofs: CheckResult[]): {
     unit: 'tor@smp',
     log,
     onState: (state) => states.push(state),
-    proof: {
+    check: {
       intervalMs: 20,
-      prove: (host) => Promise.resolve(proofs[Math.min(asked.push(host), proofs.length) - 1] ?? good),
+      check: (host) => Promise.resolve(results[Math.min(asked.push(host), results.length) - 1] ?? good),
     },
   })
   watches.push(watch)
@@ -50,26 +50,26 @@ function watchOf(...proofs: CheckResult[]): {
 }
 
 describe('a service in a torrc', () => {
-  it('is proven under the name of the INI file again and again, and says that it ends', async () => {
+  it('a service in a torrc is checked at its interval until the watch is stopped', async () => {
     const { watch, states, asked, lines } = watchOf(good)
     expect(states).toEqual([{ phase: 'watched', restarts: 0, hostname }])
     await expect.poll(() => asked.length).toBeGreaterThan(3)
     expect(new Set(asked)).toEqual(new Set([hostname]))
-    expect(watch.state.proof).toMatchObject({ last: { ms: 900 }, failures: 0 })
-    expect(lines).toEqual(['onion service: reached from outside in 0.9 s'])
+    expect(watch.state.check).toMatchObject({ last: { ms: 900 }, failures: 0 })
+    expect(lines).toEqual(['onion service: reachable from outside (0.9 s)'])
     await watch.stop()
-    expect(states.at(-1)).toMatchObject({ phase: 'stopped', proof: { failures: 0 } })
+    expect(states.at(-1)).toMatchObject({ phase: 'stopped', check: { failures: 0 } })
     const { length } = asked
     await new Promise((resolve) => setTimeout(resolve, 60))
     expect(asked).toHaveLength(length)
   })
 
-  it('that is not reached is told once, and told again when it is reached', async () => {
+  it('a service that is not reachable is logged once, and once more when it is reachable again', async () => {
     const { watch, lines } = watchOf(failing('X'), failing('X'), failing('X'), good)
-    await expect.poll(() => watch.state.proof?.failures === 0 && lines.length).toBe(2)
+    await expect.poll(() => watch.state.check?.failures === 0 && lines.length).toBe(2)
     expect(lines).toEqual([
-      ['onion service: the proof from outside failed: It is not there.', { remedy: 'Look.' }],
-      'onion service: reached from outside in 0.9 s',
+      ['onion service: not reachable from outside: It is not there.', { remedy: 'Look.' }],
+      'onion service: reachable from outside (0.9 s)',
     ])
   })
 
@@ -77,10 +77,10 @@ describe('a service in a torrc', () => {
     ['ONION_NOT_PUBLISHED', /systemctl status tor@smp; .* systemctl restart tor@smp$/],
     ['ONION_UNREACHABLE', /journalctl -u tor@smp -n 30/],
     ['ONION_TIMEOUT', /systemctl restart tor@smp$/],
-    ['ONION_REFUSED', /Compare HiddenServicePort in the torrc of tor@smp with port in \[TRANSPORT\]/],
+    ['ONION_REFUSED', /Compare HiddenServicePort in the torrc of tor@smp with port under \[TRANSPORT\]/],
     ['TOR_CLIENT_OFFLINE', /^Look\.$/],
-  ])('that fails with %s names what mends its tor', async (code, remedy) => {
+  ])('the remedy for a check that fails with %s is about its tor', async (code, remedy) => {
     const { watch } = watchOf(failing(code))
-    await expect.poll(() => watch.state.proof?.last.fault?.remedy).toMatch(remedy)
+    await expect.poll(() => watch.state.check?.last.fault?.remedy).toMatch(remedy)
   })
 })

@@ -1,0 +1,205 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AppError } from '../../errors/app-error.ts'
+import type { Paths } from '../../config/paths.ts'
+import type { Settings } from '../../config/settings.ts'
+import { isOnion } from '../../protocol/host.ts'
+import { onionSetup, portsWith, webPorts } from '../../app/onion-settings.ts'
+import { refuseChanges, wantedAdoption } from './setup-adoption.ts'
+import type { TorSetupOptions } from './setup-options.ts'
+import {
+  adoptedFeatures,
+  type Adoption,
+  type IniOptions,
+  instanceOf,
+  readForeignKey,
+  serviceWithKey,
+  type SetupRequest,
+  type ServiceType,
+  type TorMode,
+  usualTorrcs,
+  whoListens,
+} from '../../tor/index.ts'
+
+/** What listens on tor's usual SOCKS port. */
+type SocksListener = 'tor' | 'other' | 'none'
+
+/** For a SOCKS port of the relay's own; the first free one is written into the INI file. */
+const SOCKS_PORTS = [9060, 9061, 9062, 9063, 9064] as const
+
+/**
+ * What the options ask for, together with what the INI file says already.
+ *
+ * @throws AppError for options that contradict each other or the INI file, and whatever `planAdoption` and
+ *   `readForeignKey` throw
+ */
+export async function setupRequest(
+  options: TorSetupOptions,
+  settings: Settings,
+  paths: Paths,
+  socks: SocksListener,
+): Promise<SetupRequest> {
+  const { tor, transport } = settings
+  const setup = onionSetup(settings, paths)
+  const mode = wantedMode(options, setup.mode)
+  if (options.adopt !== undefined && options.importKey !== undefined) {
+    throw new AppError('OPTIONS', '--adopt imports the key of the service already.', 'Leave out --import-key.')
+  }
+  const adoption = await wantedAdoption(options, mode, settings, paths)
+  const staying = mode === 'torrc' ? adoption?.service : undefined
+  if (staying) refuseChanges(options)
+  const type = options.onionOnly ? 'anonymous' : (staying ?? { type: setup.serviceType }).type
+  if (type === 'anonymous' && !options.yesIKnow && !wasAgreed(setup.serviceType, settings)) {
+    refuseClearnet(settings, paths)
+  }
+  const web = options.alsoWeb ?? tor.web
+  if (options.alsoWeb) requireSite(settings, paths)
+  if (options.introDefence && mode !== 'torrc') {
+    const message = 'tor has rate limits at the introduction points only for services in its torrc.'
+    throw new AppError('INTRO_DEFENCE', message, 'Add --torrc-managed, or use --pow instead.')
+  }
+  const ports = portsWith(settings, web)
+  const adopted = adoption && !staying ? await keptFeatures(adoption, ports, options) : undefined
+  const socksOf = staying ? socksOfStaying : socksOptions
+  return {
+    mode,
+    instance: staying ? (instanceOf(staying.torrc) ?? 'default') : (options.instance ?? setup.instance),
+    service: {
+      type,
+      pow: options.pow ?? adopted?.pow ?? tor.pow,
+      maxStreams: options.maxStreams ?? adopted?.maxStreams ?? tor.maxStreams,
+    },
+    ports,
+    ini: {
+      web,
+      introDefence: options.introDefence ?? tor.introDefence,
+      ...(await socksOf(options, settings, type, socks)),
+    },
+    torrcExtra: options.torrcExtra ?? tor.torrcExtra,
+    adoption,
+    importKey: options.importKey === undefined ? undefined : await importedKey(options.importKey, transport.ports),
+  }
+}
+
+function wantedMode({ own, system, instance, torrcManaged }: TorSetupOptions, present: TorMode | undefined): TorMode {
+  if (own && (torrcManaged || instance !== undefined)) {
+    const message = 'With --own the relay runs tor itself, so there is no instance and no torrc of the system.'
+    throw new AppError('OPTIONS', message, 'Leave out --own, or --instance and --torrc-managed.')
+  }
+  if (own) return 'own'
+  // The machine's own tor has its services in its torrc: other programs use it too.
+  if (torrcManaged || instance === 'default') return 'torrc'
+  if (system || instance !== undefined) return 'system'
+  return present ?? 'own'
+}
+
+/** An anonymous service beside a public host was set up before; nothing new is revealed. */
+function wasAgreed(present: ServiceType, { transport }: Settings): boolean {
+  return present === 'anonymous' && transport.hosts.some(isOnion)
+}
+
+function refuseClearnet({ transport }: Settings, { ini }: Paths): void {
+  const clearnet = transport.hosts.filter((host) => !isOnion(host))
+  if (clearnet.length === 0) return
+  throw new AppError(
+    'ONION_ONLY_CLEARNET',
+    `[TRANSPORT] host contains ${clearnet.join(', ')}; an address with both reveals where the anonymous service runs.`,
+    `Remove it from ${ini}, or leave out --onion-only. To do this anyway, pass --yes-i-know.`,
+  )
+}
+
+function requireSite(settings: Settings, { ini }: Paths): void {
+  const { http, https } = webPorts(settings)
+  if (http !== undefined || https !== undefined) return
+  const message = 'There is no web site that the onion address could lead to.'
+  throw new AppError('NO_PAGES', message, `Set http under [WEB] of ${ini}, for example to 8000.`)
+}
+
+/**
+ * What the adopted service did and the relay's own will do too.
+ *
+ * @throws AppError `ADOPT_LOSES`
+ */
+async function keptFeatures(
+  { service, files }: Adoption,
+  ports: SetupRequest['ports'],
+  { yesIKnow }: TorSetupOptions,
+): Promise<{ pow: true | undefined; maxStreams: number | undefined }> {
+  const isDone = files.every(({ before, after }) => before === after)
+  const { pow, maxStreams, lost } = adoptedFeatures(service, ports, await authorizedClients(service.directory))
+  if (lost.length > 0 && !yesIKnow && !isDone) {
+    const list = lost.map((feature) => `\n  - ${feature}`).join('')
+    throw new AppError(
+      'ADOPT_LOSES',
+      `The service in ${service.directory} has more than the relay's own onion service will have. Lost would be:${list}`,
+      'Add --torrc-managed to leave the service in its torrc. To adopt it anyway, pass --yes-i-know.',
+    )
+  }
+  return { pow: pow || undefined, maxStreams }
+}
+
+async function authorizedClients(directory: string): Promise<string[]> {
+  const files = await readdir(join(directory, 'authorized_clients')).catch(() => [])
+  return files.filter((name) => name.endsWith('.auth')).map((name) => name.slice(0, -'.auth'.length))
+}
+
+/**
+ * A key to import. One that a tor still serves must be adopted: two tors with one key take its address from each other.
+ *
+ * @throws AppError `KEY_IN_USE`, and whatever `readForeignKey` throws
+ */
+async function importedKey(
+  path: string,
+  relayPorts: readonly number[],
+): Promise<NonNullable<SetupRequest['importKey']>> {
+  const key = await readForeignKey(path)
+  const service = await serviceWithKey(key, path, await usualTorrcs())
+  if (service) throw keyInUse(path, service, relayPorts)
+  return { key, path }
+}
+
+export function keyInUse(
+  path: string,
+  { torrc, directory }: { readonly torrc: string; readonly directory: string },
+  relayPorts: readonly number[],
+): AppError {
+  const message = `${torrc} still has a service with the key ${path}, in ${directory}.`
+  const remedy = `Adopt it: smp-server tor setup --adopt ${directory} (it must lead to port ${relayPorts.join(' or ')}), or remove it from that torrc and restart tor.`
+  return new AppError('KEY_IN_USE', message, remedy)
+}
+
+async function socksOptions(
+  { withSocks }: TorSetupOptions,
+  { tor, proxy }: Settings,
+  type: ServiceType,
+  socks: SocksListener,
+): Promise<Pick<IniOptions, 'socksPort' | 'socksProxy'>> {
+  if (tor.socksPort !== undefined) return { socksPort: tor.socksPort, socksProxy: `127.0.0.1:${tor.socksPort}` }
+  if (proxy.socksProxy !== undefined || !(withSocks || type === 'anonymous')) return {}
+  // An anonymous relay uses no tor but its own.
+  if (socks === 'tor' && type !== 'anonymous') return { socksProxy: '127.0.0.1:9050' }
+  const socksPort = await freeSocksPort()
+  return { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
+}
+
+/** The tor of a service that stays in its torrc keeps its SOCKS port. */
+function socksOfStaying(
+  { withSocks }: TorSetupOptions,
+  { proxy }: Settings,
+  type: ServiceType,
+  socks: SocksListener,
+): Pick<IniOptions, 'socksPort' | 'socksProxy'> {
+  if (proxy.socksProxy !== undefined || !(withSocks || type === 'anonymous')) return {}
+  if (socks === 'tor') return { socksProxy: '127.0.0.1:9050' }
+  const message = 'No tor of this machine has a SOCKS port on 127.0.0.1:9050, so the relay cannot reach other relays.'
+  throw new AppError('NO_SOCKS', message, 'Set socks_proxy under [PROXY] to the SOCKS port of a tor.')
+}
+
+/** @throws AppError `SOCKS_PORTS` */
+async function freeSocksPort(): Promise<number> {
+  for (const port of SOCKS_PORTS) {
+    if ((await whoListens('127.0.0.1', port)) === 'none') return port
+  }
+  const message = `All ports from ${SOCKS_PORTS[0]} to ${SOCKS_PORTS.at(-1) ?? ''} of 127.0.0.1 are in use.`
+  throw new AppError('SOCKS_PORTS', message, 'Set socks_port under [TOR] to a free one.')
+}

@@ -1,0 +1,30 @@
+/**
+ * single-hop: tor saves three relays of the path, and whoever knows the address can find this server. anonymous: an
+ * ordinary onion service, which hides the server.
+ */
+export type ServiceType = 'single-hop' | 'anonymous'
+
+/** How an onion service is run, apart from its key and its ports. */
+export interface OnionServiceConfig {
+  readonly type: ServiceType
+  /** Proof-of-work defence of the introduction points (Tor proposal 327). */
+  readonly pow?: boolean
+  /** Streams that one circuit may open; a circuit that opens more is closed. */
+  readonly maxStreams?: number | undefined
+}
+
+export const singleHopService: OnionServiceConfig = { type: 'single-hop' }
+
+/** Lines that tell one config from another; none for a plain single-hop service. */
+export function configLines({ type, pow = false, maxStreams }: OnionServiceConfig): string[] {
+  return [
+    ...(type === 'anonymous' ? ['anonymous'] : []),
+    ...(pow ? ['pow'] : []),
+    ...(maxStreams === undefined ? [] : [`max-streams ${maxStreams}`]),
+  ]
+}
+
+/** For sentences: "in single-hop mode", "as an anonymous service". */
+export function serviceTypeText(type: ServiceType): string {
+  return type === 'single-hop' ? 'in single-hop mode' : 'as an anonymous (three-hop) service'
+}
