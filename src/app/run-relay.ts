@@ -5,6 +5,8 @@ import type { RequestHandler } from '../transport/web-requests.ts'
 import type { ServingRelay } from '../server/serve.ts'
 import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import { connectionLimits } from './connection-limits.ts'
+import { addressParts, addressText } from './address.ts'
+import { readFingerprint } from './identity.ts'
 import { type ControlSocket, openControlSocket } from './control-socket/server.ts'
 import type { HealthReport } from '../web/health-report.ts'
 import { healthReport } from './health-facts.ts'
@@ -30,7 +32,10 @@ export interface RunOptions {
 /** The pages about the relay, made in `static_path`; `undefined` when there are none. */
 export async function makeSite({ settings, paths, log }: RunOptions): Promise<RequestHandler | undefined> {
   const { prepareSite } = await import('../web/prepare-site.ts')
-  return await prepareSite({ settings, paths, log, build: { version: packageVersion(), commit: buildCommit() } })
+  const fingerprint = await readFingerprint(paths)
+  const address = addressText({ ...addressParts(settings, fingerprint), password: undefined })
+  const build = { version: packageVersion(), commit: buildCommit() }
+  return await prepareSite({ settings, paths, log, build, identity: { fingerprint, address } })
 }
 
 /**

@@ -67,6 +67,11 @@ export const iniKeys = {
       samples: ['URI'],
       doc: 'Where users find the source code of this relay; the AGPL requires it if you offer the service to others. Without it, nothing in this section is shown.',
     }),
+    share_address: key(onOff, {
+      default: 'off',
+      samples: ['on'],
+      doc: 'With on, the web site shows the address of this relay and its QR code, without the password. Anyone can use a relay that has no password then.',
+    }),
     usage_conditions: key(optionalText, {
       samples: ['https://github.com/simplex-chat/simplex-chat/blob/stable/PRIVACY.md'],
       doc: 'Conditions of use: a link to them, and one to your amendments.',

@@ -96,6 +96,8 @@ export interface Settings {
     readonly staticPath: string | undefined
     /** On the metrics port. */
     readonly dashboard: boolean
+    /** The site shows the relay's address, without the password. */
+    readonly shareAddress: boolean
     readonly httpPort: number | undefined
     /** All three or none. The files need not exist; without them the site is not served. */
     readonly https: { readonly port: number; readonly certificate: string; readonly key: string } | undefined
@@ -281,6 +283,7 @@ function web(reader: ValueReader): Settings['web'] {
   return {
     staticPath: reader.read('WEB', 'static_path'),
     dashboard: reader.read('WEB', 'dashboard'),
+    shareAddress: reader.read('INFORMATION', 'share_address'),
     httpPort: reader.read('WEB', 'http'),
     https: complete ? { port, certificate, key } : undefined,
   }

@@ -7,7 +7,7 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { isOnion } from '../protocol/host.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
-import type { Build } from './server-facts.ts'
+import type { Build, Identity } from './server-facts.ts'
 import { siteFiles } from './site-files.ts'
 import { staticFiles } from './static-files.ts'
 import { writeSite } from './write-site.ts'
@@ -16,6 +16,7 @@ export interface SiteOptions {
   readonly settings: Settings
   readonly paths: Paths
   readonly build: Build
+  readonly identity: Identity
   readonly log: Logger
 }
 
@@ -34,7 +35,10 @@ export async function prepareSite(options: SiteOptions): Promise<RequestHandler 
   const location = onionLocation(options)
   try {
     await refuseOwnFiles(root, options.paths)
-    await writeSite(root, await siteFiles({ settings, build: options.build, onionLocation: location }))
+    await writeSite(
+      root,
+      await siteFiles({ settings, build: options.build, identity: options.identity, onionLocation: location }),
+    )
     log.info(`Generated static site contents at "${staticPath}"`)
     return staticFiles({ root: await realpath(root), onionLocation: location, log })
   } catch (error) {

@@ -1,5 +1,6 @@
 import type { Contact, Information, Settings } from '../config/settings.ts'
 import { durationText } from './duration-text.ts'
+import { isOnion } from '../protocol/host.ts'
 import { linked, markup, type Content } from './markup.ts'
 
 /** A row of a table. */
@@ -13,6 +14,25 @@ export interface Build {
   readonly version: string
   /** Of the source; empty when unknown. */
   readonly commit: string
+}
+
+/** How clients know the relay. */
+export interface Identity {
+  /** 44 characters. */
+  readonly fingerprint: string
+  /** Without the password. */
+  readonly address: string
+}
+
+/** By what users recognise the relay; anybody who connects to it learns this too. */
+export function identity({ fingerprint }: Identity, { hosts }: Pick<Settings['transport'], 'hosts'>): Fact[] {
+  const [onion] = hosts.filter(isOnion)
+  const names = hosts.filter((host) => !isOnion(host))
+  return [
+    ...fact(names.length > 1 ? 'Host names' : 'Host name', names.join(', ')),
+    ...fact('Onion address', onion && markup`<code>${onion}</code>`),
+    { label: 'Fingerprint', value: markup`<code>${fingerprint}</code>` },
+  ]
 }
 
 /** What the operator says about the relay in [INFORMATION]. */

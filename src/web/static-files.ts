@@ -5,7 +5,13 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import send, { type SendResult } from '@fastify/send'
 import type { Logger } from '../config/log.ts'
-import { textAnswer, type RequestHandler, type WebRequest, type WebResponse } from '../transport/web-requests.ts'
+import {
+  bodyAnswer,
+  textAnswer,
+  type RequestHandler,
+  type WebRequest,
+  type WebResponse,
+} from '../transport/web-requests.ts'
 import { acceptsGzip } from './accepts-gzip.ts'
 import { FileCache, MAX_CACHED_FILE } from './file-cache.ts'
 import { SECURITY_HEADERS } from './security-headers.ts'
@@ -66,7 +72,20 @@ async function answer(exchange: Exchange, site: Site): Promise<void> {
   if (exchange.gone.aborted) return
   if (file?.kind === 'file') await sendFile(exchange, file, site)
   else if (entry?.kind === 'directory') refuse(403, 'Directories are not listed')
-  else refuse(404, 'File not found')
+  else await notFound(exchange, site)
+}
+
+/** A page for browsers, a line of text for programs. */
+async function notFound({ request, response, gone }: Exchange, { root, cache }: Site): Promise<void> {
+  const isBrowser = request.headers.accept?.includes('text/html') === true
+  const page = isBrowser ? await entryAt(root, ['404.html']) : undefined
+  if (page?.kind !== 'file' || page.stats.size > MAX_CACHED_FILE) {
+    textAnswer(response, 404, 'File not found', SECURITY_HEADERS)
+    return
+  }
+  const body = await cache.read(page.path, page.stats, false)
+  if (gone.aborted) return
+  bodyAnswer(response, 404, body, { ...SECURITY_HEADERS, 'Content-Type': 'text/html; charset=utf-8', Vary: 'Accept' })
 }
 
 interface Entry {

@@ -3,7 +3,7 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
 /** The content of each file by its path below the root of the site, with `/`. */
-export type SiteFiles = ReadonlyMap<string, string>
+export type SiteFiles = ReadonlyMap<string, string | Buffer>
 
 /**
  * Writes the files of the site, each one atomically. Unchanged files keep their times, so that browsers can keep their
@@ -15,8 +15,8 @@ export async function writeSite(root: string, files: SiteFiles): Promise<void> {
   for (const [path, content] of files) await replaceFile(join(root, path), content)
 }
 
-async function replaceFile(path: string, content: string): Promise<void> {
-  if ((await textOf(path)) === content) return
+async function replaceFile(path: string, content: string | Buffer): Promise<void> {
+  if ((await bytesOf(path))?.equals(Buffer.from(content)) === true) return
   const directory = dirname(path)
   await mkdir(directory, { recursive: true })
   // Files whose names begin with a dot are never served.
@@ -30,6 +30,6 @@ async function replaceFile(path: string, content: string): Promise<void> {
   }
 }
 
-function textOf(path: string): Promise<string | undefined> {
-  return readFile(path, 'utf8').catch(() => undefined)
+function bytesOf(path: string): Promise<Buffer | undefined> {
+  return readFile(path).catch(() => undefined)
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +21,9 @@ import { Chromium, type Page } from './chromium.ts'
 
 // The site in a real browser, under its policy, over HTTP/2 and over plain HTTP.
 
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const ADDRESS = `smp://${'f'.repeat(43)}=@relay.test`
 let directory: string
 let certificate: TestWebCertificate
 let listener: Listener
@@ -36,8 +41,10 @@ beforeAll(async () => {
   const { settings } = readSettings(ini, 'smp-server.ini')
   const build = { version: '1', commit: '' }
   const www = join(directory, 'www')
-  const web = { ...settings.web, staticPath: www }
-  const files = await prepareSite({ settings: { ...settings, web }, paths: resolvePaths({}), build, log: silentLogger })
+  const web = { ...settings.web, staticPath: www, shareAddress: true }
+  const identity = { fingerprint: `${'f'.repeat(43)}=`, address: ADDRESS }
+  const options = { settings: { ...settings, web }, paths: resolvePaths({}), build, identity, log: silentLogger }
+  const files = await prepareSite(options)
   if (!files) throw new Error('no site')
   const site: RequestHandler = (request, response, gone) => {
     requests.push(`${request.url} ${JSON.stringify(request.headers)}`)
@@ -170,6 +177,32 @@ describe('site-chromium', () => {
     await page.resize(360, 800)
     expect(await page.evaluate(`document.documentElement.scrollWidth`)).toBe(360)
     expect(complaints).toEqual([])
+  })
+
+  it('the QR code of the address on the server page is what an app would scan', async () => {
+    await page.load(`https://relay.test:${listener.port}/`)
+    const { size, data } = encode(ADDRESS, { ecc: 'M', border: 4 })
+    const drawn = await page.evaluate(`(() => {
+      const path = document.querySelector('.code svg path')
+      const dark = (x, y) => path.isPointInFill(new DOMPoint(x + 0.5, y + 0.5))
+      return Array.from({ length: ${size} }, (_, y) => Array.from({ length: ${size} }, (_, x) => dark(x, y)))
+    })()`)
+    expect(drawn).toEqual(data)
+    expect(await page.evaluate(`document.querySelector('.address code').textContent`)).toBe(ADDRESS)
+  })
+
+  it.each([
+    ['/', 'light'],
+    ['/', 'dark'],
+    [`/a#${SHORT}`, 'light'],
+    [`/a#${SHORT}`, 'dark'],
+    ['/404.html', 'light'],
+  ] as const)('axe-core finds nothing wrong with %s (%s)', async (path, scheme) => {
+    await page.colourScheme(scheme)
+    await page.load(`https://relay.test:${listener.port}${path}`)
+    await page.evaluate(axe)
+    const found = `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ' ' + nodes[0].html))`
+    expect(await page.evaluate(found)).toEqual([])
   })
 
   it('the content security policy stops a script that was injected into the server page', async () => {

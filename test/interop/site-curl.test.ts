@@ -123,6 +123,8 @@ describe.each([
     ['/media/site.css', 'media/site.css', 'text/css; charset=utf-8'],
     ['/media/links.js', 'media/links.js', 'application/javascript; charset=utf-8'],
     ['/media/icon.svg', 'media/icon.svg', 'image/svg+xml'],
+    ['/favicon.ico', 'favicon.ico', 'image/vnd.microsoft.icon'],
+    ['/robots.txt', 'robots.txt', 'text/plain; charset=utf-8'],
     ['/.well-known/assetlinks.json', 'well-known/assetlinks.json', 'application/json; charset=utf-8'],
     ['/.well-known/apple-app-site-association', 'well-known/apple-app-site-association', 'application/json'],
     ['/well-known/assetlinks.json', 'well-known/assetlinks.json', 'application/json; charset=utf-8'],
@@ -155,6 +157,14 @@ describe.each([
     const answer = await get(path)
     expect([answer.status, answer.headers['content-type']]).toEqual([status, 'text/plain; charset=utf-8'])
     expect(answer.body.toString()).toMatch(/^[A-Z][\w ]+$/)
+  })
+
+  it('a browser gets a page for an unknown path, and still the status 404', async () => {
+    const { status, headers, body } = await get('/nothing', '-H', 'Accept: text/html,*/*;q=0.8')
+    expect(status).toBe(404)
+    expect(headers['content-type']).toBe('text/html; charset=utf-8')
+    expect(headers).toHaveProperty('content-security-policy')
+    expect(body.toString()).toContain('<h1>Page not found</h1>')
   })
 
   it('only GET and HEAD are allowed', async () => {

@@ -30,7 +30,8 @@ function prepare(...changes: [string, string, string][]): Promise<RequestHandler
   const generated = generateIni({ paths, storeLog: true, dailyStats: false, web: true, host: `a.example,${onion}` })
   const ini = changes.reduce((text, [section, key, value]) => setIniValue(text, section, key, value), generated)
   const { settings } = readSettings(ini, 'smp-server.ini')
-  return prepareSite({ settings, paths, build: { version: '1', commit: '' }, log })
+  const identity = { fingerprint: 'f', address: 'smp://f@a.example' }
+  return prepareSite({ settings, paths, build: { version: '1', commit: '' }, identity, log })
 }
 
 const index = (): Promise<string> => readFile(join(paths.site, 'index.html'), 'utf8')
@@ -41,7 +42,21 @@ describe('prepare-site', () => {
     expect(await prepare(['WEB', 'static_path', path])).toBeTypeOf('function')
     expect(lines).toEqual([`info Generated static site contents at "${path}"`])
     expect((await readdir(path)).sort()).toEqual(
-      ['a', 'c', 'contact', 'g', 'i', 'index.html', 'invitation', 'media', 'r', 'well-known'].sort(),
+      [
+        '404.html',
+        'a',
+        'c',
+        'contact',
+        'favicon.ico',
+        'g',
+        'i',
+        'index.html',
+        'invitation',
+        'media',
+        'r',
+        'robots.txt',
+        'well-known',
+      ].sort(),
     )
   })
 
@@ -133,6 +148,6 @@ describe('prepare-site', () => {
   it('Onion-Location is not set when the onion service does not serve the pages', async () => {
     await writeFile(paths.onionKey, '')
     await prepare()
-    expect(await index()).not.toContain(onion)
+    expect(await index()).not.toContain('onion-location')
   })
 })

@@ -16,11 +16,16 @@ const generated = generateIni({
   host: 'relay.example',
   createPassword: 'the-password',
 })
+const FINGERPRINT = 'LcJUMfVhwD8yxjAiSaDzzGF3-kLG4Uh0Fl_ZIjrRwjI='
 const build = { version: '1.2.3', commit: '0123456789abcdef0123456789abcdef01234567' }
 
-function filesOf(changes: readonly Change[], facts: Partial<SiteFacts> = {}): ReturnType<typeof siteFiles> {
+const identity = { fingerprint: FINGERPRINT, address: `smp://${FINGERPRINT}@relay.example` }
+
+/** The files, all of them as text. */
+async function filesOf(changes: readonly Change[], facts: Partial<SiteFacts> = {}): Promise<Map<string, string>> {
   const ini = changes.reduce((text, [section, key, value]) => setIniValue(text, section, key, value), generated)
-  return siteFiles({ settings: readSettings(ini, 'smp-server.ini').settings, build, ...facts })
+  const files = await siteFiles({ settings: readSettings(ini, 'smp-server.ini').settings, build, identity, ...facts })
+  return new Map([...files].map(([path, content]) => [path, content.toString()]))
 }
 
 /** The rows of the two tables: label and the HTML of the value. */
@@ -39,6 +44,8 @@ const source: Change = ['INFORMATION', 'source_code', 'https://git.example/relay
 describe('site-files', () => {
   it('the server page shows the configuration of a new relay', async () => {
     expect(await rows()).toEqual({
+      'Host name': 'relay.example',
+      Fingerprint: `<code>${FINGERPRINT}</code>`,
       Version: '1.2.3 / 0123456',
       'Source code': expect.stringContaining('<code>source_code</code>') as string,
       Persistence: 'Queues and messages',
@@ -96,12 +103,30 @@ describe('site-files', () => {
     expect(await rows(['INFORMATION', 'operator', 'People'])).not.toHaveProperty('Operator')
   })
 
-  it('the server page shows neither the password nor the address', async () => {
-    for (const content of (await filesOf([source])).values()) {
-      expect(content).not.toContain('the-password')
-      expect(content).not.toContain('relay.example')
-      expect(content).not.toContain('smp://')
+  it('the site never shows the password, and the address only with share_address', async () => {
+    const share: Change = ['INFORMATION', 'share_address', 'on']
+    for (const changes of [[source], [source, share]]) {
+      for (const [path, content] of await filesOf(changes)) {
+        expect(content).not.toContain('the-password')
+        const isShared = path === 'index.html' && changes.includes(share)
+        expect(content.includes('smp://')).toBe(isShared)
+      }
     }
+    const page = (await filesOf([share])).get('index.html') ?? ''
+    expect(page).toContain(`<code>${identity.address}</code>`)
+    expect(page).toMatch(/aria-label="QR code of the address"><svg/)
+  })
+
+  it('the server page lists several host names, and the onion address by itself', async () => {
+    const onion = 'elbqz43n4fepvyrxgjwsvpylse2m7u4b4i2dzroxuno644wou3sorwad.onion'
+    const shown = await rows(['TRANSPORT', 'host', `a.example,b.example,${onion}`])
+    expect(shown).toMatchObject({ 'Host names': 'a.example, b.example', 'Onion address': `<code>${onion}</code>` })
+  })
+
+  it("the title and the heading have the operator's name, escaped", async () => {
+    const page = (await filesOf([source, ['INFORMATION', 'operator', 'A & B']])).get('index.html') ?? ''
+    expect(page).toContain('<title>A &amp; B: SimpleX relay</title>')
+    expect(page).toContain('<h1>SimpleX relay of A &amp; B</h1>')
   })
 
   it('the server page names its onion address when it has one', async () => {
@@ -117,9 +142,11 @@ describe('site-files', () => {
   it('the site has all its files, including seven link pages', async () => {
     const files = await filesOf([])
     expect([...files.keys()].sort()).toEqual([
+      '404.html',
       'a/index.html',
       'c/index.html',
       'contact/index.html',
+      'favicon.ico',
       'g/index.html',
       'i/index.html',
       'index.html',
@@ -130,6 +157,7 @@ describe('site-files', () => {
       'media/site.css',
       'media/uqr.js',
       'r/index.html',
+      'robots.txt',
       'well-known/apple-app-site-association',
       'well-known/assetlinks.json',
     ])
