@@ -90,7 +90,10 @@ apt_install() {
     --no-install-recommends "$@"; } >&2 || status=$?
   [[ -z $made_policy ]] || rm -f "$policy"
   [[ $status -eq 0 ]] || fail "apt-get could not install $*."
-  if [[ " $* " == *' tor '* && -d /run/systemd/system ]]; then
-    systemctl disable --quiet tor.service || true
-  fi
+  local service
+  for service in tor postgresql; do
+    if [[ " $* " == *" $service "* && -d /run/systemd/system ]]; then
+      systemctl disable --quiet "$service.service" || true
+    fi
+  done
 }

@@ -283,6 +283,77 @@ export const ERROR_AREAS = {
     },
   },
 
+  PostgreSQL: {
+    DATABASE_CONNECTION: {
+      cause: '`db_connection` in `[STORE_LOG]`, or the option `--database`, is not a connection string.',
+      cure: 'Write it as a URI, for example `postgresql://smp@/smp_server_store`, or as `name=value` pairs, for example `host=/run/postgresql dbname=smp_server_store user=smp`.',
+    },
+    DATABASE_LOGIN: {
+      cause:
+        'PostgreSQL refuses the role: its password is wrong or missing, the role does not exist, or `pg_hba.conf` does not let it in.',
+      cure: 'Put the password into a file that only the user of the relay can read, as a line `host:port:database:role:password`, and name it in the connection string with `passfile=FILE`. See docs/scaling.md for `pg_hba.conf`.',
+    },
+    DATABASE_MIGRATION: {
+      cause: 'The schema is to be created or migrated, which needs your consent.',
+      cure: 'Run `smp-server start --confirm-migrations up`.',
+    },
+    DATABASE_MISSING: {
+      cause: 'There is no such database.',
+      cure: 'Create it with the commands that the message names.',
+    },
+    DATABASE_OLD: {
+      cause: 'The PostgreSQL server is older than version 14.',
+      cure: 'Upgrade PostgreSQL.',
+    },
+    DATABASE_OTHER_RELAY: {
+      cause:
+        'The database belongs to a relay with another fingerprint. Two relays with different identities cannot share one.',
+      cure: 'Set `db_schema` in `[STORE_LOG]` to a schema of this relay, or copy the identity of the relay that the database belongs to.',
+    },
+    DATABASE_READ_ONLY: {
+      cause: 'PostgreSQL can only be read: it is a standby, or its transactions are read-only.',
+      cure: 'Name the primary server in the connection string; with several hosts, separated by commas, the relay finds it.',
+    },
+    DATABASE_RIGHTS: {
+      cause: 'The role may not do in the database what the relay needs.',
+      cure: 'Grant the right with the command that the message names.',
+    },
+    DATABASE_SCHEMA_MISSING: {
+      cause: 'The schema does not exist.',
+      cure: 'Run `smp-server start --confirm-migrations up` to create it, or `smp-server database import` to fill it.',
+    },
+    DATABASE_SCHEMA_NAME: {
+      cause:
+        '`db_schema` in `[STORE_LOG]`, or the option `--schema`, is not a name that both PostgreSQL and upstream `smp-server` take as it is.',
+      cure: 'Use at most 56 lowercase letters, digits and `_`, not beginning with a digit.',
+    },
+    DATABASE_SCHEMA_NEWER: {
+      cause: 'A newer program has migrated the schema.',
+      cure: 'Install a newer version of this program.',
+    },
+    DATABASE_SCHEMA_OLDER: {
+      cause: 'The schema is of a release of upstream `smp-server` that did not keep messages in the database.',
+      cure: 'Run the release of upstream `smp-server` that the message names once, so that it migrates the schema.',
+    },
+    DATABASE_SCHEMA_UNFINISHED: {
+      cause:
+        'Tables or columns are missing in the schema: a migration or an import was interrupted, or somebody changed it.',
+      cure: 'Restore the schema from a backup of PostgreSQL, or drop it with the command that `smp-server database delete` prints and import again.',
+    },
+    DATABASE_TLS: {
+      cause: 'The TLS connection to PostgreSQL failed: its certificate is not trusted, or it has no TLS.',
+      cure: 'Name the certificate of its CA with `sslrootcert=FILE` in the connection string.',
+    },
+    DATABASE_UNREACHABLE: {
+      cause: 'PostgreSQL does not answer.',
+      cure: 'Start it, for example with `systemctl start postgresql`, or correct `db_connection` in `[STORE_LOG]`.',
+    },
+    DATABASE_REFUSED: {
+      cause: 'PostgreSQL refused a statement. The message has its reason.',
+      cure: "Look into PostgreSQL's log.",
+    },
+  },
+
   'Web site': {
     SITE_HOLDS_KEYS: {
       cause:

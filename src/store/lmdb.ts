@@ -2,9 +2,10 @@ import { Environment } from './lmdb/environment.ts'
 import { GroupCommit } from './lmdb/group-commit.ts'
 import { LmdbTable, type CommittingTable } from './lmdb/lmdb-table.ts'
 import { ReservedSpace } from './lmdb/reserved-space.ts'
-import type { Store, StoreOptions } from './store.ts'
+import type { StoreOptions } from './store.ts'
 import { TableStore } from './tables/table-store.ts'
 import { openTables } from './tables/tables.ts'
+import type { EmbeddedStore } from './work.ts'
 
 export interface LmdbOptions extends StoreOptions {
   /** Queues are known to be in it: an empty or missing store is refused, not begun. */
@@ -16,7 +17,7 @@ export interface LmdbOptions extends StoreOptions {
  *
  * @throws AppError `STORE_…` or `DISK_FULL` when the directory cannot be used: see `lmdb/errors.ts`
  */
-export function openLmdbStore(path: string, options: LmdbOptions): Store {
+export function openLmdbStore(path: string, options: LmdbOptions): EmbeddedStore {
   const { mustExist, onRollback, onFailure } = options
   const environment = new Environment(path, { mustExist: mustExist === true })
   const { root } = environment

@@ -140,8 +140,13 @@ export class SmpClient {
    */
   async noEvent(): Promise<void> {
     await this.ping()
-    const [event] = this.#events
+    const event = this.takeEvent()
     if (event) throw new Error(`an event came: ${event.reply.type}`)
+  }
+
+  /** An event that has come, and that nobody took. */
+  takeEvent(): Received | undefined {
+    return this.#events.shift()
   }
 
   // ---- the recipient's commands

@@ -159,11 +159,12 @@ export class Installation {
     rmSync(this.root, { recursive: true, force: true })
   }
 
-  async remove(): Promise<void> {
+  /** @param keepFiles only ends what runs, so that somebody can look at the files */
+  async remove(keepFiles = false): Promise<void> {
     const running = this.#children.filter((child) => child.exitCode === null && child.signalCode === null)
     for (const child of running) child.kill('SIGKILL')
     await Promise.all(running.map((child) => new Promise((done) => child.once('close', done))))
-    rmSync(this.root, { recursive: true, force: true })
+    if (!keepFiles) rmSync(this.root, { recursive: true, force: true })
   }
 }
 

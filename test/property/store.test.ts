@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { Client } from 'pg'
 import { describe, expect, it } from 'vitest'
 import { idsHash } from '../../src/crypto/ids-hash.ts'
 import {
@@ -14,18 +15,26 @@ import {
 } from '../../src/protocol/ids.ts'
 import { openLmdbStore } from '../../src/store/lmdb.ts'
 import { openMemoryStore } from '../../src/store/memory.ts'
-import type { Message, QueueRec, Store } from '../../src/store/store.ts'
-import { aMessage, aNotification, aNotifier, aQueue } from '../contract/store/fixtures.ts'
+import type { PostgresOptions } from '../../src/store/postgres.ts'
+import type { PostgresStore } from '../../src/store/postgres/postgres-store.ts'
+import type { Message, QueueRec, StoreCounts } from '../../src/store/store.ts'
+import type { StoreWalks, WalkedMessage, WalkedQueue } from '../../src/store/walks.ts'
+import type { EmbeddedStore, Needs, QueueNeed, Work } from '../../src/store/work.ts'
+import { aMessage, aNotification, aNotifier, aQueue, aService } from '../contract/store/fixtures.ts'
+import { openTestDatabase } from '../postgres/store.ts'
 
 // Random calls against a store and against a model that is as plain as can be: the records in one array.
 
 const QUOTA = 3
-const ID = fc.integer({ min: 0, max: 4 })
+const ID = fc.integer({ min: 0, max: 2 })
 const rcv = (n: number): RcvId => `r${n}` as RcvId
 const snd = (n: number): SndId => `s${n}` as SndId
 const ntf = (n: number): NotifierId => `n${n}` as NotifierId
 const lnk = (n: number): LinkId => `l${n}` as LinkId
+/** Services of messages and of notifications. */
 const svc = (n: number): ServiceId => `v${n}` as ServiceId
+const ntfSvc = (n: number): ServiceId => `w${n}` as ServiceId
+const NUMBERS = [0, 1, 2]
 
 interface ModelQueue {
   queue: QueueRec
@@ -33,14 +42,31 @@ interface ModelQueue {
   messages: Message[]
   open: boolean
   notifications: number[]
+  /** It was there before the present unit of work. */
+  stored: boolean
 }
 
 interface Model {
   queues: ModelQueue[]
   reserved: Set<string>
+  /** All ids of a deleted queue stay reserved, also when the store is opened again. */
+  readonly forever: boolean
+  /** How many there are of each role. */
+  readonly services: number
+  /** Ids of queues that the present unit of work has both made and deleted: nobody else has seen them. */
+  unseen: string[]
 }
 
-type Step = (model: Model, store: Store) => void
+type Step = (model: Model, store: Work) => void
+
+/** What can be seen of a store. */
+interface View {
+  readonly work: Work
+  readonly messages: (rcvId: RcvId) => Message[]
+  readonly serviceQueues: (serviceId: ServiceId, party: 'R' | 'N') => string[]
+  readonly queues: string[]
+  readonly counts: StoreCounts
+}
 
 const find = (model: Model, n: number): ModelQueue | undefined => model.queues.find((q) => q.queue.rcvId === rcv(n))
 
@@ -67,7 +93,7 @@ const add = fc
       const taken =
         find(model, id) !== undefined || reserved.has(rcv(id))
           ? 'rcvId'
-          : queues.some((q) => q.queue.sndId === snd(sender))
+          : queues.some((q) => q.queue.sndId === snd(sender)) || reserved.has(snd(sender))
             ? 'sndId'
             : notifier !== null && queues.some((q) => q.queue.notifier?.notifierId === ntf(notifier))
               ? 'notifierId'
@@ -76,7 +102,7 @@ const add = fc
                 : undefined
       expect(store.addQueue(queue, link === null ? undefined : linkOf(link))).toBe(taken)
       if (taken !== undefined) return
-      queues.push({ queue, link: link ?? undefined, messages: [], open: true, notifications: [] })
+      queues.push({ queue, link: link ?? undefined, messages: [], open: true, notifications: [], stored: false })
     }
   })
 
@@ -86,13 +112,15 @@ const remove = ID.map((n): Step => {
     expect(store.deleteQueue(rcv(n))).toBe(found?.messages.length)
     if (found === undefined) return
     model.queues = model.queues.filter((q) => q !== found)
-    model.reserved.add(rcv(n))
-    if (found.queue.linkId !== undefined) model.reserved.add(found.queue.linkId)
+    const { rcvId, sndId, linkId } = found.queue
+    const ids = [rcvId, linkId, ...(model.forever ? [sndId] : [])].filter((id) => id !== undefined)
+    for (const id of ids) model.reserved.add(id)
+    if (!found.stored) model.unseen.push(...ids)
   }
 })
 
 /** A step on a queue that exists; on others it does nothing. */
-function onQueue<T>(parameter: fc.Arbitrary<T>, step: (model: Model, store: Store, q: ModelQueue, value: T) => void) {
+function onQueue<T>(parameter: fc.Arbitrary<T>, step: (model: Model, store: Work, q: ModelQueue, value: T) => void) {
   return fc.tuple(ID, parameter).map(([n, value]): Step => {
     return (model, store) => {
       const q = find(model, n)
@@ -150,8 +178,9 @@ const deleteLink = onQueue(fc.constant(0), (_model, store, q) => {
 })
 
 const setNotifier = onQueue(fc.tuple(ID, fc.option(ID)), (model, store, q, [n, service]) => {
-  const notifier = aNotifier(2, { notifierId: ntf(n), ...(service !== null && { serviceId: svc(service) }) })
-  const taken = model.queues.some((each) => each !== q && each.queue.notifier?.notifierId === ntf(n))
+  const notifier = aNotifier(2, { notifierId: ntf(n), ...(service !== null && { serviceId: ntfSvc(service) }) })
+  const taken =
+    model.queues.some((each) => each !== q && each.queue.notifier?.notifierId === ntf(n)) || model.reserved.has(ntf(n))
   expect(store.setNotifier(q.queue.rcvId, notifier)).toBe(taken ? 'taken' : 'ok')
   if (taken) return
   if (q.queue.notifier?.notifierId !== ntf(n)) q.notifications = []
@@ -182,7 +211,7 @@ const associate = onQueue(
   fc.tuple(fc.constantFrom('R' as const, 'N' as const), fc.option(ID)),
   (_m, store, q, value) => {
     const [party, n] = value
-    const serviceId = n === null ? undefined : svc(n)
+    const serviceId = n === null ? undefined : party === 'R' ? svc(n) : ntfSvc(n)
     store.setQueueService(q.queue.rcvId, party, serviceId)
     const { notifier } = q.queue
     if (party === 'R') q.queue = { ...without(q.queue, 'rcvServiceId'), ...(serviceId && { rcvServiceId: serviceId }) }
@@ -217,54 +246,65 @@ const step = fc.oneof(
 /** What happens after a step: nothing, a turn of the event loop, all made durable, the store opened again. */
 const pause = fc.constantFrom('none', 'none', 'none', 'turn', 'flush', 'reopen')
 
-function expectSame(model: Model, store: Store): void {
+function expectSame(model: Model, { work, messages, serviceQueues, queues: seen, counts }: View): void {
   const { queues } = model
-  for (let n = 0; n <= 4; n++) {
+  for (const n of NUMBERS) {
     const q = find(model, n)
-    expect(store.queue(rcv(n))).toEqual(q?.queue)
-    expect([...store.messages(rcv(n))]).toEqual(q?.messages ?? [])
-    expect(store.queueSize(rcv(n))).toBe(q?.messages.length ?? 0)
-    expect(store.queueBySender(snd(n))).toEqual(queues.find((each) => each.queue.sndId === snd(n))?.queue)
+    expect(work.queue(rcv(n))).toEqual(q?.queue)
+    expect(messages(rcv(n))).toEqual(q?.messages ?? [])
+    expect(work.firstMessage(rcv(n))).toEqual(q?.messages[0])
+    expect(work.queueSize(rcv(n))).toBe(q?.messages.length ?? 0)
+    expect(work.queueBySender(snd(n))).toEqual(queues.find((each) => each.queue.sndId === snd(n))?.queue)
     const linked = queues.find((each) => each.queue.linkId === lnk(n))
-    expect(store.queueByLink(lnk(n))).toEqual(linked?.queue)
-    expect(store.linkData(lnk(n))).toEqual(linked?.link === undefined ? undefined : linkOf(linked.link))
+    expect(work.queueByLink(lnk(n))).toEqual(linked?.queue)
+    expect(work.linkData(lnk(n))).toEqual(linked?.link === undefined ? undefined : linkOf(linked.link))
     const notified = queues.find((each) => each.queue.notifier?.notifierId === ntf(n))
-    expect(store.queueByNotifier(ntf(n))).toEqual(notified?.queue)
-    expect(store.notifications(ntf(n))).toEqual(notified?.notifications.map((each) => aNotification(each)) ?? [])
+    expect(work.queueByNotifier(ntf(n))).toEqual(notified?.queue)
+    expect(work.notifications(ntf(n))).toEqual(notified?.notifications.map((each) => aNotification(each)) ?? [])
     const rcvIds = queues.filter((each) => each.queue.rcvServiceId === svc(n)).map((each) => each.queue.rcvId)
     const ntfIds = queues.flatMap(({ queue: { notifier } }) =>
-      notifier?.serviceId === svc(n) ? [notifier.notifierId] : [],
+      notifier?.serviceId === ntfSvc(n) ? [notifier.notifierId] : [],
     )
-    expect([...store.serviceQueues(svc(n), 'R')].sort()).toEqual(rcvIds.sort())
-    expect([...store.serviceQueues(svc(n), 'N')].sort()).toEqual(ntfIds.sort())
+    expect(serviceQueues(svc(n), 'R').sort()).toEqual(rcvIds.sort())
+    expect(serviceQueues(ntfSvc(n), 'N').sort()).toEqual(ntfIds.sort())
     const subscriptions = { count: rcvIds.length, idsHash: idsHash(rcvIds.map(idToBytes)) }
-    expect(store.serviceSubscriptions(svc(n), 'R')).toEqual(subscriptions)
-    expect(store.serviceSubscriptions(svc(n), 'N').count).toBe(ntfIds.length)
+    expect(work.serviceSubscriptions(svc(n), 'R')).toEqual(subscriptions)
+    expect(work.serviceSubscriptions(ntfSvc(n), 'N').count).toBe(ntfIds.length)
   }
-  expect([...store.queues()].map((queue) => queue.rcvId).sort()).toEqual(queues.map((q) => q.queue.rcvId).sort())
-  expect(store.counts()).toEqual({
+  expect(seen.sort()).toEqual(queues.map((q) => q.queue.rcvId).sort())
+  expect(counts).toEqual({
     queues: queues.length,
     messages: queues.reduce((sum, q) => sum + q.messages.length, 0),
     notifications: queues.reduce((sum, q) => sum + q.notifications.length, 0),
     notifiers: queues.filter((q) => q.queue.notifier !== undefined).length,
-    rcvServices: 0,
-    ntfServices: 0,
+    rcvServices: model.services,
+    ntfServices: model.services,
     rcvServiceQueues: queues.filter((q) => q.queue.rcvServiceId !== undefined).length,
     ntfServiceQueues: queues.filter((q) => q.queue.notifier?.serviceId !== undefined).length,
   })
 }
 
+function addServices(store: Work): void {
+  for (const n of NUMBERS) {
+    store.addService(aService(n, { serviceId: svc(n) }))
+    store.addService(aService(n + NUMBERS.length, { serviceId: ntfSvc(n), role: 'N' }))
+  }
+}
+
+/** Steps, each with what happens after it. */
+const steps = fc.array(fc.tuple(step, pause), { maxLength: 200, size: 'max' })
+
 describe('whatever is done to a store', () => {
   it.each(['memory', 'lmdb'] as const)('it is what a plain model is (%s)', { timeout: 300_000 }, async (engine) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(step, pause), { maxLength: 120 }), async (steps) => {
+      fc.asyncProperty(steps, async (taken) => {
         const directory = mkdtempSync(join(tmpdir(), 'smp-model-'))
-        const openStore = (): Store =>
+        const openStore = (): EmbeddedStore =>
           engine === 'memory' ? openMemoryStore({ quota: QUOTA }) : openLmdbStore(directory, { quota: QUOTA })
         let store = openStore()
-        const model: Model = { queues: [], reserved: new Set() }
+        const model: Model = { queues: [], reserved: new Set(), forever: false, services: 0, unseen: [] }
         try {
-          for (const [run, after] of steps) {
+          for (const [run, after] of taken) {
             run(model, store)
             if (after === 'turn') await new Promise((resolve) => setImmediate(resolve))
             if (after === 'flush') await store.flushed()
@@ -274,9 +314,9 @@ describe('whatever is done to a store', () => {
               model.reserved.clear()
             }
           }
-          expectSame(model, store)
+          expectSame(model, embeddedView(store))
           await store.flushed()
-          expectSame(model, store)
+          expectSame(model, embeddedView(store))
         } finally {
           await store.close()
           rmSync(directory, { recursive: true })
@@ -285,4 +325,115 @@ describe('whatever is done to a store', () => {
       { numRuns: engine === 'memory' ? 200 : 60 },
     )
   })
+
+  it.each([5, 6] as const)(
+    'it is what a plain model is (postgres, %i migrations)',
+    { timeout: 300_000 },
+    async (migrations) => {
+      const { store, options } = await openTestDatabase({ migrations, quota: QUOTA })
+      try {
+        await fc.assert(
+          fc.asyncProperty(steps, async (taken) => {
+            await emptied(options)
+            await inUnit(store, addServices)
+            const model: Model = {
+              queues: [],
+              reserved: new Set(),
+              forever: true,
+              services: NUMBERS.length,
+              unseen: [],
+            }
+            // Steps up to a pause are one unit of work.
+            let together: Step[] = []
+            for (const [run, after] of taken) {
+              together.push(run)
+              if (after === 'none') continue
+              const unit = together
+              together = []
+              await inUnit(store, (work) => unit.forEach((each) => each(model, work)))
+              endUnit(model)
+            }
+            await inUnit(store, (work) => together.forEach((each) => each(model, work)))
+            const walked = await walkedView(store.walks())
+            await inUnit(store, (work) => expectSame(model, { work, ...walked }))
+          }),
+          { numRuns: 25 },
+        )
+      } finally {
+        await store.close()
+      }
+    },
+  )
 })
+
+function endUnit(model: Model): void {
+  for (const id of model.unseen.splice(0)) model.reserved.delete(id)
+  for (const q of model.queues) q.stored = true
+}
+
+function embeddedView(store: EmbeddedStore): View {
+  return {
+    work: store,
+    messages: (rcvId) => [...store.messages(rcvId)],
+    serviceQueues: (serviceId, party) => [
+      ...(party === 'R' ? store.serviceQueues(serviceId, party) : store.serviceQueues(serviceId, party)),
+    ],
+    queues: [...store.queues()].map((queue) => queue.rcvId),
+    counts: store.counts(),
+  }
+}
+
+async function walkedView(walks: StoreWalks): Promise<Omit<View, 'work'>> {
+  const messages: WalkedMessage[] = []
+  for await (const page of walks.messages()) messages.push(...page)
+  const queues: WalkedQueue[] = []
+  for await (const page of walks.queues()) queues.push(...page)
+  const associated = new Map<string, string[]>()
+  for (const n of NUMBERS) {
+    for (const [serviceId, party] of [
+      [svc(n), 'R'],
+      [ntfSvc(n), 'N'],
+    ] as const) {
+      const ids: string[] = []
+      for await (const page of walks.serviceQueues(serviceId, party)) ids.push(...page)
+      associated.set(serviceId, ids)
+    }
+  }
+  return {
+    messages: (rcvId) => messages.filter((each) => each.rcvId === rcvId).map(({ message }) => message),
+    serviceQueues: (serviceId) => associated.get(serviceId) ?? [],
+    queues: queues.map(({ queue }) => queue.rcvId),
+    counts: await walks.counts(),
+  }
+}
+
+/** Everything that a step may touch. */
+const EVERYTHING: Needs = {
+  queues: NUMBERS.flatMap((n): QueueNeed[] => [
+    { by: 'rcvId', id: rcv(n), messages: 1000, link: true, expiredBefore: aMessage(1000).timestamp },
+    { by: 'sndId', id: snd(n) },
+    { by: 'linkId', id: lnk(n), link: true },
+    { by: 'notifierId', id: ntf(n), notifications: 1000 },
+  ]),
+  newIds: NUMBERS.flatMap((n) => [rcv(n), snd(n), ntf(n), lnk(n)]),
+  services: NUMBERS.flatMap((n) => [svc(n), ntfSvc(n)]),
+}
+
+async function inUnit(store: PostgresStore, decide: (work: Work) => void): Promise<void> {
+  const done = await store.run(
+    () => EVERYTHING,
+    (work) => {
+      decide(work)
+      return { committed: work.committed() }
+    },
+  )
+  await done.committed
+}
+
+async function emptied({ connection, schema }: PostgresOptions): Promise<void> {
+  const client = new Client({ connectionString: connection })
+  await client.connect()
+  await client.query(`TRUNCATE ${schema}.msg_queues, ${schema}.messages, ${schema}.services`)
+  await client.query(`TRUNCATE ${schema}_relays.owners, ${schema}_relays.notifications`)
+  await client.end()
+}

@@ -29,6 +29,7 @@ import { ServiceQueues } from './service-queues.ts'
 import { Services } from './services.ts'
 import { inSlices } from './slices.ts'
 import type { Tables } from './tables.ts'
+import type { Needs, Work, WorkStore } from '../work.ts'
 
 /** What makes the effects of a store durable. */
 export interface Commit {
@@ -39,7 +40,7 @@ export interface Commit {
 }
 
 /** The store over tables of any engine: its parts share the tables, and `commit` makes what they did durable. */
-export class TableStore implements Store {
+export class TableStore implements Store, Work, WorkStore {
   readonly #commit: Commit
   readonly #adjustExpiry: (before: number) => number
   readonly #queues: Queues
@@ -62,6 +63,24 @@ export class TableStore implements Store {
     this.#notifications = new Notifications(tables.notifications, counts, () => commit.flushed())
     const notifiers = (this.#notifiers = new Notifiers(tables.notifiers, this.#notifications, serviceQueues, counts))
     this.#queues = new Queues(tables, { links, notifiers, serviceQueues, counts })
+  }
+
+  /** Everything is at hand. */
+  run<T>(_needs: () => Needs, decide: (work: Work) => T): T {
+    return decide(this)
+  }
+
+  /** There is no other relay. */
+  claim(): boolean {
+    return false
+  }
+
+  isElsewhere(): boolean {
+    return false
+  }
+
+  committed(): Promise<void> {
+    return this.#commit.flushed()
   }
 
   addQueue(queue: QueueRec, link?: LinkData): TakenId | undefined {

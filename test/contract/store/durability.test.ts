@@ -7,7 +7,8 @@ import { open as openEnvironment } from 'lmdb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors/app-error.ts'
 import { openLmdbStore } from '../../../src/store/lmdb.ts'
-import { StoreError, type Store } from '../../../src/store/store.ts'
+import { StoreError } from '../../../src/store/store.ts'
+import type { EmbeddedStore } from '../../../src/store/work.ts'
 import { temporaryDirectory } from './engines.ts'
 import {
   aLink,
@@ -56,7 +57,7 @@ async function firstLine(process: ChildProcess): Promise<string> {
   return text.split('\n')[0] ?? ''
 }
 
-async function reopened(store: Store): Promise<Store> {
+async function reopened(store: EmbeddedStore): Promise<EmbeddedStore> {
   await store.close()
   return openLmdbStore(directory, options)
 }

@@ -7,7 +7,7 @@ import { idFromBytes, type LinkId, type NotifierId, type RcvId } from '../../../
 import { exportUpstream } from '../../../src/store/upstream/export.ts'
 import { importUpstream, retireUpstreamFiles, type ImportWarning } from '../../../src/store/upstream/import.ts'
 import { openMemoryStore } from '../../../src/store/memory.ts'
-import { contract } from './engines.ts'
+import { embedded } from './engines.ts'
 import { aMessage, aQueue, aService, msgId, rcvId, serviceId } from './fixtures.ts'
 
 // The samples were written by upstream's server: the log of a few queues, what it saved when it was stopped, and the
@@ -31,7 +31,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-contract("upstream's files", (open) => {
+embedded("upstream's files", (open) => {
   it('are read: queues, messages, quota and notifications', async () => {
     const store = open()
     expect(await importUpstream(store, directory)).toMatchObject({ logLines: 18 })
