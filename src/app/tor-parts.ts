@@ -113,7 +113,7 @@ export class TorParts {
     const { signal } = this.#abort
     if (onionSetup(this.#settings, this.#paths).mode !== 'own') return
     for (;;) {
-      const other = await connectOwnTor(this.#paths.tor).catch(() => undefined)
+      const other = await connectOwnTor(this.#paths.tor, signal).catch(() => undefined)
       other?.close()
       if (!other || signal.aborted) return
       await sleep(1000, undefined, { signal }).catch(() => undefined)

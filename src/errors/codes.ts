@@ -668,6 +668,10 @@ export const ERROR_AREAS = {
       cause: 'A setup was interrupted, and something that it had changed could not be rolled back.',
       cure: 'Fix what the message names, and run `smp-server tor remove` to retry.',
     },
+    SOCKS_PORT_TAKEN: {
+      cause: 'Another program listens on the SOCKS port of the relay.',
+      cure: 'Stop that program, or set `socks_port` in `[TOR]` to a free port.',
+    },
     SOCKS_PORTS: {
       cause: 'All SOCKS ports that the relay would use are taken.',
       cure: 'Set `socks_port` in `[TOR]` to a free port.',

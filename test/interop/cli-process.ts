@@ -143,10 +143,15 @@ export class Installation {
     return { status, stdout, stderr }
   }
 
-  /** Starts a command that goes on until it is told to end. */
-  start(args: readonly string[]): RunningCommand {
+  /**
+   * Starts a command that goes on until it is told to end.
+   *
+   * @param programs a directory in which it looks for programs first
+   */
+  start(args: readonly string[], programs?: string): RunningCommand {
+    const path = programs === undefined ? this.#path : `${programs}:${this.#path ?? ''}`
     const child = spawn(process.execPath, [...this.#nodeOptions, main, ...args], {
-      env: this.environment,
+      env: { ...this.environment, PATH: path },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#children.push(child)

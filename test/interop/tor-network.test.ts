@@ -65,6 +65,10 @@ describe('on a Tor network', () => {
       expect(await readThroughTor(hostname)).toBe('relay')
       expect(await supervisor.check()).toEqual({ type: 'received' })
 
+      process.kill(torPid, 'SIGHUP')
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      await expect.poll(() => readThroughTor(hostname).catch(String), { timeout: 20_000 }).toBe('relay')
+
       process.kill(torPid, 'SIGKILL')
       const killedAt = performance.now()
       await expect.poll(() => supervisor.state.phase).not.toBe('published')

@@ -1,6 +1,8 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readlinkSync } from 'node:fs'
 import { chown, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { open } from 'lmdb'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
 import { readOnionKey } from '../../src/tor/onion/key.ts'
@@ -21,6 +23,15 @@ async function relay(extra: readonly string[] = offline, ini = relayIni): Promis
   const made = await RelayFiles.make(ini, extra)
   relays.push(made)
   return made
+}
+
+/** Empty for a descriptor that was closed meanwhile. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
 }
 
 function isAlive(pid: number): boolean {
@@ -222,6 +233,40 @@ describe('the own tor', () => {
     const next = await OwnTor.start({ directory, extra, log: silentLogger })
     await next.stop()
     expect(isAlive(next.pid)).toBe(false)
+  })
+
+  it.each(['own', 'socks', 'client'] as const)(
+    'a reload of the %s tor with SIGHUP leaves its network on',
+    async (template) => {
+      const { torDirectory: directory } = await relay()
+      const lines = `TestingTorNetwork 1\nDirAuthority x orport=1 v3ident=${'A'.repeat(40)} 127.0.0.1:1 ${'B'.repeat(40)}\n`
+      let reloads = 0
+      const debug = (text: string): void => void (reloads += Number(text.includes('Reloading config')))
+      const log = { ...silentLogger, debug }
+      const tor = await OwnTor.start({ directory, extra: { path: '/x', text: lines }, template, log })
+      tors.push(tor)
+      const isOff = async (): Promise<unknown> => (await tor.control.getConf('DisableNetwork')).get('disablenetwork')
+      expect(await isOff()).toEqual(['1'])
+      await tor.enableNetwork()
+      process.kill(tor.pid, 'SIGHUP')
+      await expect.poll(() => reloads).toBe(1)
+      expect(await isOff()).toEqual(['0'])
+    },
+  )
+
+  it('an own tor inherits no descriptor that a library left open to children', async () => {
+    const path = join(mkdtempSync(join(tmpdir(), 'smp-lmdb-')), 'store')
+    const store = open({ path })
+    try {
+      const { tor } = await start()
+      const held = readdirSync('/proc/self/fd').map((name) => linkOf(`/proc/self/fd/${name}`))
+      expect(held.filter((file) => file.startsWith(path))).not.toEqual([])
+      const files = readdirSync(`/proc/${tor.pid}/fd`).map((name) => linkOf(`/proc/${tor.pid}/fd/${name}`))
+      expect(files.filter((file) => file.startsWith(path))).toEqual([])
+    } finally {
+      await store.close()
+      await rm(join(path, '..'), { recursive: true })
+    }
   })
 
   it('an own tor that does not react is killed', async () => {

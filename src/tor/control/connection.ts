@@ -10,6 +10,8 @@ import { FramingError, ReplyParser, isEvent } from './reply.ts'
 export interface ConnectionOptions {
   /** For connecting, and for every command without a timeout of its own. */
   readonly timeoutMs?: number
+  /** Ends the connection when it is aborted. */
+  readonly signal?: AbortSignal | undefined
   /** Every event, in order; must not throw. */
   readonly onEvent?: (event: ControlMessage) => void
 }
@@ -51,6 +53,7 @@ export class ControlConnection {
     socket.on('error', (error) => (cause = error))
     socket.on('close', () => this.#end(controlClosed(endpoint, cause)))
     socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    options.signal?.addEventListener('abort', () => this.close(), { once: true })
   }
 
   /**
@@ -59,7 +62,8 @@ export class ControlConnection {
    * @throws AppError `TOR_CONTROL_ABSENT` (no socket, nothing listens), `TOR_CONTROL_DENIED`, `TOR_CONTROL_TIMEOUT`
    */
   static async open(endpoint: ControlEndpoint, options: ConnectionOptions = {}): Promise<ControlConnection> {
-    const timeoutMs = options.timeoutMs ?? defaultTimeoutMs
+    const { timeoutMs = defaultTimeoutMs, signal } = options
+    if (signal?.aborted) throw controlClosed(endpoint)
     const socket = connect(
       endpoint.type === 'unix'
         ? { path: endpoint.path }
@@ -70,10 +74,11 @@ export class ControlConnection {
         socket.destroy()
         reject(controlTimeout(endpoint, 'a connection', timeoutMs))
       }, timeoutMs)
+      signal?.addEventListener('abort', () => socket.destroy(new Error('aborted')), { once: true })
       socket.once('error', (error: NodeJS.ErrnoException) => {
         clearTimeout(timer)
         const denied = error.code === 'EACCES' || error.code === 'EPERM'
-        reject((denied ? controlDenied : controlAbsent)(endpoint, error))
+        reject((signal?.aborted ? controlClosed : denied ? controlDenied : controlAbsent)(endpoint, error))
       })
       socket.once('connect', () => {
         clearTimeout(timer)

@@ -37,17 +37,26 @@ export class TorControl {
     this.#listeners = listeners
   }
 
-  /** Connects and authenticates; throws whatever `login` throws. */
-  static async connect(options: Omit<LoginOptions, 'onEvent'>): Promise<TorControl> {
+  /** Connects and authenticates, unless `signal` is aborted meanwhile; throws whatever `login` throws. */
+  static async connect({ signal, ...options }: Omit<LoginOptions, 'onEvent'>): Promise<TorControl> {
     const listeners = new Set<TorEventListener>()
-    const session = await login({
-      ...options,
-      onEvent: (message) => {
-        const event = parseEvent(message)
-        for (const listener of [...listeners]) listener(event)
-      },
-    })
-    return new TorControl(session, listeners)
+    const loggingIn = new AbortController()
+    const abort = (): void => loggingIn.abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) abort()
+    try {
+      const session = await login({
+        ...options,
+        signal: loggingIn.signal,
+        onEvent: (message) => {
+          const event = parseEvent(message)
+          for (const listener of [...listeners]) listener(event)
+        },
+      })
+      return new TorControl(session, listeners)
+    } finally {
+      signal?.removeEventListener('abort', abort)
+    }
   }
 
   /** Calls `listener` with every event from now on, until the returned function is called. */

@@ -70,7 +70,7 @@ async function runClient<T>(
   const { binary, torrcExtra, signal } = options
   const extra = torrcExtra === undefined ? undefined : clientExtra(await readTorrcExtra(torrcExtra))
   const log = atDebugLevel(options.log)
-  const tor = await OwnTor.start({ directory, binary, extra, template: 'client', log })
+  const tor = await OwnTor.start({ directory, binary, extra, template: 'client', log, signal })
   const { control } = tor
   try {
     let phase = await control.bootstrapPhase()

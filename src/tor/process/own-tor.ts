@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, lstat, mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../errors/app-error.ts'
 import { type Logger, silentLogger } from '../../config/log.ts'
@@ -12,7 +13,9 @@ import { runCommand } from '../../system/command.ts'
 import { maxSocketPathBytes } from '../control/endpoint.ts'
 import { TorControl } from '../control/tor-control.ts'
 import { writeDurably } from '../../system/durable-file.ts'
+import { privateStdio } from '../../system/private-stdio.ts'
 import { errorCode } from '../../system/error-code.ts'
+import { portHolder } from '../../transport/port-holder.ts'
 import type { ServiceType } from '../onion/service-config.ts'
 import { takeStartLock } from './start-lock.ts'
 import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
@@ -35,6 +38,8 @@ export interface OwnTorOptions {
   readonly socksPort?: number | undefined
   readonly log: Logger
   readonly startTimeoutMs?: number
+  /** Ends the start; a tor that was started already is killed. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface OwnTorPaths {
@@ -77,6 +82,9 @@ export function ownTorArguments(paths: OwnTorPaths): string[] {
   return ['--defaults-torrc', '/dev/null', '-f', paths.torrc]
 }
 
+/** An own tor starts with its network off, and only smp-server turns it on. */
+const NETWORK_OFF = /^DisableNetwork 1$/m
+
 /**
  * Writes the torrc and lets tor check it.
  *
@@ -95,11 +103,13 @@ export async function prepareOwnTor(options: OwnTorOptions): Promise<OwnTorPaths
     SOCKS_PORT: socksAddress(options.socksPort),
     OWNER_PID: String(process.pid),
   }
-  const verification = { run: runCommand, binary: options.binary ?? 'tor', args: ownTorArguments(paths) }
+  const { signal, binary = 'tor' } = options
+  const verification = { run: runCommand, binary, args: ownTorArguments(paths), signal }
   const write = (extra?: TorrcExtra): Promise<void> =>
     writeDurably(paths.torrc, renderTorrc(template, values, extra), { mode: 0o600, ifExists: 'replace' })
   await write(options.extra)
   const reason = await verifyTorrc(verification)
+  signal?.throwIfAborted()
   if (reason === undefined) return paths
   if (options.extra) {
     await write()
@@ -167,10 +177,10 @@ async function privateDirectory(path: string): Promise<void> {
 }
 
 /** Connects to an own tor that another process started; `undefined` when none runs. */
-export async function connectOwnTor(directory: string): Promise<TorControl | undefined> {
+export async function connectOwnTor(directory: string, signal?: AbortSignal): Promise<TorControl | undefined> {
   const { controlSocket, cookieFile } = ownTorPaths(directory)
   try {
-    return await TorControl.connect({ endpoint: { type: 'unix', path: controlSocket }, cookieFile })
+    return await TorControl.connect({ endpoint: { type: 'unix', path: controlSocket }, cookieFile, signal })
   } catch (error) {
     if (error instanceof AppError && error.code === 'TOR_CONTROL_ABSENT') return undefined
     throw error
@@ -187,6 +197,7 @@ export class OwnTor {
   readonly networkDecided: boolean
   readonly #child: ChildProcess
   readonly #paths: OwnTorPaths
+  readonly #socksPort: number | undefined
   /** Of the socket and the cookie that tor has made last. */
   #controlMark: string
 
@@ -195,12 +206,13 @@ export class OwnTor {
     spawned: Spawned,
     paths: OwnTorPaths,
     controlMark: string,
-    decided: boolean,
+    { extra, socksPort }: OwnTorOptions,
   ) {
     this.control = control
     this.pid = spawned.pid
     this.exited = spawned.exited
-    this.networkDecided = decided
+    this.networkDecided = decidesNetwork(extra)
+    this.#socksPort = socksPort
     this.#child = spawned.child
     this.#paths = paths
     this.#controlMark = controlMark
@@ -216,7 +228,7 @@ export class OwnTor {
     const unlock = takeStartLock(join(options.directory, 'start.lock'))
     if (unlock === undefined) throw runsAlready(options.directory)
     try {
-      const running = await connectOwnTor(options.directory)
+      const running = await connectOwnTor(options.directory, options.signal)
       running?.close()
       if (running) throw runsAlready(options.directory)
       return await OwnTor.#startAlone(options, await prepareOwnTor(options))
@@ -237,7 +249,7 @@ export class OwnTor {
       }
       await control.takeOwnership()
       await control.resetConf('__OwningControllerProcess')
-      return new OwnTor(control, spawned, paths, await controlMark(paths), decidesNetwork(options.extra))
+      return new OwnTor(control, spawned, paths, await controlMark(paths), options)
     } catch (error) {
       child.kill('SIGKILL')
       await exited
@@ -245,9 +257,20 @@ export class OwnTor {
     }
   }
 
-  /** Switches the network on, unless the operator's lines decide about it; call it once events are listened to. */
+  /**
+   * Switches the network on, unless the operator's lines decide about it; call it once events are listened to. It stays
+   * on when tor reads its torrc again, at SIGHUP.
+   */
   async enableNetwork(): Promise<void> {
-    if (!this.networkDecided) await this.control.setConf({ DisableNetwork: 0 })
+    if (this.networkDecided) return
+    const text = await readFile(this.#paths.torrc, 'utf8')
+    const connected = text.replace(NETWORK_OFF, 'DisableNetwork 0')
+    await writeDurably(this.#paths.torrc, connected, { mode: 0o600, ifExists: 'replace' })
+    try {
+      await this.control.setConf({ DisableNetwork: 0 })
+    } catch (error) {
+      throw (await socksPortTaken(this.#socksPort)) ?? error
+    }
   }
 
   /**
@@ -268,7 +291,7 @@ export class OwnTor {
   }
 
   /** Ends tor and waits for its end; one that does not react is killed. */
-  async stop(graceMs = 5000): Promise<void> {
+  async stop(graceMs = 3000): Promise<void> {
     this.#child.kill('SIGTERM')
     this.control.close()
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs)
@@ -292,15 +315,13 @@ async function controlMark({ controlSocket, cookieFile }: OwnTorPaths): Promise<
   return (await Promise.all(marks)).join('\n')
 }
 
-function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPaths): Promise<Spawned> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(binary, ownTorArguments(paths), {
-      cwd: paths.dataDirectory,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
+async function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPaths): Promise<Spawned> {
+  const stdio = await privateStdio(['ignore', 'pipe', 'inherit'])
+  return await new Promise((resolve, reject) => {
+    const child = spawn(binary, ownTorArguments(paths), { cwd: paths.dataDirectory, stdio })
     const recent: string[] = []
     const logged = new Set<string>()
-    createInterface({ input: child.stdout }).on('line', (line) => {
+    createInterface({ input: child.stdout ?? Readable.from([]) }).on('line', (line) => {
       recent.push(line)
       if (recent.length > 30) recent.shift()
       const entry = parseTorLog(line)
@@ -335,14 +356,27 @@ async function connectWhenReady(
       return await TorControl.connect({
         endpoint: { type: 'unix', path: paths.controlSocket },
         cookieFile: paths.cookieFile,
+        signal: options.signal,
       })
     } catch (error) {
+      options.signal?.throwIfAborted()
       const waiting = error instanceof AppError && ['TOR_CONTROL_ABSENT', 'TOR_CONTROL_CLOSED'].includes(error.code)
       if (!waiting || performance.now() > deadline) throw error
     }
     if (ended !== undefined) throw torEnded(options.directory, ended)
     await sleep(10)
   }
+}
+
+/** tor itself does not tell which of its ports it cannot open. */
+async function socksPortTaken(port: number | undefined): Promise<AppError | undefined> {
+  const holder = port === undefined ? undefined : await portHolder(port)
+  if (port === undefined || !holder) return undefined
+  return new AppError(
+    'SOCKS_PORT_TAKEN',
+    `127.0.0.1:${port} is in use by ${holder.name} (process ${holder.pid}).`,
+    'Stop that program, or change `socks_port` under [TOR].',
+  )
 }
 
 function torEnded(directory: string, reason: string): AppError {

@@ -50,12 +50,12 @@ export interface TorSession {
  *
  * @throws AppError whatever `OwnTor.start`, `TorControl.connect` and `requireTorType` throw
  */
-export async function openTorSession(config: TorConfig, log: Logger): Promise<TorSession> {
-  if (config.mode === 'system') return await systemSession(config)
+export async function openTorSession(config: TorConfig, log: Logger, signal?: AbortSignal): Promise<TorSession> {
+  if (config.mode === 'system') return await systemSession(config, signal)
   const extra = config.torrcExtra === undefined ? undefined : await readTorrcExtra(config.torrcExtra)
   const { directory, binary, serviceType, socksPort } = config
   const template = templateFor(serviceType)
-  const tor = await OwnTor.start({ directory, binary, extra, template, socksPort, log })
+  const tor = await OwnTor.start({ directory, binary, extra, template, socksPort, log, signal })
   const exited = tor.exited.then((reason) => new AppError('TOR_ENDED', `tor exited: ${reason}.`))
   // A killed tor closes the connection before its exit is known, and the exit says more.
   const closed = tor.control.closed.then((reason) => Promise.race([exited, after(500, reason)]))
@@ -70,9 +70,12 @@ export async function openTorSession(config: TorConfig, log: Logger): Promise<To
   }
 }
 
-async function systemSession(config: TorConfig & { readonly mode: 'system' }): Promise<TorSession> {
+async function systemSession(
+  config: TorConfig & { readonly mode: 'system' },
+  signal: AbortSignal | undefined,
+): Promise<TorSession> {
   const { control: endpoint, password, serviceType = 'single-hop' } = config
-  const control = await TorControl.connect({ endpoint, password })
+  const control = await TorControl.connect({ endpoint, password, signal })
   try {
     await requireTorType(control, serviceType)
   } catch (error) {

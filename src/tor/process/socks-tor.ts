@@ -61,16 +61,18 @@ export class SocksTor {
     const { directory, port, torrcExtra, binary, log } = this.#options
     try {
       const extra = torrcExtra === undefined ? undefined : clientExtra(await readTorrcExtra(torrcExtra))
-      const tor = await OwnTor.start({ directory, binary, extra, template: 'socks', socksPort: port, log })
-      const stopped = new Promise<string>((resolve) => {
-        if (signal.aborted) resolve('')
-        signal.addEventListener('abort', () => resolve(''), { once: true })
-      })
-      await tor.enableNetwork()
-      log.info(`SOCKS tor: listening on 127.0.0.1:${port}`)
-      const why = await Promise.race([tor.exited, stopped])
-      await tor.stop()
-      return `tor exited: ${why}.`
+      const tor = await OwnTor.start({ directory, binary, extra, template: 'socks', socksPort: port, log, signal })
+      try {
+        const stopped = new Promise<string>((resolve) => {
+          if (signal.aborted) resolve('')
+          signal.addEventListener('abort', () => resolve(''), { once: true })
+        })
+        await tor.enableNetwork()
+        log.info(`SOCKS tor: listening on 127.0.0.1:${port}`)
+        return `tor exited: ${await Promise.race([tor.exited, stopped])}.`
+      } finally {
+        await tor.stop()
+      }
     } catch (error) {
       return error instanceof AppError ? [error.message, error.remedy].join(' ') : String(error)
     }

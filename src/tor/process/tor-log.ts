@@ -21,7 +21,8 @@ export function parseTorLog(line: string): TorLogLine | undefined {
 
 /**
  * Starts of warnings that need no attention: those of every single-hop tor with a service of its control port, those
- * about running as root and about a test network, and those about a bootstrap or a clock that the relay's log explains.
+ * about running as root and about a test network, and those about a bootstrap, a clock or a refused setting that the
+ * relay's log explains.
  */
 const harmless = [
   'HiddenServiceNonAnonymousMode is set.',
@@ -32,6 +33,7 @@ const harmless = [
   'TestingTorNetwork is set.',
   'You have used DirAuthority or AlternateDirAuthority',
   'Problem bootstrapping. Stuck at',
+  "Controller gave us config lines that didn't validate",
   'Our clock is ',
   'Received NETINFO cell with skewed time',
   'Received directory with skewed time',

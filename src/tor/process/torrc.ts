@@ -108,6 +108,7 @@ export interface Verification {
   readonly binary: string
   /** As tor will be run, without `--verify-config`. */
   readonly args: readonly string[]
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -116,9 +117,9 @@ export interface Verification {
  * @returns tor's own reason when it refuses, `undefined` when it accepts
  * @throws AppError `TOR_MISSING`
  */
-export async function verifyTorrc({ run, binary, args }: Verification): Promise<string | undefined> {
+export async function verifyTorrc({ run, binary, args, signal }: Verification): Promise<string | undefined> {
   try {
-    const { status, stdout, stderr } = await run(binary, [...args, '--hush', '--verify-config'])
+    const { status, stdout, stderr } = await run(binary, [...args, '--hush', '--verify-config'], signal)
     return status === 0 ? undefined : reasonOf(`${stdout}\n${stderr}`)
   } catch (error) {
     throw torMissing(binary, error)

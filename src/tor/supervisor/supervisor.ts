@@ -96,7 +96,7 @@ export class OnionSupervisor {
       this.#state.set({ phase: 'starting' })
       const fault = await this.#keep(signal)
       failures = this.state.publishedAt ? 0 : failures + 1
-      if (fault !== undefined) this.#fail(fault)
+      if (fault !== undefined) this.#fail(fault, signal)
       this.#state.forgetTor()
       // Who had its service in the network gets the next tor at once.
       const pause = failures === 0 ? 0 : Math.min(firstBackoffMs * 2 ** failures, maxBackoffMs[this.#options.tor.mode])
@@ -113,7 +113,7 @@ export class OnionSupervisor {
     let serving: Promise<unknown> = Promise.resolve()
     try {
       const key = await this.#key()
-      tor = await openTorSession(config, log)
+      tor = await openTorSession(config, log, signal)
       const stopped = new Promise((resolve) =>
         signal.addEventListener('abort', resolve, { once: true, signal: over.signal }),
       )
@@ -170,7 +170,9 @@ export class OnionSupervisor {
     served.renew().catch((error: unknown) => log.debug('onion service: not published again', { error }))
   }
 
-  #fail(error: unknown): void {
+  #fail(error: unknown, stopped: AbortSignal): void {
+    // A start that is stopped ends with an error, too.
+    if (stopped.aborted) return
     const known = error instanceof AppError ? error : systemError(error)
     const fault = known ?? new AppError('TOR_FAULT', String(error))
     const { code, message, remedy } = fault
