@@ -2,6 +2,7 @@
 // and options that it knows: smp-server.1, smp-server.bash, _smp-server (zsh) and smp-server.fish.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { completions } from './completions.mjs'
 
 const [dist, output, version, date] = process.argv.slice(2)
 if (!dist || !output || !version || !date) throw new Error('usage: command-docs.mjs DIST OUTPUT VERSION DATE')
@@ -17,8 +18,6 @@ function walk(command, words = []) {
 
 const optionsOf = (command) => command.options.filter(({ hidden }) => !hidden)
 const commands = walk(program).filter(({ command }) => !command._hidden)
-
-// --- man page
 
 const roff = (text) =>
   text
@@ -48,7 +47,8 @@ function manPage() {
     )
     lines.push('.TP', `.B ${roff(['smp-server', ...words, ...places].join(' '))}`, roff(command.description()))
     for (const option of optionsOf(command)) {
-      lines.push('.RS', '.TP', `.B ${roff(option.flags)}`, roff(option.description), '.RE')
+      const text = option.description.replace(/\n/g, '; ')
+      lines.push('.RS', '.TP', `.B ${roff(option.flags)}`, roff(text), '.RE')
     }
   }
   lines.push(
@@ -71,79 +71,7 @@ function manPage() {
   return lines.join('\n')
 }
 
-// --- completions
-
-const longOf = (command) => [...optionsOf(command).map(({ long, short }) => long ?? short), '--help']
-const wordsAfter = (command) => [...command.commands.map((sub) => sub.name()), ...longOf(command)]
-
-function bash() {
-  const cases = commands.map(
-    ({ command, words }) => `    '${words.join(' ')}') words='${wordsAfter(command).join(' ')}' ;;`,
-  )
-  return `# bash completion for smp-server
-_smp_server() {
-  local current=\${COMP_WORDS[COMP_CWORD]} path='' word words=''
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case $word in
-      -*) ;;
-      *) path=\${path:+$path }$word ;;
-    esac
-  done
-  case $path in
-${cases.join('\n')}
-  esac
-  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
-}
-complete -o default -F _smp_server smp-server
-`
-}
-
-const quoted = (text) => `'${text.replace(/'/g, `'\\''`)}'`
-const firstSentence = (text) => (/^.*?[.;:](?= |$)|^.*/.exec(text)?.[0] ?? text).replace(/[.;:]$/, '')
-
-function zsh() {
-  const entry = (word, text) => quoted(`${word.replace(/:/g, '\\:')}:${firstSentence(text).replace(/:/g, '\\:')}`)
-  const cases = commands.map(({ command, words }) => {
-    const entries = [
-      ...command.commands.map((sub) => entry(sub.name(), sub.description())),
-      ...optionsOf(command).map((option) => entry(option.long ?? option.short, option.description)),
-    ]
-    return `    '${words.join(' ')}') entries=(${entries.join(' ')}) ;;`
-  })
-  return `#compdef smp-server
-local -a entries path_words
-path_words=(\${\${words[2,CURRENT-1]}:#-*})
-case "\${(j: :)path_words}" in
-${cases.join('\n')}
-esac
-if (( \${#entries} )); then _describe 'smp-server' entries; else _files; fi
-`
-}
-
-function fish() {
-  const seen = (words) =>
-    words.length === 0
-      ? '__fish_use_subcommand'
-      : words.map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ')
-  const lines = commands.flatMap(({ command, words }) => [
-    ...command.commands.map(
-      (sub) =>
-        `complete -c smp-server -f -n ${quoted(seen(words))} -a ${sub.name()} -d ${quoted(firstSentence(sub.description()))}`,
-    ),
-    ...optionsOf(command).map(
-      ({ long, short, description, required }) =>
-        `complete -c smp-server -n ${quoted(seen(words))}${long ? ` -l ${long.slice(2)}` : ''}${short ? ` -s ${short.slice(1)}` : ''}${required ? ' -r' : ''} -d ${quoted(firstSentence(description))}`,
-    ),
-  ])
-  return `# fish completion for smp-server\n${lines.join('\n')}\n`
-}
-
 mkdirSync(output, { recursive: true })
-for (const [name, text] of [
-  ['smp-server.1', manPage()],
-  ['smp-server.bash', bash()],
-  ['_smp-server', zsh()],
-  ['smp-server.fish', fish()],
-]) {
+for (const [name, text] of Object.entries({ 'smp-server.1': manPage(), ...completions(commands) })) {
   writeFileSync(join(output, name), text)
 }

@@ -46,17 +46,14 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
 
 /** The command that the arguments begin with, or all of them. */
 export async function createProgram(context: Context): Promise<Command> {
+  const asked = /^(-v|--version)$/.test(context.args[0] ?? '') ? 'version' : context.args[0]
   const program = new Command('smp-server')
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .configureHelp({ formatHelp: (command) => helpText(command, context) })
     .helpOption('-h, --help', 'Show this help text')
     .helpCommand(false)
-    .version(await versionText(context), '-v, --version', 'Show version')
-  for (const add of await loadCommands(commands, context.args[0])) await add(program, context)
+    .version(asked === 'version' ? await completeVersion(context) : context.version, '-v, --version', 'Show version')
+  for (const add of await loadCommands(commands, asked)) await add(program, context)
   return program
-}
-
-async function versionText(context: Context): Promise<string> {
-  return /^(-v|--version)$/.test(context.args[0] ?? '') ? await completeVersion(context) : context.version
 }
