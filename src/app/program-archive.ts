@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import * as v from 'valibot'
@@ -10,6 +10,8 @@ import type { ProgramHome } from './program-home.ts'
 
 const packageSchema = v.object({ name: v.literal('smp-onion'), version: v.string(), cpu: v.array(v.string()) })
 const CHECKSUMS = 'SHA256SUMS'
+/** Bytes: with less, writing a file has failed for want of space. */
+const SPACE_LEFT = 1_000_000
 
 /**
  * Unpacks a downloaded `smp-onion-VERSION-linux-ARCH.tar.gz` beside the versions of a home, and proves that it runs. It
@@ -23,7 +25,10 @@ export async function unpackProgram(file: string, home: ProgramHome, run: Comman
   const place = await mkdtemp(join(home.directory, '.new-'))
   try {
     const { status, stderr } = await run('tar', ['-xzf', file, '--no-same-owner', '-C', place])
-    if (status !== 0) throw damaged(file, stderr.trim().split('\n')[0] ?? '')
+    if (status !== 0) {
+      await requireSpace(home.directory)
+      throw damaged(file, stderr.trim().split('\n')[0] ?? '')
+    }
     const version = await checkedVersion(file, join(place, 'smp-onion'), run)
     if (version === home.current) {
       throw new AppError('UPDATE_SAME', `${file} is version ${version}, which is what runs already.`)
@@ -34,6 +39,14 @@ export async function unpackProgram(file: string, home: ProgramHome, run: Comman
   } finally {
     await rm(place, { recursive: true, force: true })
   }
+}
+
+/** @throws AppError when the disk has filled up, so that nothing can be said about the file */
+async function requireSpace(directory: string): Promise<void> {
+  const { bavail, bsize } = await statfs(directory)
+  if (bavail * bsize >= SPACE_LEFT) return
+  const message = `The disk with ${directory} is full. Nothing was changed.`
+  throw new AppError('UPDATE_SPACE', message, 'Free 200 MB there, and run the command again.')
 }
 
 async function checkedVersion(file: string, unpacked: string, run: CommandRunner): Promise<string> {

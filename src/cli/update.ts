@@ -14,6 +14,8 @@ import { print } from './output.ts'
 const SERVICE = 'smp-server'
 /** How long a restarted relay may take until it answers. */
 const COME_UP_MS = 30_000
+/** What systemctl says when it did as it was told, and the unit did not start. */
+const START_FAILED = 'failed: Job for '
 const DEBIAN_HOME = '/usr/lib/smp-onion'
 
 interface UpdateOptions {
@@ -43,13 +45,18 @@ async function update(file: string | undefined, options: UpdateOptions, paths: P
   if (file !== undefined && options.rollback) {
     throw new AppError('UPDATE_OPTIONS', 'FILE and --rollback exclude each other.', 'See: smp-server update --help')
   }
+  const manager = detectServiceManager(runCommand)
+  if (options.restart && manager.type === 'none') {
+    const message = 'There is no service to restart: this machine was not booted with systemd. Nothing was changed.'
+    throw new AppError('UPDATE_SERVICE', message, 'Leave out --restart, and restart the relay the way it was started.')
+  }
   if (file !== undefined) await install(file, home)
   else if (options.rollback) await rollBack(home)
   else if (!options.restart) {
     print(...versionLines(home))
     return
   }
-  await changeOver((await programHome()) ?? home, options, paths)
+  await changeOver((await programHome()) ?? home, options, { manager, paths })
 }
 
 async function install(file: string, home: ProgramHome): Promise<void> {
@@ -79,8 +86,11 @@ function versionLines({ directory, current, previous }: ProgramHome): string[] {
 }
 
 /** A running relay is still the earlier program until it is restarted. */
-async function changeOver(home: ProgramHome, options: UpdateOptions, paths: Paths): Promise<void> {
-  const manager = detectServiceManager(runCommand)
+async function changeOver(
+  home: ProgramHome,
+  options: UpdateOptions,
+  { manager, paths }: { manager: ServiceManager; paths: Paths },
+): Promise<void> {
   const runs = await manager.isActive(SERVICE)
   if (!options.restart) {
     if (runs) print(`The running server is still the other version. To change over: systemctl restart ${SERVICE}`)
@@ -99,12 +109,15 @@ async function changeOver(home: ProgramHome, options: UpdateOptions, paths: Path
   throw new AppError('UPDATE_ROLLED_BACK', message, journal)
 }
 
-/** What becomes of the restarted service. That systemctl fails, or waits for a relay that hangs, says no more than that. */
+/**
+ * What becomes of the restarted service. A start that fails, or waits for a relay that hangs, shows in its health; what
+ * systemd refused to do at all is thrown.
+ */
 async function restarted(manager: ServiceManager, paths: Paths): Promise<Health> {
   const givenUpAt = Date.now() + COME_UP_MS
   await Promise.race([
     manager.restart(SERVICE).catch((error: unknown) => {
-      if (!(error instanceof AppError)) throw error
+      if (!(error instanceof AppError) || !error.message.includes(START_FAILED)) throw error
     }),
     sleep(COME_UP_MS, undefined, { ref: false }),
   ])

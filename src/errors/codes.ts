@@ -48,6 +48,14 @@ export const ERROR_AREAS = {
       cause: 'The file holds the version that is installed.',
       cure: 'There is nothing to do. To restart the service: `smp-server update --restart`.',
     },
+    UPDATE_SERVICE: {
+      cause: 'The service was to be restarted where there is no systemd.',
+      cure: 'Leave out `--restart`, and restart the relay the way it was started.',
+    },
+    UPDATE_SPACE: {
+      cause: 'There is no room on the disk for another version. Nothing was changed.',
+      cure: 'Free the space that the message names, and run the command again.',
+    },
   },
   'Command line': {
     INIT_FILES: {
