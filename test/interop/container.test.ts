@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { chown, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chown, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { projectRoot } from '../project-root.ts'
 import { freePort } from './cli-process.ts'
-import { outcome, succeed, type Outcome } from './debian/command.ts'
+import { outcome, type Outcome } from './debian/command.ts'
+import { Mounts } from './debian/mounts.ts'
 import { baseSystem, ownCodename, releaseOf } from './debian/release.ts'
 import { architecture, builtPackages } from './packages.ts'
 
@@ -20,7 +20,7 @@ if (!isRoot) console.log('container: skipped, because only root can build an ima
 const UID = 5223
 const entrypoint = '/usr/lib/smp-onion/container/entrypoint'
 
-let directory: string
+let mounts: Mounts
 let root: string
 let config: string
 let state: string
@@ -28,29 +28,25 @@ const running = new Set<ChildProcess>()
 
 describe.skipIf(!isRoot)('the container image', () => {
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'smp-container-'))
+    mounts = await Mounts.make('smp-container')
     const release = await releaseOf(ownCodename)
     const base = await fromScratch(await baseSystem(release), release)
-    const context = join(directory, 'context')
-    await mkdir(join(context, 'packaging'), { recursive: true })
-    await cp(join(projectRoot, 'packaging/container'), join(context, 'packaging/container'), { recursive: true })
-    await cp(await builtPackages(), join(context, 'dist-packages'), { recursive: true })
+    const context = join(mounts.root, 'context')
+    await mounts.run(['mkdir', '-p', join(context, 'packaging')])
+    await mounts.run(['cp', '-r', join(projectRoot, 'packaging/container'), join(context, 'packaging')])
+    await mounts.run(['cp', '-r', await builtPackages(), join(context, 'dist-packages')])
     const args = ['--build-arg', `BASE=${base}`, '--build-arg', `ARCH=${architecture}`]
     const dockerfile = join(context, 'packaging/container/Dockerfile')
     await buildah('bud', '--format', 'docker', ...args, '-t', 'relay', '-f', dockerfile, context)
     root = (await buildah('mount', (await buildah('from', 'relay')).trim())).trim()
   }, 600_000)
   afterAll(async () => {
-    await buildah('umount', '--all')
-    await rm(directory, { recursive: true, force: true })
+    await mounts.close()
   }, 60_000)
 
   afterEach(async () => {
     for (const child of running) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      child.kill('SIGKILL')
-      await ended
+      if (child.exitCode === null && child.signalCode === null) await signalled(child, 'SIGKILL')
     }
     running.clear()
   })
@@ -127,6 +123,21 @@ describe.skipIf(!isRoot)('the container image', () => {
     expect(await stop()).toBe(0)
   }, 60_000)
 
+  it('shows its site to Caddy in the container beside it, with the settings of compose.caddy.yaml', async () => {
+    await volumes()
+    const compose = await readFile(join(projectRoot, 'packaging/container/compose.caddy.yaml'), 'utf8')
+    const settings = new Map([...compose.matchAll(/^ +(SMP_\w+): '(.*)'$/gm)].map(([, name, value]) => [name, value]))
+    const port = await freePort()
+    settings.set('SMP_WEB_HTTP', `${port}`)
+    const environment = ['ADDR=relay.example', 'WEB_MANUAL=1', `SMP_TRANSPORT_PORT=${await freePort()}`]
+    await start([...environment, ...[...settings].map(([name, value]) => `${name}=${value}`), entrypoint, 'start'])
+    // An address that a server on 127.0.0.1 alone does not have.
+    const page = await fetch(`http://127.0.0.2:${port}/`, { headers: { host: 'relay.example' } })
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('relay.example')
+    expect(await stop()).toBe(0)
+  }, 60_000)
+
   it('has an onion service of its own with ONION=own', async () => {
     await volumes()
     await writeFile(join(config, 'torrc-extra'), 'DisableNetwork 1\n')
@@ -146,8 +157,16 @@ describe.skipIf(!isRoot)('the container image', () => {
 })
 
 async function buildah(...words: readonly string[]): Promise<string> {
-  const places = ['--root', join(directory, 'storage'), '--runroot', join(directory, 'run'), '--storage-driver', 'vfs']
-  return await succeed('env', ['BUILDAH_ISOLATION=chroot', 'buildah', ...places, ...words])
+  const places = ['--root', join(mounts.root, 'storage'), '--runroot', join(mounts.root, 'run')]
+  return await mounts.run([
+    'env',
+    'BUILDAH_ISOLATION=chroot',
+    'buildah',
+    ...places,
+    '--storage-driver',
+    'vfs',
+    ...words,
+  ])
 }
 
 /** The base of the image. @returns its name */
@@ -155,18 +174,19 @@ async function fromScratch(
   tar: string,
   { sources, components }: Awaited<ReturnType<typeof releaseOf>>,
 ): Promise<string> {
-  const place = join(directory, 'base')
+  const place = join(mounts.directory, 'base')
   await mkdir(place)
-  await cp(tar, join(place, 'base.tar'))
   const lines = sources.map(({ uri, suite }) => `deb ${uri} ${suite} ${components}\n`)
   await writeFile(join(place, 'sources.list'), lines.join(''))
   await writeFile(join(place, 'Dockerfile'), 'FROM scratch\nADD base.tar /\nCOPY sources.list /etc/apt/sources.list\n')
-  await buildah('bud', '-t', 'localhost/base', place)
+  await mounts.run(['cp', '-r', place, mounts.root])
+  await mounts.run(['cp', tar, join(mounts.root, 'base/base.tar')])
+  await buildah('bud', '-t', 'localhost/base', join(mounts.root, 'base'))
   return 'localhost/base'
 }
 
 async function volumes(owner = UID): Promise<void> {
-  const place = await mkdtemp(join(directory, 'volumes-'))
+  const place = await mkdtemp(join(mounts.directory, 'volumes-'))
   config = join(place, 'config')
   state = join(place, 'state')
   for (const path of [config, state]) {
@@ -175,18 +195,19 @@ async function volumes(owner = UID): Promise<void> {
   }
 }
 
-const container = (words: readonly string[]): string[] => [
-  ...['--mount', '--pid', '--fork', '--kill-child', join(import.meta.dirname, 'debian/container.sh')],
-  ...[root, config, state, ...words],
-]
+const container = (words: readonly string[]): string[] =>
+  mounts.entering([
+    ...['unshare', '--mount', '--pid', '--fork', '--kill-child', join(import.meta.dirname, 'debian/container.sh')],
+    ...[root, config, state, ...words],
+  ])
 
 async function run(words: readonly string[]): Promise<Outcome> {
-  return await outcome('unshare', container(words))
+  return await outcome('env', container(words))
 }
 
 /** Runs it until it listens. @returns what it has printed so far */
 async function start(words: readonly string[]): Promise<() => string> {
-  const child = spawn('unshare', container(words), { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('env', container(words), { stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   let text = ''
   for (const stream of [child.stdout, child.stderr])
@@ -198,10 +219,20 @@ async function start(words: readonly string[]): Promise<() => string> {
 /** As `docker stop` does. @returns the exit status */
 async function stop(): Promise<number | null> {
   const [child] = running
-  if (child?.pid === undefined) throw new Error('nothing runs')
-  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
-  const [relay = ''] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ')
-  process.kill(Number(relay), 'SIGINT')
+  if (!child) throw new Error('nothing runs')
   running.delete(child)
+  return await signalled(child, 'SIGINT')
+}
+
+/** Sends a signal to the first process of a container. @returns its exit status */
+async function signalled(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  // It is started by unshare, and that by nsenter.
+  process.kill(await childOf(await childOf(child.pid ?? 0)), signal)
   return await ended
+}
+
+async function childOf(pid: number): Promise<number> {
+  const [first = ''] = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ')
+  return Number(first)
 }

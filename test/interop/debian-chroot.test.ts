@@ -1,16 +1,13 @@
-import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildProgram, freePort } from './cli-process.ts'
 import type { Outcome } from './debian/command.ts'
 import { DebianMachine } from './debian/machine.ts'
+import { torNetworkDown, torNetworkUp } from './debian/tor-network.ts'
 
 /*
  * The relay on a fresh Debian or Ubuntu: installed, set up and run as README.md says, first without an init system, as
@@ -22,7 +19,6 @@ const isRoot = process.geteuid?.() === 0
 const install = `${DebianMachine.checkout}/scripts/install`
 const configuration = '/etc/opt/simplex'
 const state = '/var/opt/simplex'
-const torNetworkProgram = fileURLToPath(new URL('../tor-network/tor-network', import.meta.url))
 
 /** From the guide to hosting an SMP server. */
 const guideUnit = `[Unit]
@@ -76,7 +72,7 @@ describe.skipIf(!isRoot)('a fresh system (needs root, to make one)', () => {
     machine = await DebianMachine.make(['ca-certificates', 'curl', 'gpg', 'systemd'])
   }, 600_000)
   afterAll(async () => {
-    await networkDown()
+    await torNetworkDown(join(directory, 'network'))
     await machine.close()
     await rm(directory, { recursive: true, force: true })
   }, 60_000)
@@ -270,19 +266,27 @@ describe.skipIf(!isRoot)('a fresh system (needs root, to make one)', () => {
       await machine.succeeds(['systemctl', 'stop', 'smp-server'])
       await journalShows('smp-server success exited 0')
       expect(await properties('Result')).toEqual({ Result: 'success' })
-      await installed()
     }, 60_000)
+
+    it('scripts/install --restart puts itself in the place of the program that runs', async () => {
+      await machine.succeeds(['systemctl', 'start', 'smp-server'])
+      const { MainPID: before } = await properties('MainPID')
+      const { status, stderr } = await machine.run([install, '--restart'])
+      expect(stderr).toMatch(/^Healthy: the relay answers on port 5223 /m)
+      expect(status).toBe(0)
+      expect(await properties('Type', 'ActiveState')).toEqual({ Type: 'notify', ActiveState: 'active' })
+      expect((await properties('MainPID')).MainPID).not.toBe(before)
+      await machine.succeeds(['systemctl', 'stop', 'smp-server'])
+    }, 120_000)
 
     describe('with a tor instance of the system', () => {
       const setup = ['smp-server', 'tor', 'setup', '--system', '-y', '--torrc-extra', '/etc/torrc-extra']
 
       beforeAll(async () => {
         expect((await machine.run(['smp-server', 'tor', 'remove', '--delete-key', '-y'])).status).toBe(0)
-        const network = await machine.inItsNetwork([process.execPath, ...networkUp()])
-        const { joinTorrc } = JSON.parse(network) as { joinTorrc: string[] }
-        await machine.write('/etc/torrc-extra', `${joinTorrc.join('\n')}\n`)
+        await machine.write('/etc/torrc-extra', await torNetworkUp(machine, join(directory, 'network')))
         await machine.succeeds(['systemctl', 'start', 'smp-server'])
-        await journalShows('Listening on port 5223, 443', 4)
+        await journalShows('Listening on port 5223, 443', 6)
       }, 120_000)
 
       it('is published, and a relay that runs already is said to need a restart, because of its new group', async () => {
@@ -388,15 +392,6 @@ async function properties(...names: string[]): Promise<Record<string, string>> {
     result[name] = value
   }
   return result
-}
-
-function networkUp(): string[] {
-  return [torNetworkProgram, 'up', join(directory, 'network'), '--owner', String(process.pid)]
-}
-
-async function networkDown(): Promise<void> {
-  const place = join(directory, 'network')
-  if (existsSync(place)) await promisify(execFile)(process.execPath, [torNetworkProgram, 'down', place])
 }
 
 /** Makes the Tor Project's host this machine, with a certificate that is believed here, and another key on it. */

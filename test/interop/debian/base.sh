@@ -16,4 +16,6 @@ mount -t tmpfs -o mode=755,size=2g tmpfs "$root"
 # shellcheck disable=SC2086 # no script is no argument
 debootstrap --variant=minbase "$@" "$codename" "$root" "$uri" $script
 tar -C "$root" --exclude='./var/cache/apt/archives/*.deb' --exclude='./var/lib/apt/lists/*' -cf "$file.new" .
+# Those of earlier weeks.
+rm -f "$(dirname "$file")/$codename"-*.tar
 mv "$file.new" "$file"

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmdirSync, statSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import { outcome, succeed, type Outcome } from './command.ts'
+import { endOf, firstLine, Mounts } from './mounts.ts'
 import { baseSystem, npmSettings, ownCodename, releaseOf, type Release } from './release.ts'
 
 /*
@@ -20,18 +19,14 @@ export class DebianMachine {
   /** Where the checkout is in it; what is written there stays in it. */
   static readonly checkout = '/src'
 
-  readonly #directory: string
+  readonly #mounts: Mounts
   readonly #root: string
-  readonly #holder: ChildProcess
-  readonly #holderPid: string
   readonly #cgroup = `smp-onion-test-${process.pid}`
   #systemd: { readonly process: ChildProcess; readonly pid: string } | undefined
 
-  private constructor(directory: string, holder: ChildProcess, holderPid: string) {
-    this.#directory = directory
-    this.#root = join(directory, 'root')
-    this.#holder = holder
-    this.#holderPid = holderPid
+  private constructor(mounts: Mounts) {
+    this.#mounts = mounts
+    this.#root = mounts.root
   }
 
   /**
@@ -40,14 +35,7 @@ export class DebianMachine {
    * @param keyring who signs it, where debootstrap of this machine does not know
    */
   static async make(packages: readonly string[], codename = ownCodename, keyring?: string): Promise<DebianMachine> {
-    const directory = await mkdtemp(join(tmpdir(), 'smp-debian-'))
-    await mkdir(join(directory, 'root'))
-    const script = join(import.meta.dirname, 'hold.sh')
-    const namespaces = ['--mount', '--pid', '--fork', '--kill-child']
-    const holder = spawn('unshare', [...namespaces, script, join(directory, 'root')], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
-    const machine = new DebianMachine(directory, holder, await firstLine(holder))
+    const machine = new DebianMachine(await Mounts.make('smp-debian'))
     try {
       await machine.#install(packages, await releaseOf(codename), keyring)
     } catch (error) {
@@ -59,7 +47,7 @@ export class DebianMachine {
 
   async #install(packages: readonly string[], release: Release, keyring?: string): Promise<void> {
     const root = this.#root
-    await this.outside(['tar', '-C', root, '-xf', await baseSystem(release, keyring)])
+    await this.#mounts.run(['tar', '-C', root, '-xf', await baseSystem(release, keyring)])
     await this.write('/etc/resolv.conf', readFileSync('/etc/resolv.conf', 'utf8'))
     const acquire = (await succeed('apt-config', ['dump', 'Acquire']))
       .split('\n')
@@ -69,13 +57,13 @@ export class DebianMachine {
     await this.write('/etc/apt/sources.list', `${lines.join('\n')}\n`)
     // No package starts a service.
     await this.write('/usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', '755')
-    await this.outside(['mount', '-t', 'proc', 'proc', join(root, 'proc')])
+    await this.#mounts.run(['mount', '-t', 'proc', 'proc', join(root, 'proc')])
     // Packages leave there what says that systemd runs.
-    await this.outside(['mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', join(root, 'run')])
+    await this.#mounts.run(['mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', join(root, 'run')])
     const [written, work] = [join(root, 'layers/written'), join(root, 'layers/work')]
-    await this.outside(['mkdir', '-p', join(root, DebianMachine.checkout), written, work])
+    await this.#mounts.run(['mkdir', '-p', join(root, DebianMachine.checkout), written, work])
     const options = `lowerdir=${checkout},upperdir=${written},workdir=${work}`
-    await this.outside(['mount', '-t', 'overlay', '-o', options, 'checkout', join(root, DebianMachine.checkout)])
+    await this.#mounts.run(['mount', '-t', 'overlay', '-o', options, 'checkout', join(root, DebianMachine.checkout)])
     if (packages.length === 0) return
     await this.succeeds(['apt-get', 'update', '-q'])
     await this.succeeds(['apt-get', 'install', '-q', '-y', '--no-install-recommends', ...packages])
@@ -94,24 +82,25 @@ export class DebianMachine {
   async bind(from: string, to: string): Promise<void> {
     const target = join(this.#root, to)
     const isDirectory = statSync(from).isDirectory()
-    await this.outside(isDirectory ? ['mkdir', '-p', target] : ['install', '-D', '/dev/null', target])
-    await this.outside(['mount', '--bind', from, target])
-    await this.outside(['mount', '-o', 'remount,bind,ro', target])
+    await this.#mounts.run(isDirectory ? ['mkdir', '-p', target] : ['install', '-D', '/dev/null', target])
+    await this.#mounts.run(['mount', '--bind', from, target])
+    await this.#mounts.run(['mount', '-o', 'remount,bind,ro', target])
   }
 
   async write(path: string, text: string, mode = '644'): Promise<void> {
-    const from = join(this.#directory, 'file')
+    const from = join(this.#mounts.directory, 'file')
     await writeFile(from, text)
-    await this.outside(['install', '-D', '-m', mode, from, join(this.#root, path)])
+    await this.#mounts.run(['install', '-D', '-m', mode, from, join(this.#root, path)])
   }
 
   /** Runs a command in it: under its systemd when that runs, otherwise with the network of this machine. */
   async run(command: readonly string[], input = ''): Promise<Outcome> {
     const systemd = this.#systemd
-    const chroot = ['--target', this.#holderPid, '--mount', '--pid', 'chroot', this.#root]
     const all = ['--mount', '--uts', '--ipc', '--net', '--pid', '--cgroup', '--root', '--wd']
-    const entering = systemd ? ['--target', systemd.pid, ...all] : chroot
-    return await outcome('nsenter', [...entering, 'env', '-i', ...environment, ...command], input)
+    const entering = systemd
+      ? ['nsenter', '--target', systemd.pid, ...all]
+      : this.#mounts.entering(['chroot', this.#root])
+    return await outcome('env', [...entering, 'env', '-i', ...environment, ...command], input)
   }
 
   /** The same, as the user smp. */
@@ -144,7 +133,7 @@ export class DebianMachine {
       (path) => `mkdir -p ${join(path, this.#cgroup)}; echo $$ >${join(path, this.#cgroup)}/cgroup.procs`,
     )
     const namespaces = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup', '--fork', '--kill-child']
-    const entering = ['nsenter', '--target', this.#holderPid, '--mount', '--pid', 'unshare', ...namespaces, script]
+    const entering = this.#mounts.entering(['unshare', ...namespaces, script])
     const process = spawn('sh', ['-euc', `${join_.join('; ')}; exec "$@"`, 'sh', ...entering, this.#root], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
@@ -160,14 +149,8 @@ export class DebianMachine {
   async close(): Promise<void> {
     const { process, pid } = this.#systemd ?? {}
     if (process?.exitCode === null && pid !== undefined) await endOf(process, () => process.kill('SIGKILL'))
-    await endOf(this.#holder, () => this.#holder.stdin?.end())
+    await this.#mounts.close()
     for (const path of hierarchies()) removeCgroup(join(path, this.#cgroup))
-    await rm(this.#directory, { recursive: true, force: true })
-  }
-
-  /** Runs a command of this machine that sees the mounts of the other. */
-  async outside(command: readonly string[]): Promise<string> {
-    return await succeed('nsenter', ['--target', this.#holderPid, '--mount', '--pid', ...command])
   }
 }
 
@@ -183,22 +166,4 @@ function removeCgroup(path: string): void {
     if (entry.isDirectory()) removeCgroup(join(path, entry.name))
   }
   rmdirSync(path)
-}
-
-async function firstLine(child: ChildProcess): Promise<string> {
-  if (!child.stdout) throw new TypeError('stdout is a pipe')
-  const lines = createInterface({ input: child.stdout })
-  const line = await new Promise<string | undefined>((done) => {
-    lines.once('line', done)
-    lines.once('close', () => done(undefined))
-  })
-  if (line === undefined) throw new Error('it ended before it was ready')
-  return line
-}
-
-async function endOf(child: ChildProcess, how: () => void): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = new Promise((done) => child.once('exit', done))
-  how()
-  await ended
 }

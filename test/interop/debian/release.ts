@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { projectRoot } from '../../project-root.ts'
 import { outcome, succeed } from './command.ts'
 
 /** A release of Debian or Ubuntu, and where its packages are. */
@@ -51,18 +51,24 @@ async function ownServers(): Promise<(string | undefined)[]> {
   return ['', '-updates', '-security'].map((suffix) => uriOf(`${ownCodename}${suffix}`))
 }
 
+/** For what takes long to fetch; the checkouts of this user share it. @returns the directory */
+export async function cacheDirectory(): Promise<string> {
+  const { XDG_CACHE_HOME: cache = join(homedir(), '.cache') } = process.env
+  const directory = join(cache, 'smp-onion-tests')
+  await mkdir(directory, { recursive: true })
+  return directory
+}
+
 /**
  * The smallest system of a release, as a tar file, made once a week.
  *
  * @param keyring who signs the release, where debootstrap of this machine does not know
  */
 export async function baseSystem({ codename, sources }: Release, keyring?: string): Promise<string> {
-  const cache = join(projectRoot, 'node_modules/.cache/debian')
-  await mkdir(cache, { recursive: true })
-  const file = join(cache, `${codename}-${Math.floor(Date.now() / WEEK)}.tar`)
+  const file = join(await cacheDirectory(), `${codename}-${Math.floor(Date.now() / WEEK)}.tar`)
   const proxy = (await succeed('apt-config', ['shell', 'p', 'Acquire::http::Proxy'])).replace(/^p=|'|\n/g, '')
   await succeed('flock', [
-    ...[`${file}.lock`, 'unshare', '--mount'],
+    ...[join(await cacheDirectory(), `${codename}.lock`), 'unshare', '--mount'],
     ...['env', ...(proxy === '' ? [] : [`http_proxy=${proxy}`]), join(import.meta.dirname, 'base.sh')],
     ...[file, codename, sources[0]?.uri ?? ''],
     ...(keyring === undefined ? [] : [`--keyring=${keyring}`]),
