@@ -1,9 +1,11 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { encodeOnionKey, generateOnionKey } from '../../src/crypto/onion-key.ts'
 import { succeed, type Outcome } from './debian/command.ts'
 import { DebianMachine } from './debian/machine.ts'
+import { torNetworkDown, torNetworkUp } from './debian/tor-network.ts'
 import { architecture, buildPackages, builtPackages, debianVersion, debOfVersion, packageVersion } from './packages.ts'
 
 /*
@@ -18,6 +20,8 @@ const EARLIER = '0.0.9'
 const configuration = '/etc/opt/simplex'
 const state = '/var/opt/simplex'
 const unit = '/etc/systemd/system/smp-server.service'
+/** What a cloud server has, and what packaging/cloud/setup.sh would fetch. */
+const forTheCloud = ['cloud-init', 'ca-certificates', 'curl', 'iproute2', 'tor']
 const foreignUnit = '[Service]\nExecStart=/usr/local/bin/smp-server start\n'
 
 let machine: DebianMachine
@@ -34,17 +38,26 @@ describe.skipIf(!isRoot)('the Debian package', () => {
     process.env.GNUPGHOME = keys
     const key = 'publisher@relay.example'
     await succeed('gpg', ['--batch', '--passphrase', '', '--quick-gen-key', key, 'default', 'sign', 'never'])
-    const name = `smp-onion_${debianVersion}_${architecture}.deb`
+    const nameFor = (arch: string): string => `smp-onion_${packageVersion}_${arch}.deb`
     await mkdir(output)
-    await succeed('cp', [join(await builtPackages(), name), output])
-    const publish = ['--built', '--output', output, '--repository', repository, '--key', key]
+    const built = await builtPackages()
+    await succeed('cp', [...['amd64', 'arm64'].map((arch) => join(built, nameFor(arch))), output])
+    const url = ['--url', 'file:///repository/pool']
+    const publish = ['--built', '--output', output, '--repository', repository, '--key', key, ...url]
     await buildPackages(output, ...publish)
     // A later publication goes into the same repository.
-    await debOfVersion(join(output, name), EARLIER, output)
+    await debOfVersion(join(output, nameFor(architecture)), EARLIER, output)
     await buildPackages(output, ...publish)
     await succeed('gpgconf', ['--kill', 'all'])
     await succeed('gpg', ['--verify', join(output, 'SHA256SUMS.asc'), join(output, 'SHA256SUMS')])
-    machine = await DebianMachine.make(['adduser', 'systemd'])
+    machine = await DebianMachine.make(['adduser', 'systemd', ...forTheCloud])
+    // It goes to work in the last test only.
+    await machine.write('/etc/cloud/cloud-init.disabled', '')
+    await machine.succeeds(['systemctl', 'disable', 'tor'])
+    await machine.write(
+      '/user-data',
+      await readFile(join(output, `smp-onion-${packageVersion}-cloud-init.yaml`), 'utf8'),
+    )
     await machine.bind(repository, '/repository')
     await machine.succeeds(['cp', '/repository/smp-onion.gpg', '/usr/share/keyrings/smp-onion.gpg'])
     const signed = '[signed-by=/usr/share/keyrings/smp-onion.gpg]'
@@ -54,6 +67,7 @@ describe.skipIf(!isRoot)('the Debian package', () => {
     await machine.succeeds(['apt-get', 'update', '-q'])
   }, 600_000)
   afterAll(async () => {
+    await torNetworkDown(join(directory, 'network'))
     await machine.close()
     await rm(directory, { recursive: true, force: true })
   }, 60_000)
@@ -93,14 +107,29 @@ describe.skipIf(!isRoot)('the Debian package', () => {
     identity = await sums()
   }, 60_000)
 
+  it('an upgrade that finds no room changes nothing, and the relay runs on', async () => {
+    const before = await pid()
+    await machine.succeeds(['sh', '-c', 'fallocate -l $(($(df --output=avail -B1 / | tail -1) - 40000000)) /fill'])
+    const upgrade = await machine.run(['apt-get', 'install', '-q', '-y', `smp-onion=${debianVersion}`])
+    expect(upgrade.stdout + upgrade.stderr).toContain('No space left on device')
+    expect(upgrade.status).not.toBe(0)
+    await machine.succeeds(['rm', '/fill'])
+    expect(await pid()).toBe(before)
+    expect(await machine.succeeds(['smp-server', 'health'])).toMatch(/^Healthy: /)
+    expect(await machine.succeeds(['smp-server', '--version'])).toMatch(/^SMP server v0\.0\.9 \/ .*\n$/)
+    expect(await machine.succeeds(['dpkg-query', '-W', '-f', '${Status} ${Version}', 'smp-onion'])).toBe(
+      'install ok installed 0.0.9',
+    )
+    expect(await machine.succeeds(['ls', '-A', '/usr/lib/smp-onion'])).toBe('0.0.9\ncurrent\n')
+  }, 120_000)
+
   it('an upgrade leaves the running relay and its data alone, and restarts nothing', async () => {
     const before = await pid()
     const { stdout, stderr } = await install(debianVersion)
     expect(stdout + stderr).toContain('The running server is still the earlier program.')
     expect(await pid()).toBe(before)
     expect(await sums()).toBe(identity)
-    // The earlier program is still there for what it loads later.
-    await machine.succeeds(['test', '-e', `/usr/lib/smp-onion/${EARLIER}/dist/server/relay.js`])
+    await loadsMoreOfItself()
     expect(await machine.succeeds(['smp-server', '--version'])).toMatch(
       new RegExp(
         `^SMP server v${packageVersion} / .*\nPrevious version: v0\\.0\\.9 \\(smp-server update --rollback\\)\n$`,
@@ -167,6 +196,28 @@ describe.skipIf(!isRoot)('the Debian package', () => {
     for (const path of [configuration, state]) expect((await machine.run(['test', '-e', path])).status).toBe(1)
     expect((await machine.run(['getent', 'passwd', 'smp'])).status).not.toBe(0)
   }, 120_000)
+
+  it('on a cloud server the user data of a release make a relay at the first boot', async () => {
+    expect(await machine.succeeds(['cloud-init', 'schema', '--config-file', '/user-data'])).toContain('Valid')
+    await machine.succeeds(['rm', '/etc/cloud/cloud-init.disabled'])
+    const place = '/var/lib/cloud/seed/nocloud'
+    await machine.succeeds(['install', '-D', '/user-data', `${place}/user-data`])
+    await machine.write(`${place}/meta-data`, 'instance-id: i-1\n')
+    await machine.write('/root/torrc-extra', await torNetworkUp(machine, join(directory, 'network')))
+    const settings = 's|^      HOST=$|      HOST=relay.example\\n      TORRC_EXTRA=/root/torrc-extra|'
+    await machine.succeeds(['sed', '-i', settings, `${place}/user-data`])
+    // Of what cloud-init does, the part that user data ask for: this machine is no image of a cloud.
+    const modules = ['cloud_init_modules: [write-files]', 'cloud_config_modules: [runcmd]']
+    const sources = ['datasource_list: [NoCloud]', 'network: {config: disabled}']
+    const lines = [...modules, 'cloud_final_modules: [scripts-user]', ...sources, '']
+    await machine.write('/etc/cloud/cloud.cfg.d/99-test.cfg', lines.join('\n'))
+    const stages = ['init --local', 'init', 'modules --mode=config', 'modules --mode=final']
+    const { stdout, stderr } = await machine.run(['sh', '-c', stages.map((stage) => `cloud-init ${stage}`).join('; ')])
+    const log = `${stdout}${stderr}${await machine.succeeds(['cat', '/var/log/cloud-init-output.log'])}`
+    expect(log).toMatch(/^Healthy: /m)
+    expect(log).toMatch(/^The address of this relay, .*:\nsmp:\/\/.*@relay\.example,[a-z2-7]{56}\.onion$/m)
+    expect(await machine.succeeds(['systemctl', 'is-enabled', 'smp-server'])).toBe('enabled\n')
+  }, 180_000)
 })
 
 async function install(version: string): Promise<Outcome> {
@@ -182,6 +233,22 @@ async function pid(): Promise<string> {
 
 async function runningVersion(): Promise<string> {
   return await machine.succeeds(['readlink', `/proc/${await pid()}/exe`])
+}
+
+/** Makes the running relay load a module that it had no use for so far: with an onion key, the one that reads it. */
+async function loadsMoreOfItself(): Promise<void> {
+  const [key, ini] = [`${configuration}/onion.key`, `${configuration}/smp-server.ini`]
+  await machine.write('/root/onion.key.base64', encodeOnionKey(generateOnionKey()).toString('base64'))
+  await machine.succeeds(['install', '-o', 'smp', '-g', 'smp', '-m', '600', '/dev/null', key])
+  await machine.succeeds(['sh', '-c', `base64 -d /root/onion.key.base64 >${key}; cp -p ${ini} ${ini}.before`])
+  const edit = ['-e', 's|^# mode = own|mode = system|', '-e', 's|^# control = .*|control = /nowhere/control|']
+  await machine.succeeds(['sed', '-i', ...edit, ini])
+  await journalShows('onion service: waiting for tor: .*')
+  const journal = await machine.succeeds(['journalctl', '-u', 'smp-server', '-o', 'cat'])
+  expect(journal).toContain('No tor answers at /nowhere/control')
+  expect(journal).not.toContain('Cannot find module')
+  await machine.succeeds(['mv', `${ini}.before`, ini])
+  await machine.succeeds(['rm', key])
 }
 
 /** Of every file of the identity. */

@@ -4,15 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { outcome, succeed } from './debian/command.ts'
 import { freePort } from './cli-process.ts'
-import {
-  architecture,
-  buildPackages,
-  builtPackages,
-  debianVersion,
-  halfOf,
-  packageVersion,
-  tarOfVersion,
-} from './packages.ts'
+import { architecture, buildPackages, builtPackages, halfOf, packageVersion, tarOfVersion } from './packages.ts'
 
 /* The published files: that they are whole, the same twice, small, and that the tar file and the npm package run. */
 
@@ -20,7 +12,7 @@ let directory: string
 let output: string
 const files = (): Promise<string[]> => readdir(output)
 const tarFile = (arch = architecture): string => join(output, `smp-onion-${packageVersion}-linux-${arch}.tar.gz`)
-const debFile = (arch = architecture): string => join(output, `smp-onion_${debianVersion}_${arch}.deb`)
+const debFile = (arch = architecture): string => join(output, `smp-onion_${packageVersion}_${arch}.deb`)
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'smp-package-'))
@@ -38,9 +30,11 @@ describe('scripts/package', () => {
       [
         'SHA256SUMS',
         `smp-onion-${packageVersion}.tgz`,
+        `smp-onion-${packageVersion}-cloud-init.yaml`,
+        `smp-onion-${packageVersion}-setup.sh`,
         ...both.map((arch) => `smp-onion-${packageVersion}-linux-${arch}.cdx.json`),
         ...both.map((arch) => `smp-onion-${packageVersion}-linux-${arch}.tar.gz`),
-        ...both.map((arch) => `smp-onion_${debianVersion}_${arch}.deb`),
+        ...both.map((arch) => `smp-onion_${packageVersion}_${arch}.deb`),
       ].toSorted(),
     )
     await succeed('sh', ['-c', 'cd "$0" && sha256sum --check --strict --quiet SHA256SUMS', output])
@@ -131,6 +125,21 @@ describe('the tar file, in a directory of an ordinary user without Node.js', () 
     expect(result.stdout).toContain(`There is no earlier version in ${home}/smp-onion.`)
     expect(result.status).toBe(1)
   })
+
+  it('changes nothing when the disk is full, and says so (needs root, to mount a small disk)', async (context) => {
+    context.skip(process.geteuid?.() !== 0, 'needs root, to mount a small disk')
+    const disk = join(directory, 'disk')
+    await mkdir(disk)
+    const size = Number((await succeed('du', ['-sm', `${home}/smp-onion`])).split('\t')[0]) + 40
+    const script = `mount -t tmpfs -o size=${size}m tmpfs "$0"; cp -a "$1" "$0"
+      "$0/smp-onion/smp-server" update "$2" || echo "status $?"
+      ls -A "$0/smp-onion"; "$0/smp-onion/smp-server" --version`
+    const other = tarFile(architecture === 'amd64' ? 'arm64' : 'amd64')
+    const words = ['--mount', 'sh', '-euc', script, disk, `${home}/smp-onion`, other]
+    const { stdout } = await outcome('unshare', words)
+    expect(stdout).toContain(`The disk with ${disk}/smp-onion is full. Nothing was changed.`)
+    expect(stdout).toContain(`\nstatus 1\n${packageVersion}\ncurrent\nsmp-server\nSMP server v${packageVersion} / `)
+  }, 60_000)
 
   it('changes to a later version and back, and names both', async () => {
     const later = await tarOfVersion(tarFile(), '99.0.0', directory)

@@ -13,7 +13,7 @@ export const debianVersion = version.replace('-', '~')
 /** Runs scripts/package, with little compression. */
 export async function buildPackages(output: string, ...args: readonly string[]): Promise<void> {
   const program = join(projectRoot, 'scripts/package')
-  await succeed('env', ['PACKAGE_LEVEL=1', program, '--output', output, ...args])
+  await succeed('env', ['PACKAGE_QUICK=1', program, '--output', output, ...args])
 }
 
 /**
@@ -27,7 +27,7 @@ export async function builtPackages(): Promise<string> {
   const sources = 'src scripts packaging systemd torrc.d docs package.json package-lock.json README.md CHANGELOG.md'
   const script = `cd "$1"
     if [ ! -e "$0/SHA256SUMS" ] || [ -n "$(find ${sources} -type f -newer "$0/SHA256SUMS" -print -quit)" ]; then
-      PACKAGE_LEVEL=1 exec scripts/package --output "$0"
+      PACKAGE_QUICK=1 exec scripts/package --output "$0"
     fi`
   await succeed('flock', [`${output}.lock`, 'sh', '-euc', script, output, projectRoot])
   return output
@@ -44,7 +44,7 @@ export async function debOfVersion(deb: string, other: string, directory: string
     await writeFile(file, text.replaceAll(packageVersion, other).replaceAll(debianVersion, other))
   }
   const file = join(directory, `smp-onion_${other}_${architecture}.deb`)
-  await succeed('dpkg-deb', ['--root-owner-group', '-Zxz', '-z1', '--build', root, file])
+  await succeed('dpkg-deb', ['--root-owner-group', '-Znone', '--build', root, file])
   await rm(root, { recursive: true })
   return file
 }
