@@ -71,6 +71,11 @@ write_command() {
   chmod 755 "$1/bin/smp-server"
 }
 
+# The units of systemd that start at boot, sorted; none where it does not run.
+units_at_boot() {
+  [[ ! -d /run/systemd/system ]] || systemctl list-unit-files --state=enabled --no-legend | awk '{ print $1 }' | LC_ALL=C sort
+}
+
 # apt_install PACKAGE…: never starts a service that comes with one of them, now or at the next boot.
 apt_install() {
   local command="apt-get update && apt-get install --no-install-recommends -y $*"
@@ -85,15 +90,11 @@ apt_install() {
   elif "$policy" tor start >/dev/null 2>&1; then
     fail "Missing: $*. $policy lets packages start services, so install it yourself: $command"
   fi
-  local status=0
+  local status=0 before
+  before=$(units_at_boot)
   { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -q -y \
     --no-install-recommends "$@"; } >&2 || status=$?
   [[ -z $made_policy ]] || rm -f "$policy"
+  LC_ALL=C comm -13 <(printf '%s\n' "$before") <(units_at_boot) | xargs -r systemctl disable --quiet || true
   [[ $status -eq 0 ]] || fail "apt-get could not install $*."
-  local service
-  for service in tor postgresql; do
-    if [[ " $* " == *" $service "* && -d /run/systemd/system ]]; then
-      systemctl disable --quiet "$service.service" || true
-    fi
-  done
 }
