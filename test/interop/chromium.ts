@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,6 +20,12 @@ interface Message {
 
 const MISSING =
   'Chromium is missing: install it as root, on Debian with: apt-get install --no-install-recommends chromium'
+
+const directories = (process.env.PATH ?? '').split(':')
+const program = ['chromium', 'google-chrome'].find((name) => directories.some((path) => existsSync(join(path, name))))
+
+/** On Ubuntu Chromium is a snap, which cannot read the files of these tests: there, Google Chrome is as good, or none. */
+export const noChromium = program === undefined && /^ID=ubuntu$/m.test(readFileSync('/etc/os-release', 'utf8'))
 
 /** The SHA-256 of the certificate's key, as Chromium wants it. */
 const keyFingerprint = (pem: string): string =>
@@ -48,7 +55,7 @@ export class Chromium {
   static async start(trusted: readonly string[]): Promise<Chromium> {
     const directory = await mkdtemp(join(tmpdir(), 'smp-chromium-'))
     const child = spawn(
-      'chromium',
+      program ?? 'chromium',
       [
         '--headless',
         '--no-sandbox',

@@ -17,7 +17,7 @@ import { answerWith, type RequestHandler } from '../../src/transport/web-request
 import { prepareSite } from '../../src/web/prepare-site.ts'
 import { makeWebCertificate, type TestWebCertificate } from '../client/web-certificate.ts'
 import { writeCredentials } from '../conformance/credentials.ts'
-import { Chromium, type Page } from './chromium.ts'
+import { Chromium, noChromium, type Page } from './chromium.ts'
 
 // The site in a real browser, under its policy, over HTTP/2 and over plain HTTP.
 
@@ -99,7 +99,7 @@ function expectedCode(link: string): { width: number; height: number; dark: stri
 const FULL = '/?v=2-7&smp=smp%3A%2F%2FZKe4%40a.example%2FuE3hiE1E%23%2F%3Fv%3D1-2%26dh%3DMCow&e2e=v%3D2-3%26x3dh%3DMEIw'
 const SHORT = 'lrdvu2d8A1GumSmoKb2krQmtKhWXq-tyGpHuM7aMwsw'
 
-describe('site-chromium', () => {
+describe.skipIf(noChromium)('site-chromium (needs Chromium, not as a snap)', () => {
   it.each([
     ['contact', FULL, FULL],
     ['invitation', FULL, FULL],
@@ -169,7 +169,7 @@ describe('site-chromium', () => {
   })
 })
 
-describe('site-chromium', () => {
+describe.skipIf(noChromium)('site-chromium (needs Chromium, not as a snap)', () => {
   it('the server page comes over HTTP/2, in the style of the site, at 360 pixels without a scroll bar', async () => {
     await page.load(`https://relay.test:${listener.port}/`)
     expect(await page.evaluate(`performance.getEntriesByType('navigation')[0].nextHopProtocol`)).toBe('h2')
