@@ -93,7 +93,15 @@ describe('the tar file, in a directory of an ordinary user without Node.js', () 
     const paths = [`SMP_SERVER_CFG_PATH=${home}/etc`, `SMP_SERVER_LOG_PATH=${home}/var`]
     const as =
       process.geteuid?.() === 0 ? ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups'] : []
-    return await outcome('env', ['-i', 'PATH=/usr/bin:/bin', `HOME=${home}`, ...paths, ...as, ...words])
+    return await outcome('env', [
+      '-i',
+      'PATH=/usr/bin:/bin',
+      'COLUMNS=10000',
+      `HOME=${home}`,
+      ...paths,
+      ...as,
+      ...words,
+    ])
   }
   const smpServer = (...args: readonly string[]): ReturnType<typeof run> => run(`${home}/smp-onion/smp-server`, ...args)
 
@@ -136,7 +144,7 @@ describe('the tar file, in a directory of an ordinary user without Node.js', () 
       ls -A "$0/smp-onion"; "$0/smp-onion/smp-server" --version`
     const other = tarFile(architecture === 'amd64' ? 'arm64' : 'amd64')
     const words = ['--mount', 'sh', '-euc', script, disk, `${home}/smp-onion`, other]
-    const { stdout } = await outcome('unshare', words)
+    const { stdout } = await outcome('env', ['COLUMNS=10000', 'unshare', ...words])
     expect(stdout).toContain(`The disk with ${disk}/smp-onion is full. Nothing was changed.`)
     expect(stdout).toContain(`\nstatus 1\n${packageVersion}\ncurrent\nsmp-server\nSMP server v${packageVersion} / `)
   }, 60_000)

@@ -13,7 +13,8 @@ import { baseSystem, npmSettings, ownCodename, releaseOf, type Release } from '.
 
 const checkout = resolve(import.meta.dirname, '../../..')
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-const environment = [`PATH=${systemPath}`, 'LANG=C.UTF-8', 'DEBIAN_FRONTEND=noninteractive']
+/** Wide enough that no sentence is wrapped. */
+const environment = [`PATH=${systemPath}`, 'LANG=C.UTF-8', 'DEBIAN_FRONTEND=noninteractive', 'COLUMNS=10000']
 
 export class DebianMachine {
   /** Where the checkout is in it; what is written there stays in it. */
