@@ -25,9 +25,13 @@ export async function builtPackages(): Promise<string> {
   const output = join(projectRoot, 'node_modules/.cache/packages')
   await mkdir(output, { recursive: true })
   const sources = 'src scripts packaging systemd torrc.d docs package.json package-lock.json README.md CHANGELOG.md'
+  // What the files say of the commit and its time is the same for all that one run compares.
   const script = `cd "$1"
-    if [ ! -e "$0/SHA256SUMS" ] || [ -n "$(find ${sources} -type f -newer "$0/SHA256SUMS" -print -quit)" ]; then
-      PACKAGE_QUICK=1 exec scripts/package --output "$0"
+    commit=$(git rev-parse HEAD 2>/dev/null || echo none)
+    if [ "$(cat "$0.commit" 2>/dev/null)" != "$commit" ] || [ ! -e "$0/SHA256SUMS" ] ||
+      [ -n "$(find ${sources} -type f -newer "$0/SHA256SUMS" -print -quit)" ]; then
+      PACKAGE_QUICK=1 scripts/package --output "$0"
+      echo "$commit" >"$0.commit"
     fi`
   await succeed('flock', [`${output}.lock`, 'sh', '-euc', script, output, projectRoot])
   return output
