@@ -119,7 +119,7 @@ describe('the tar file, in a directory of an ordinary user without Node.js', () 
     await run('sed', '-i', `s/^port = .*/port = ${port}/`, `${home}/etc/smp-server.ini`)
     const ill = await smpServer('health')
     expect(ill.status).toBe(1)
-    expect(ill.stdout).toMatch(/^Not healthy: Nobody listens at 127\.0\.0\.1 port \d+.*\n$/)
+    expect(ill.stdout).toMatch(/^Not healthy: Nothing accepts connections at 127\.0\.0\.1 port \d+.*\n$/)
     const script = `"$0" start >${home}/log 2>&1 & pid=$!
       for i in $(seq 100); do "$0" health && break; sleep 0.1; done
       kill -INT $pid; wait $pid`
