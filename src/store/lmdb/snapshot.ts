@@ -134,6 +134,8 @@ function claimCopy(root: Root, path: string): void {
 /** Begins a read transaction, and finds the meta page that it reads by: the relay overwrites that one two commits later. */
 function pin(root: Root, file: DataFile, path: string): { found: FoundMeta; unpin: () => void } {
   for (let tries = 0; tries < TRIES; tries++) {
+    // Otherwise lmdb-js keeps the transaction of this turn of the event loop, however old it is.
+    root.resetReadTxn()
     const transaction = root.useReadTransaction()
     const txnId = ownTransaction(root)
     const found = file.readMetas().find(({ meta }) => meta.txnId === txnId)

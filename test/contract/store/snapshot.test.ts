@@ -101,6 +101,12 @@ describe('a snapshot of the store', () => {
     await printed(relay, /\n\d+\n/)
   })
 
+  it('can be taken again and again, however fast a relay commits meanwhile', async () => {
+    const relay = child('burst', directory, '1')
+    await printed(relay, /\n200\n/)
+    for (let n = 0; n < 100; n++) await (await Snapshot.open(directory)).close()
+  })
+
   it('holds every kind of record, those in pages of their own too, and can be written to', async () => {
     let store = openLmdbStore(directory, options)
     store.addService(aService(1))
