@@ -6,6 +6,8 @@ import type { CommandRunner } from './command.ts'
 export interface ServiceManager {
   readonly type: 'systemd' | 'none'
   isActive(unit: string): Promise<boolean>
+  /** `active`, `failed`, `activating`, …; `undefined` when nobody knows. */
+  state?(unit: string): Promise<string | undefined>
   /** Starts the unit now and at every boot. */
   enable(unit: string): Promise<void>
   /** Stops and starts the unit, for changes that a running Tor cannot apply. */
@@ -31,6 +33,7 @@ export function systemd(run: CommandRunner): ServiceManager {
   return {
     type: 'systemd',
     isActive: async (unit) => (await run('systemctl', ['is-active', '--quiet', unit])).status === 0,
+    state: async (unit) => (await run('systemctl', ['is-active', unit])).stdout.trim() || undefined,
     enable: async (unit) => await systemctl('enable', '--now', unit),
     restart: async (unit) => await systemctl('restart', unit),
     disable: async (unit) => await systemctl('disable', '--now', unit),

@@ -85,6 +85,9 @@ describe('the relay of a service in a torrc', () => {
 
   it('the relay finds within 60 s of its start that it is reachable, without any control connection', async () => {
     running = relay.start(['start'])
+    await running.shows(/Listening on port/)
+    const first = relay.run(['tor', 'status'])
+    expect([first.status, first.stdout]).toEqual([1, expect.stringMatching(/^Onion service: not known yet: /m)])
     await expect.poll(() => checkOf(status())?.ok, { timeout: 60_000, interval: 500 }).toBe(true)
     const { stdout, status: exit } = relay.run(['tor', 'status'])
     expect([exit, stdout]).toEqual([0, expect.stringMatching(/^Onion service: healthy$/m)])

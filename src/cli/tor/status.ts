@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import { Registry } from 'prom-client'
 import type { Paths } from '../../config/paths.ts'
+import { runCommand } from '../../system/command.ts'
+import { detectServiceManager } from '../../system/service-manager.ts'
 import { isOnion } from '../../protocol/host.ts'
 import type { Context } from '../context.ts'
 import { loadSettings } from '../../app/load-settings.ts'
@@ -16,6 +18,7 @@ import {
   loadOnionMetrics,
   onionStatus,
   type OnionStatus,
+  torPlace,
 } from '../../tor/index.ts'
 
 interface StatusOptions {
@@ -46,7 +49,7 @@ async function status(options: StatusOptions, paths: Paths): Promise<void> {
   const last = options.watch ? await watch(current, options, paths) : current
   if (!options.watch) print(...(options.json ? [JSON.stringify(current)] : statusLines(current)))
   // The reason is printed already.
-  if (!last.healthy) throw new Refusal()
+  if (last.state !== 'healthy') throw new Refusal()
 }
 
 async function observe(paths: Paths): Promise<Observed> {
@@ -57,6 +60,8 @@ async function observe(paths: Paths): Promise<Observed> {
     keyFile: paths.onionKey,
     statusFile: paths.torStatus,
     configured: settings.transport.hosts.filter(isOnion),
+    unit: setup.mode === 'torrc' || setup.mode === 'system' ? torPlace(setup.instance).unit : undefined,
+    services: detectServiceManager(runCommand),
   })
 }
 
@@ -92,15 +97,21 @@ async function watch(first: OnionStatus, { json }: StatusOptions, paths: Paths):
   return current
 }
 
+const words = {
+  healthy: 'healthy',
+  unhealthy: 'not healthy',
+  unknown: 'not known yet: neither a publication nor a check has been seen',
+} as const
+
 const marks = new Map([
   [true, 'ok'],
   [false, 'WRONG'],
 ])
 
 /** One line for the whole, one for each fact, and the remedy. */
-export function statusLines({ healthy, problem, facts }: OnionStatus): string[] {
+export function statusLines({ state, problem, facts }: OnionStatus): string[] {
   return [
-    `Onion service: ${healthy ? 'healthy' : 'not healthy'}`,
+    `Onion service: ${words[state]}`,
     ...facts.map(factLine),
     ...(problem ? [`To fix ${problem.fact}: ${problem.remedy}`] : []),
   ]

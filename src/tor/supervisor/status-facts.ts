@@ -16,6 +16,7 @@ export type FactName =
   | 'key'
   | 'name'
   | 'relay'
+  | 'unit'
   | 'control'
   | 'tor'
   | 'mode'
@@ -40,6 +41,8 @@ export interface Fact {
 
 export interface OnionStatus {
   readonly healthy: boolean
+  /** `unknown`: nothing is wrong as far as is known, but nobody has seen the service yet. */
+  readonly state: 'healthy' | 'unhealthy' | 'unknown'
   /** Of the first fact that is wrong. */
   readonly problem?: { readonly fact: FactName; readonly text: string; readonly remedy: string }
   readonly facts: readonly Fact[]
@@ -49,16 +52,22 @@ export interface OnionStatus {
 export function onionStatus(observed: Observed): OnionStatus {
   const facts = allFacts(observed).map((fact) => (fact.ok === false ? fact : withoutRemedy(fact)))
   const first = facts.find(({ ok }) => ok === false)
-  if (!first) return { healthy: true, facts }
+  if (!first) {
+    const healthy = facts.some(({ name, ok }) => ok === true && (name === 'descriptor' || name === 'check'))
+    return { healthy, state: healthy ? 'healthy' : 'unknown', facts }
+  }
   const { name, text, remedy = 'Run `smp-server tor setup` again.' } = first
-  return { healthy: false, problem: { fact: name, text, remedy }, facts }
+  return { healthy: false, state: 'unhealthy', problem: { fact: name, text, remedy }, facts }
 }
 
 function allFacts(observed: Observed): Fact[] {
   const { config } = observed
   if (!config) return [setupFact(observed)]
-  if (config === 'torrc') return [torrcFact(), nameFact(observed), relayFact(observed), ...watchedFacts(observed)]
-  const ofTor = torFacts(observed, config)
+  const ofUnit = unitFacts(observed)
+  if (config === 'torrc') {
+    return [torrcFact(), nameFact(observed), ...ofUnit, relayFact(observed), ...watchedFacts(observed)]
+  }
+  const ofTor = [...ofUnit, ...torFacts(observed, config)]
   return [keyFact(observed), nameFact(observed), relayFact(observed), ...ofTor, ...relayFacts(observed)]
 }
 
@@ -68,8 +77,7 @@ function withoutRemedy({ name, text, source, ok, value }: Fact): Fact {
 
 const start = 'Start the relay: `smp-server start`, or `systemctl start smp-server`.'
 const restart = 'Restart the relay.'
-const noNetwork =
-  'tor is waiting for its network: check that this machine has one that lets tor out; where it does not, name bridges in [TOR] torrc_extra.'
+const noNetwork = 'Check that this machine is online and that its firewall lets tor out (TCP to any port).'
 
 function setupFact({ keyFile }: Observed): Fact {
   return {
@@ -83,7 +91,7 @@ function setupFact({ keyFile }: Observed): Fact {
 }
 
 function torrcFact(): Fact {
-  const text = 'a tor of the system keeps it in its torrc; `smp-server tor check` says whether it can be reached'
+  const text = 'in the torrc of a tor of the system; `smp-server tor check` shows whether it is reachable'
   return { name: 'setup', text, source: 'INI file', ok: undefined, value: { mode: 'torrc' } }
 }
 
@@ -92,9 +100,7 @@ function keyFact({ key, keyFile, configured }: Observed): Fact {
   if (key instanceof AppError) return { ...fact, ...wrong(key), value: null }
   if (!key) {
     const remedy =
-      configured.length === 0
-        ? 'Run `smp-server tor setup`.'
-        : 'Bring it back from a backup; without it the onion name in the address leads nowhere.'
+      configured.length === 0 ? 'Run `smp-server tor setup`.' : 'Restore it: `smp-server tor key restore FILE`.'
     return { ...fact, text: 'missing', ok: false, remedy, value: null }
   }
   const mode = key.mode.toString(8).padStart(4, '0')
@@ -116,37 +122,45 @@ function nameFact({ key, next, configured, relay }: Observed): Fact {
   const fact = { name: 'name', source: 'INI file', value } as const
   const wrong = (text: string, remedy: string): Fact => ({ ...fact, text, ok: false, remedy })
   if (names.length === 0) {
-    const text = `${ofKey ?? 'the onion name'} is not in [TRANSPORT] host, so not in the address`
-    return wrong(text, 'Run `smp-server tor setup`; it adds the name.')
+    const text = `${ofKey ?? 'the onion address'} is not in host under [TRANSPORT], so not in the server address`
+    return wrong(text, 'Run `smp-server tor setup`, which adds it.')
   }
   const stranger = names.find((name) => name !== ofKey && name !== next)
   if (ofKey !== undefined && (stranger !== undefined || !names.includes(ofKey))) {
-    const text = `[TRANSPORT] host names ${stranger ?? names.join(' and ')}, but the key is that of ${ofKey}`
-    const remedy = `Put ${ofKey} into [TRANSPORT] host and give the new address to your users, or bring back the key of the other name.`
+    const text = `host under [TRANSPORT] has ${stranger ?? names.join(' and ')}, but the key is that of ${ofKey}`
+    const remedy = `Restore the key of that address: \`smp-server tor key restore FILE\`. Or write ${ofKey} into host instead.`
     return wrong(text, remedy)
   }
   if (ofKey !== undefined && ofRelay !== undefined && ofRelay !== ofKey) {
     return wrong(`the relay serves ${ofRelay}, but the key is that of ${ofKey}`, restart)
   }
   if (ofKey === undefined) {
-    return { ...fact, text: `${names.join(' and ')} in [TRANSPORT] host and the address`, ok: undefined }
+    return { ...fact, text: `${names.join(' and ')} in host and the server address`, ok: undefined }
   }
-  const rotation = next === undefined ? '' : `, and ${next} as its next name`
-  const text = `${ofKey} = key = [TRANSPORT] host = address${rotation}`
+  const rotation = next === undefined ? '' : `, and ${next} as its next address`
+  const text = `${ofKey}: the key, host and the server address agree${rotation}`
   return { ...fact, source: 'key and INI file', text, ok: true }
+}
+
+function unitFacts({ unit }: Observed): Fact[] {
+  if (!unit) return []
+  const { name, state } = unit
+  const remedy = `systemctl status ${name}; journalctl -u ${name} -n 20`
+  const ok = state === 'active'
+  return [{ name: 'unit', text: `${name} is ${state}`, source: 'systemd', ok, remedy, value: { name, state } }]
 }
 
 function relayFact({ relay: { running, record } }: Observed): Fact {
   const fact = { name: 'relay', source: 'status file' } as const
   if (running && record) {
     const { pid, startedAt } = record.relay
-    const text = `runs since ${moment(startedAt)}, process ${pid}`
+    const text = `running since ${moment(startedAt)}, process ${pid}`
     return { ...fact, text, ok: true, value: { pid, startedAt } }
   }
   const ended = record?.state.phase === 'stopped'
   const text = record
-    ? `does not run: it ${ended ? 'was stopped at' : 'ended without a stop, some time after'} ${moment(record.writtenAt)}`
-    : 'does not run, or has not looked after an onion service yet'
+    ? `not running: it ${ended ? 'was stopped at' : 'was killed or crashed some time after'} ${moment(record.writtenAt)}`
+    : 'not running, or never started with an onion service'
   return { ...fact, text, ok: false, remedy: start, value: null }
 }
 
@@ -156,8 +170,8 @@ function torFacts({ tor, relay }: Observed, config: TorConfig): Fact[] {
   if (tor instanceof AppError) return [{ ...control, ...wrong(tor), value: null }]
   if (!tor) {
     const lastError = relay.running ? relay.record?.state.lastError : undefined
-    const remedy = !relay.running ? start : (lastError?.remedy ?? 'The relay starts it again by itself; see its log.')
-    const text = lastError ? `no tor runs. ${lastError.message}` : 'no tor runs'
+    const remedy = !relay.running ? start : (lastError?.remedy ?? 'The relay restarts it; see its log.')
+    const text = lastError ? `tor is not running. ${lastError.message}` : 'tor is not running'
     return [{ ...control, text, ok: false, remedy, value: null }]
   }
   const skew = relay.running ? relay.record?.state.clockSkew : undefined
@@ -175,13 +189,13 @@ function liveFacts(
   const warning = skew === undefined ? bootstrap.warning : skewClause(skew)
   const source = 'tor'
   const isWanted = singleHop === (service === 'single-hop')
-  const whose = mode === 'own' ? 'own, a process of the relay' : 'an instance of the system'
+  const whose = mode === 'own' ? 'run by the relay' : 'run by the system'
   return [
     { name: 'tor', source, text: `${version}, ${whose}, process ${pid}`, ok: true, value: { version, pid, mode } },
     {
       name: 'mode',
       source,
-      text: `${singleHop ? 'single-hop' : 'anonymous'}${isWanted ? '' : `, where [TOR] single_hop wants ${service}`}`,
+      text: `${singleHop ? 'single-hop' : 'anonymous'}${isWanted ? '' : `, but ${service} was set up`}`,
       ok: isWanted,
       remedy: 'Run `smp-server tor setup` again; it restarts that tor.',
       value: { singleHop },
@@ -199,13 +213,13 @@ function liveFacts(
       source,
       text: hasService ? 'tor has the onion service' : 'tor does not have the onion service',
       ok: hasService,
-      remedy: `The relay gives it to tor by itself within seconds; if it does not: ${restart}`,
+      remedy: `The relay adds it within seconds. If it does not: ${restart}`,
       value: { present: hasService },
     },
   ]
 }
 
-/** Of a tor to which the relay has no access it knows what proofs tell. */
+/** Without access to its tor the relay knows of a service what its checks find. */
 function watchedFacts({ relay: { running, record } }: Observed): Fact[] {
   return record ? [checkFact(record.state, running)] : []
 }
@@ -238,12 +252,12 @@ function descriptorFact({
     },
   } as const
   if (publishedAt) {
-    const to = uploaded > 0 ? ` to ${uploaded} of ${uploads} directories` : ', found there, the upload was not seen'
-    const seen = confirmedAt ? `, last seen ${moment(confirmedAt)}` : ''
+    const to = uploaded > 0 ? ` to ${uploaded} of ${uploads} directories` : ', found in the network'
+    const seen = confirmedAt ? `, last confirmed ${moment(confirmedAt)}` : ''
     return { ...fact, text: `published ${moment(publishedAt)}${to}${seen}`, ok: true }
   }
-  const why = failure === undefined ? '' : `, a directory refused it: ${failure}`
-  const text = `not published yet, the relay is ${phase}${why}`
+  const why = failure === undefined ? '' : `, a directory rejected it: ${failure}`
+  const text = `not published yet (${phase})${why}`
   if (clockSkew !== undefined) {
     return {
       ...fact,
@@ -252,15 +266,14 @@ function descriptorFact({
       remedy: `Correct the clock: ${clockRemedy}`,
     }
   }
-  const remedy = `Wait a minute: tor uploads it as soon as it is connected. If it does not: ${restart}`
+  const remedy = `Wait a minute: tor uploads it once it is connected. If it does not: ${restart}`
   return { ...fact, text, ok: false, remedy }
 }
 
 function checkFact({ check }: SupervisorState, running: boolean): Fact {
   const fact = { name: 'check', source: 'relay', value: check ?? null } as const
   if (!check) {
-    const text = running ? 'none yet, the first comes soon after publication' : 'none'
-    return { ...fact, text, ok: undefined }
+    return { ...fact, text: running ? 'none yet; the first runs within a minute' : 'none', ok: undefined }
   }
   const { last, nextAt, failures } = check
   const next = running ? `, next ${moment(nextAt)}` : ''
@@ -274,8 +287,8 @@ function checkFact({ check }: SupervisorState, running: boolean): Fact {
 }
 
 function restartsFact({ restarts, lastError }: SupervisorState): Fact {
-  const why = lastError ? `, the last time ${moment(lastError.at)}: ${lastError.message}` : ''
-  const text = `tor was lost or not to be had ${restarts === 1 ? 'once' : `${restarts} times`}${why}`
+  const why = lastError ? `, last at ${moment(lastError.at)}: ${lastError.message}` : ''
+  const text = `Tor connection failed ${restarts === 1 ? 'once' : `${restarts} times`}${why}`
   const value = { restarts, lastError: lastError ?? null }
   return { name: 'restarts', source: 'relay', text: restarts === 0 ? 'none' : text, ok: undefined, value }
 }

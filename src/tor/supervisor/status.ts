@@ -9,6 +9,7 @@ import { connectOwnTor } from '../process/own-tor.ts'
 import type { TorConfig } from '../process/session.ts'
 import type { StatusRecord } from './status-file.ts'
 import { isRunning } from '../../system/process-mark.ts'
+import type { ServiceManager } from '../../system/service-manager.ts'
 import { readStatusFile } from './status-file.ts'
 
 /*
@@ -26,6 +27,8 @@ export interface Observed {
   readonly next: OnionHostname | undefined
   /** The onion addresses in `[TRANSPORT] host`, and so in the server address. */
   readonly configured: readonly string[]
+  /** The unit of a tor of the system, if systemd tells. */
+  readonly unit?: ObservedUnit | undefined
   /** `undefined`: no tor runs. */
   readonly tor: ObservedTor | AppError | undefined
   readonly relay: ObservedRelay
@@ -38,6 +41,13 @@ export interface ObservedKey {
   readonly hostname: OnionHostname
   /** Permissions of its file. */
   readonly mode: number
+}
+
+export interface ObservedUnit {
+  /** E.g. `tor@default`. */
+  readonly name: string
+  /** E.g. `active` or `failed`. */
+  readonly state: string
 }
 
 export interface ObservedTor {
@@ -60,6 +70,9 @@ export interface ObserveOptions {
   readonly keyFile: string
   readonly statusFile: string
   readonly configured: readonly string[]
+  /** Of a tor of the system. */
+  readonly unit?: string | undefined
+  readonly services: ServiceManager
 }
 
 /**
@@ -67,7 +80,8 @@ export interface ObserveOptions {
  *
  * @throws the system's error when the status file may not be read
  */
-export async function observeOnion({ config, keyFile, statusFile, configured }: ObserveOptions): Promise<Observed> {
+export async function observeOnion(options: ObserveOptions): Promise<Observed> {
+  const { config, keyFile, statusFile, configured } = options
   const key = await observeKey(keyFile)
   const record = await readStatusFile(statusFile)
   const running = record !== undefined && record.state.phase !== 'stopped' && isRunning(record.relay)
@@ -76,7 +90,13 @@ export async function observeOnion({ config, keyFile, statusFile, configured }: 
       ? await observeTor(config, key instanceof AppError ? undefined : key?.serviceId)
       : undefined
   const next = (await readKeyFiles(keyFile)).next?.hostname
-  return { config, keyFile, key, next, configured, tor, relay: { running, ...(record && { record }) } }
+  const unit = await observeUnit(options)
+  return { config, keyFile, key, next, configured, unit, tor, relay: { running, ...(record && { record }) } }
+}
+
+async function observeUnit({ unit: name, services }: ObserveOptions): Promise<ObservedUnit | undefined> {
+  const state = name === undefined ? undefined : await services.state?.(name)
+  return name === undefined || state === undefined ? undefined : { name, state }
 }
 
 async function observeKey(path: string): Promise<(ObservedKey & { serviceId: ServiceId }) | AppError | undefined> {

@@ -76,14 +76,14 @@ function textOf(observed: Observed, fact: FactName): string | undefined {
 describe('the status of a healthy onion service', () => {
   it('has every fact with its source', () => {
     const status = onionStatus(healthy)
-    expect(status).toMatchObject({ healthy: true })
+    expect(status).toMatchObject({ healthy: true, state: 'healthy' })
     expect(status.problem).toBeUndefined()
     expect(status.facts.map((fact) => [fact.name, fact.ok, fact.source, fact.text])).toEqual([
       ['key', true, '/etc/opt/simplex/onion.key', 'present, mode 0600'],
-      ['name', true, 'key and INI file', `${name} = key = [TRANSPORT] host = address`],
-      ['relay', true, 'status file', 'runs since 2025-11-23T10:00:00Z, process 4711'],
+      ['name', true, 'key and INI file', `${name}: the key, host and the server address agree`],
+      ['relay', true, 'status file', 'running since 2025-11-23T10:00:00Z, process 4711'],
       ['control', true, '/state/tor/control', 'connected'],
-      ['tor', true, 'tor', '0.4.9.11, own, a process of the relay, process 4712'],
+      ['tor', true, 'tor', '0.4.9.11, run by the relay, process 4712'],
       ['mode', true, 'tor', 'single-hop'],
       ['bootstrap', true, 'tor', '100 %, Done'],
       ['service', true, 'tor', 'tor has the onion service'],
@@ -91,7 +91,7 @@ describe('the status of a healthy onion service', () => {
         'descriptor',
         true,
         'relay',
-        'published 2025-11-23T10:00:05Z to 7 of 8 directories, last seen 2025-11-23T10:20:00Z',
+        'published 2025-11-23T10:00:05Z to 7 of 8 directories, last confirmed 2025-11-23T10:20:00Z',
       ],
       ['check', true, 'relay', 'reached from outside 2025-11-23T10:00:10Z in 0.66 s, next 2025-11-23T10:29:00Z'],
       ['restarts', undefined, 'relay', 'none'],
@@ -110,7 +110,7 @@ describe('the status of a healthy onion service', () => {
     const next = parseOnionHostname(other)
     const status = onionStatus({ ...healthy, next, configured: [name, other] })
     expect(status.healthy).toBe(true)
-    expect(status.facts.find((fact) => fact.name === 'name')?.text).toContain(`and ${other} as its next name`)
+    expect(status.facts.find((fact) => fact.name === 'name')?.text).toContain(`and ${other} as its next address`)
   })
 
   it('may run in an anonymous tor when that is wanted', () => {
@@ -120,7 +120,7 @@ describe('the status of a healthy onion service', () => {
     expect(onionStatus({ ...healthy, config }).problem).toMatchObject({ fact: 'mode' })
   })
 
-  it('of a torrc is told by its name, its relay and the proofs', () => {
+  it('of a torrc is told by its name, its relay and the checks', () => {
     const state = publishedText.replace('"published", "restarts"', '"watched", "restarts"')
     const record = written(state)
     const inTorrc: Observed = { ...healthy, config: 'torrc', key: undefined, tor: undefined }
@@ -130,6 +130,15 @@ describe('the status of a healthy onion service', () => {
     expect(textOf({ ...inTorrc, relay: { running: true, record } }, 'check')).toMatch(/^reached from outside/)
     const asFailed = onionStatus({ ...inTorrc, relay: { running: true, record: failed } })
     expect(asFailed.problem).toMatchObject({ fact: 'check', remedy: 'Do something.' })
+    const { check, ...unchecked } = record.state
+    expect(check).toBeDefined()
+    const started = { ...inTorrc, relay: { running: true, record: { ...record, state: unchecked } } }
+    expect(onionStatus(started)).toMatchObject({ healthy: false, state: 'unknown' })
+    expect(onionStatus({ ...started, unit: { name: 'tor@default', state: 'failed' } }).problem).toEqual({
+      fact: 'unit',
+      text: 'tor@default is failed',
+      remedy: 'systemctl status tor@default; journalctl -u tor@default -n 20',
+    })
     expect(onionStatus({ ...inTorrc, configured: [] }).problem).toMatchObject({ fact: 'name' })
     expect(onionStatus({ ...inTorrc, relay: { running: false } }).problem).toMatchObject({ fact: 'relay' })
   })
@@ -138,7 +147,7 @@ describe('the status of a healthy onion service', () => {
     const control = { type: 'unix', path: '/run/tor-instances/smp/control' } as const
     const observed: Observed = { ...healthy, config: { mode: 'system', control } }
     expect(onionStatus(observed).facts.find((fact) => fact.name === 'control')?.source).toBe(control.path)
-    expect(textOf(observed, 'tor')).toContain('an instance of the system')
+    expect(textOf(observed, 'tor')).toContain('run by the system')
   })
 })
 
@@ -146,7 +155,7 @@ describe('the status of an onion service that is not healthy names the first thi
   const denied = new AppError('TOR_CONTROL_DENIED', 'This user may not open it.', 'Add the user to the group.')
   it.each<[string, Partial<Observed>, FactName, RegExp, RegExp]>([
     ['none was set up', { config: undefined }, 'setup', /no onion service/, /tor setup/],
-    ['its key is lost', { key: undefined }, 'key', /missing/, /backup/],
+    ['its key is lost', { key: undefined }, 'key', /missing/, /tor key restore FILE/],
     [
       'its key cannot be read',
       { key: new AppError('ONION_KEY_UNREADABLE', 'It cannot be read.', 'chown it.') },
@@ -155,10 +164,10 @@ describe('the status of an onion service that is not healthy names the first thi
       /chown/,
     ],
     ['others may read its key', { key: { hostname, mode: 0o640 } }, 'key', /mode 0640/, /^chmod 600 .*onion\.key$/],
-    ['its name is not in the address', { configured: [] }, 'name', /not in \[TRANSPORT\] host/, /tor setup/],
-    ['the address has another name', { configured: [other] }, 'name', /names elbq.*that of opzu/, /bring back the key/],
-    ['the address has a second name', { configured: [name, other] }, 'name', /names elbq/, /\[TRANSPORT\] host/],
-    ['the relay never ran', { relay: { running: false } }, 'relay', /does not run/, /smp-server start/],
+    ['its name is not in the address', { configured: [] }, 'name', /not in host under \[TRANSPORT\]/, /tor setup/],
+    ['the address has another name', { configured: [other] }, 'name', /has elbq.*that of opzu/, /tor key restore FILE/],
+    ['the address has a second name', { configured: [name, other] }, 'name', /has elbq/, /into host instead/],
+    ['the relay never ran', { relay: { running: false } }, 'relay', /not running/, /smp-server start/],
     [
       'the relay was stopped',
       { relay: { running: false, record: stopped }, tor: undefined },
@@ -170,16 +179,16 @@ describe('the status of an onion service that is not healthy names the first thi
       'the relay was killed',
       { relay: { running: false, record: published } },
       'relay',
-      /without a stop/,
+      /was killed or crashed/,
       /smp-server start/,
     ],
-    ['no tor runs', { tor: undefined }, 'control', /no tor runs/, /by itself/],
+    ['no tor runs', { tor: undefined }, 'control', /tor is not running/, /restarts it/],
     ['tor may not be asked', { tor: denied }, 'control', /may not open/, /group/],
     [
       'tor is not in single-hop mode',
       { tor: { ...tor, singleHop: false } },
       'mode',
-      /anonymous, where .* wants single-hop/,
+      /anonymous, but single-hop was set up/,
       /tor setup/,
     ],
     [
@@ -192,7 +201,7 @@ describe('the status of an onion service that is not healthy names the first thi
       },
       'bootstrap',
       /5 %, Connecting \(No route to host\)/,
-      /network/,
+      /online/,
     ],
     [
       'the clock is wrong',
@@ -211,7 +220,13 @@ describe('the status of an onion service that is not healthy names the first thi
       /; the clock of this machine is about 3 days behind$/,
       /timedatectl/,
     ],
-    ['tor has lost the service', { tor: { ...tor, hasService: false } }, 'service', /does not have/, /by itself/],
+    [
+      'tor has lost the service',
+      { tor: { ...tor, hasService: false } },
+      'service',
+      /does not have/,
+      /adds it within seconds/,
+    ],
     ['it is not published yet', { relay: { running: true, record: publishing } }, 'descriptor', /publishing/, /Wait/],
     [
       'it was not reached from outside',
@@ -237,7 +252,7 @@ describe('the status of an onion service that is not healthy names the first thi
   it('restarts of tor are told with the reason of the last one', () => {
     const text = textOf({ ...healthy, relay: { running: true, record: failed } }, 'restarts')
     expect(text).toBe(
-      'tor was lost or not to be had 2 times, the last time 2025-11-23T10:10:00Z: tor ended: it was ended by SIGKILL.',
+      'Tor connection failed 2 times, last at 2025-11-23T10:10:00Z: tor ended: it was ended by SIGKILL.',
     )
   })
 
