@@ -5,7 +5,7 @@ import { newerFormat } from './errors.ts'
 /** Of the layout and of all records; a store of a newer format is refused. */
 export const STORE_FORMAT = 1
 /** The first version of this program that reads it. */
-export const STORE_FORMAT_SINCE = '0.1.0'
+export const STORE_FORMAT_SINCE = '1.0.0-rc.1'
 
 /**
  * Notes the format in a new store, with the version that first had it, so that an older program can name the one it
