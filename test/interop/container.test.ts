@@ -86,7 +86,12 @@ describe.skipIf(!isRoot)('the container image', () => {
       ['ADDR=relay.example', 'SMP_TRANSPORT_PROT=5223'],
       /^SMP_TRANSPORT_PROT names no line of .*smp-server\.ini: .*\n$/,
     ],
-    ['with a strange word for ONION', UID, ['ADDR=relay.example', 'ONION=yes'], /^ONION=yes: it is own or off\.\n$/],
+    [
+      'with a strange word for ONION',
+      UID,
+      ['ADDR=relay.example', 'ONION=yes'],
+      /^ONION=yes: it is own, beside or off\.\n$/,
+    ],
   ])('%s it ends with one sentence', async (_name, owner, environment, words) => {
     await volumes(owner)
     const { status, stdout, stderr } = await run([...environment, entrypoint, 'start'])
@@ -153,6 +158,34 @@ describe.skipIf(!isRoot)('the container image', () => {
     expect(log()).toMatch(/^Server address: smp:\/\/.*[a-z2-7]{56}\.onion/m)
     await expect.poll(log, { timeout: 20_000 }).toContain('onion service: waiting for the network')
     expect(await stop()).toBe(0)
+  }, 90_000)
+
+  it('has an onion service with the tor of another container with ONION=beside', async () => {
+    await volumes()
+    // What both see here is the volume of the relay.
+    const run = '/var/opt/simplex/run'
+    const environment = ['ADDR=127.0.0.1', 'WEB_MANUAL=1', `SMP_TRANSPORT_PORT=${await freePort()}`]
+    const words = [...environment, 'ONION=beside', `SMP_TOR_CONTROL=${run}/control`, entrypoint, 'start']
+    const log = await start(words)
+    const [, address] = /^Server address: (smp:.*,[a-z2-7]{56}\.onion:\d+)$/m.exec(log()) ?? []
+    expect(address).toBeDefined()
+    await expect.poll(log, { timeout: 20_000 }).toContain('onion service: waiting for tor')
+    await mkdir(join(state, 'run'), { mode: 0o700 })
+    await chown(join(state, 'run'), UID, UID)
+    const compose = await readFile(join(projectRoot, 'packaging/container/compose.tor.yaml'), 'utf8')
+    const tor = /^ +entrypoint: \[(.*)\]$/m.exec(compose)?.[1]?.split(', ') ?? []
+    const places = ['--DataDirectory', `${run}/data`, '--ControlSocket', `${run}/control`]
+    places.push('--CookieAuthFile', `${run}/control.authcookie`, '--DisableNetwork', '1')
+    const torProcess = spawn('env', container([...tor, ...places]), { stdio: 'ignore' })
+    try {
+      await expect.poll(log, { timeout: 30_000 }).toContain('onion service: waiting for the network')
+      expect(await stop()).toBe(0)
+      const again = await start(words)
+      expect(again()).toContain(address)
+      expect(await stop()).toBe(0)
+    } finally {
+      await signalled(torProcess, 'SIGTERM')
+    }
   }, 90_000)
 })
 
