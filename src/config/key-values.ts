@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import * as v from 'valibot'
+import { isBech32 } from '../crypto/bech32.ts'
 import { isPassword } from '../protocol/basic-auth.ts'
 import { checkHost } from '../protocol/host-check.ts'
 
@@ -202,3 +203,28 @@ export const resolverAuth = v.pipe(
     return NEVER
   }),
 )
+
+export const absolutePath = v.pipe(
+  v.string(),
+  v.check((value) => value.startsWith('/'), 'must be a path that begins with /'),
+)
+
+/** `age1…` or several of them, separated by commas or blanks. */
+export const ageRecipients = v.pipe(
+  v.string(),
+  v.transform((list) => list.split(/[\s,]+/).filter((recipient) => recipient !== '')),
+  v.minLength(1, 'must be an age recipient'),
+  v.check(
+    (recipients) => !recipients.some((recipient) => /^AGE-(?:SECRET-KEY|PLUGIN)-/i.test(recipient)),
+    'must be a recipient (age1…), not the secret key that opens the backups: keep that away from this machine',
+  ),
+  v.check(
+    (recipients) => recipients.every(isAgeRecipient),
+    'must be age recipients (age1…) separated by commas, as `age-keygen` prints them',
+  ),
+)
+
+/** The types that `age` itself has, and the length of the key in characters. */
+function isAgeRecipient(text: string): boolean {
+  return (text.length === 62 && isBech32(text, 'age')) || (text.length > 1000 && isBech32(text, 'age1pq'))
+}

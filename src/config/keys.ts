@@ -1,7 +1,9 @@
 import type * as v from 'valibot'
 import {
+  absolutePath,
   address,
   addressPassword,
+  ageRecipients,
   choice,
   country,
   domainList,
@@ -17,6 +19,7 @@ import {
   text,
   webSocketPorts,
 } from './key-values.ts'
+import { schedule } from './schedule.ts'
 
 type Schema = v.GenericSchema<string, unknown>
 
@@ -308,6 +311,31 @@ export const iniKeys = {
     }),
     cert: key(optionalText),
     key: key(optionalText),
+  },
+
+  BACKUP: {
+    directory: key(absolutePath, {
+      samples: ['/var/opt/simplex/backups'],
+      doc: 'Directory for automatic backups of the whole relay, also while it runs; none are made without it. It must exist, and the relay must be able to write to it. See docs/backup.md.',
+    }),
+    schedule: key(schedule, {
+      default: '04:00',
+      samples: ['04:00'],
+      doc: 'When: a time of day, sun 04:00, hourly, daily, weekly, monthly, or five fields as in a crontab. A backup that was missed is made at the next start.',
+    }),
+    keep: key(integer(1, 10_000), {
+      default: '7',
+      samples: ['7'],
+      doc: 'Number of automatic backups to keep. Older ones are deleted, but never a file that this relay did not make.',
+    }),
+    recipient: key(ageRecipients, {
+      samples: ['age1...'],
+      doc: 'Who can open backups: the public key that `age-keygen` prints, or several separated by commas. Keep the secret key away from this machine.',
+    }),
+    passphrase_file: key(absolutePath, {
+      samples: ['/etc/opt/simplex/backup-passphrase'],
+      doc: 'Instead of recipient: a file whose only line is the passphrase that opens backups.',
+    }),
   },
 
   TOR: {

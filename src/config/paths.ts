@@ -37,6 +37,8 @@ export interface Paths {
   readonly dashboardSamples: string
   /** Written when a backup is completed; its time is that of the backup. */
   readonly backupMark: string
+  /** What the relay knows of its automatic backups. */
+  readonly backupList: string
   readonly site: string
   /** torrc and data of the relay's own Tor. */
   readonly tor: string
@@ -82,6 +84,7 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     metrics: join(stateDir, 'smp-server-metrics.txt'),
     dashboardSamples: join(stateDir, 'dashboard-samples'),
     backupMark: join(stateDir, 'last-backup'),
+    backupList: join(stateDir, 'backups.json'),
     site: join(stateDir, 'www'),
     tor: join(stateDir, 'tor'),
     torStatus: join(stateDir, 'tor', 'status.json'),

@@ -25,6 +25,11 @@ export interface Information {
   readonly hostingType?: 'virtual' | 'dedicated' | 'colocation' | 'owned' | undefined
 }
 
+/** What backups are encrypted with. */
+export type BackupLock =
+  | { readonly type: 'recipients'; readonly recipients: readonly string[] }
+  | { readonly type: 'passphrase'; readonly file: string }
+
 /** The content of the INI file. Times are in seconds unless their name says otherwise. */
 export interface Settings {
   /** `undefined` without `source_code`. */
@@ -101,6 +106,16 @@ export interface Settings {
     readonly httpPort: number | undefined
     /** All three or none. The files need not exist; without them the site is not served. */
     readonly https: { readonly port: number; readonly certificate: string; readonly key: string } | undefined
+  }
+  readonly backup: {
+    /** `undefined`: no automatic backups. */
+    readonly directory: string | undefined
+    /** Five fields of a crontab. */
+    readonly schedule: string
+    /** Number of automatic backups. */
+    readonly keep: number
+    /** What backups are encrypted with; there is one if there is a directory. */
+    readonly lock: BackupLock | undefined
   }
   readonly tor: {
     /** `undefined`: own, if there is an onion key. */
@@ -183,6 +198,7 @@ function collect(reader: ValueReader): Settings {
         }
       : undefined,
     web: web(reader),
+    backup: backup(reader),
     tor: {
       mode: reader.read('TOR', 'mode'),
       instance: reader.read('TOR', 'instance'),
@@ -286,6 +302,24 @@ function web(reader: ValueReader): Settings['web'] {
     shareAddress: reader.read('INFORMATION', 'share_address'),
     httpPort: reader.read('WEB', 'http'),
     https: complete ? { port, certificate, key } : undefined,
+  }
+}
+
+function backup(reader: ValueReader): Settings['backup'] {
+  const directory = reader.read('BACKUP', 'directory')
+  const recipients = reader.read('BACKUP', 'recipient')
+  const file = reader.read('BACKUP', 'passphrase_file')
+  if (recipients !== undefined && file !== undefined) {
+    reader.refuse('BACKUP', 'passphrase_file', 'cannot be combined with recipient; remove one of them')
+  }
+  if (directory !== undefined && recipients === undefined && file === undefined) {
+    reader.refuse('BACKUP', 'recipient', 'must be set, or passphrase_file, because backups are always encrypted')
+  }
+  return {
+    directory,
+    schedule: reader.read('BACKUP', 'schedule'),
+    keep: reader.read('BACKUP', 'keep'),
+    lock: recipients ? { type: 'recipients', recipients } : file ? { type: 'passphrase', file } : undefined,
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errorCode } from './error-code.ts'
@@ -8,6 +8,11 @@ export interface WriteOptions {
   /** Permissions of a new file; one that is replaced keeps its own, and its owner. */
   readonly mode: number
   readonly ifExists: 'replace' | 'fail'
+  /**
+   * Syncs whenever so many bytes were written, not only at the end: a large file then delays other programs' syncs by a
+   * little, many times, and not by seconds once.
+   */
+  readonly syncEvery?: number
 }
 
 /**
@@ -30,7 +35,7 @@ export async function writeDurably(
   try {
     try {
       if (typeof content === 'string' || content instanceof Uint8Array) await file.writeFile(content)
-      else for await (const chunk of content) await file.appendFile(chunk)
+      else await writeChunks(file, content, options.syncEvery ?? Infinity)
       if (process.geteuid?.() === 0) await file.chown(owner.uid, owner.gid)
       await file.chmod(owner.mode & 0o7777)
       await file.sync()
@@ -47,6 +52,17 @@ export async function writeDurably(
     await unlink(temporary).catch(() => undefined)
   }
   await syncDirectory(directory)
+}
+
+async function writeChunks(file: FileHandle, chunks: AsyncIterable<Uint8Array>, syncEvery: number): Promise<void> {
+  let unsynced = 0
+  for await (const chunk of chunks) {
+    await file.appendFile(chunk)
+    unsynced += chunk.length
+    if (unsynced < syncEvery) continue
+    await file.datasync()
+    unsynced = 0
+  }
 }
 
 const PIECE_CHARACTERS = 1 << 18

@@ -196,3 +196,55 @@ describe('values', () => {
     )
   })
 })
+
+describe('[BACKUP]', () => {
+  const recipient = 'age1efch63udvu64v6hz9m99p6x29admy267ycf7m4qz05vs3xlph3eszqxytv'
+  const backup = (...lines: string[]): string =>
+    lines.reduce((text, line) => {
+      const [key = '', value = ''] = line.split(' = ')
+      return setIniValue(text, 'BACKUP', key, value)
+    }, generated)
+
+  it('makes no automatic backups without a directory', () => {
+    expect(settingsOf(generated).backup).toEqual({
+      directory: undefined,
+      schedule: '0 4 * * *',
+      keep: 7,
+      lock: undefined,
+    })
+  })
+
+  it('is read with several recipients, or with a passphrase file', () => {
+    const lines = [
+      'directory = /mnt/backups',
+      'schedule = sun 03:30',
+      'keep = 30',
+      `recipient = ${recipient}, ${recipient}`,
+    ]
+    expect(settingsOf(backup(...lines)).backup).toEqual({
+      directory: '/mnt/backups',
+      schedule: '30 3 * * 0',
+      keep: 30,
+      lock: { type: 'recipients', recipients: [recipient, recipient] },
+    })
+    const { lock } = settingsOf(backup('directory = /mnt/backups', 'passphrase_file = /root/words')).backup
+    expect(lock).toEqual({ type: 'passphrase', file: '/root/words' })
+  })
+
+  it('is refused where a backup would not be encrypted, or nobody knows with what', () => {
+    expect(refusal(backup('directory = /mnt/backups'))).toContain('[BACKUP] recipient = (missing): must be set')
+    const both = backup('directory = /b', `recipient = ${recipient}`, 'passphrase_file = /p')
+    expect(refusal(both)).toContain('cannot be combined with recipient')
+  })
+
+  it.each([
+    ['directory = backups', 'must be a path that begins with /'],
+    ['schedule = nightly', 'must be hourly, daily'],
+    ['keep = 0', 'must be a whole number from 1'],
+    [`recipient = ${recipient.replace('v', 'w')}`, 'must be age recipients'],
+    ['recipient = ssh-ed25519 AAAA', 'must be age recipients'],
+    ['recipient = AGE-SECRET-KEY-1QQQ', 'must be a recipient (age1…), not the secret key'],
+  ])('refuses %s', (line, fault) => {
+    expect(refusal(backup('directory = /mnt/backups', 'recipient = ' + recipient, line))).toContain(fault)
+  })
+})
