@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile, readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { AutomaticBackupStatus } from '../backup/automatic-backups.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { isOnion } from '../protocol/host.ts'
@@ -13,6 +14,7 @@ export interface HealthSource {
   readonly paths: Paths
   readonly relay: Pick<ServingRelay, 'listeners'> & { readonly core: { readonly store: FlushingStore } }
   readonly onion: () => OnionState | undefined
+  readonly backups: () => AutomaticBackupStatus | undefined
 }
 
 interface FlushingStore {
@@ -48,9 +50,16 @@ export async function healthReport(source: HealthSource, now = new Date()): Prom
   const certificates = { relay: relayCertificate, web: webCertificate }
   const isOnlyOnion = settings.transport.hosts.length > 0 && settings.transport.hosts.every(isOnion)
   const fails = !relay.ok || !store.ok || (isOnlyOnion && onion?.ok === false) || (relayCertificate?.days ?? 0) < 0
-  const parts = [disk, onion, relayCertificate, webCertificate]
+  const backup = backupHealth(source.backups())
+  const parts = [disk, onion, backup, relayCertificate, webCertificate]
   const isDegraded = parts.some((part) => part?.ok === false)
-  return { status: fails ? 'failing' : isDegraded ? 'degraded' : 'ok', relay, store, disk, onion, certificates }
+  return { status: fails ? 'failing' : isDegraded ? 'degraded' : 'ok', relay, store, disk, onion, backup, certificates }
+}
+
+function backupHealth(status: AutomaticBackupStatus | undefined): PartHealth | null {
+  if (status === undefined) return null
+  const { failure } = status
+  return failure === undefined ? { ok: true } : { ok: false, problem: `The last backup failed. ${failure.message}` }
 }
 
 function relayHealth(listeners: HealthSource['relay']['listeners']): HealthReport['relay'] {

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { open, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Paths } from '../config/paths.ts'
 
 type Mark = Pick<Paths, 'backupMark'>
@@ -12,13 +12,21 @@ export async function lastBackup({ backupMark }: Mark): Promise<Date | undefined
   )
 }
 
-/** Notes that a backup was completed, for the metrics. The backup is made whether or not this can be written. */
+/** Notes that a backup was completed. The backup is made whether or not this can be written. */
 export async function noteBackup({ backupMark }: Mark, at: Date): Promise<void> {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
-  const file = await open(backupMark, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600).catch(() => undefined)
   try {
-    await file?.writeFile(`${at.toISOString()}\n`)
-  } finally {
-    await file?.close()
+    await rm(backupMark, { force: true })
+    // Never through a link that another user has put there.
+    const file = await open(backupMark, 'wx', 0o600)
+    try {
+      await file.writeFile(`${at.toISOString()}\n`)
+      if (process.geteuid?.() !== 0) return
+      const { uid, gid } = await stat(dirname(backupMark))
+      await file.chown(uid, gid)
+    } finally {
+      await file.close()
+    }
+  } catch {
+    return
   }
 }

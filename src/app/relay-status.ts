@@ -4,8 +4,10 @@ import type { Settings } from '../config/settings.ts'
 import type { ServingRelay } from '../server/serve.ts'
 import type { SupervisorState } from '../tor/index.ts'
 import { addressParts, addressText } from './address.ts'
+import type { AutomaticBackupStatus } from '../backup/automatic-backups.ts'
 import { askRelay } from './control-socket/client.ts'
 import { readFingerprint } from './identity.ts'
+import { lastBackup } from './last-backup.ts'
 import { buildCommit, packageVersion } from './version.ts'
 
 const port = v.number()
@@ -36,6 +38,20 @@ export const relayStatusSchema = v.object({
   received: v.number(),
   /** `null` while there is no onion service. */
   onion: v.nullable(v.looseObject({ phase: v.string(), hostname: v.optional(v.string()) })),
+  backup: v.object({
+    /** When the last one was completed, however it was made; `null` when none is known. */
+    lastAt: v.nullable(v.string()),
+    /** `null` without a directory for them. */
+    automatic: v.nullable(
+      v.object({
+        directory: v.string(),
+        isRunning: v.boolean(),
+        nextAt: v.nullable(v.string()),
+        /** Why the last attempt failed. */
+        failure: v.nullable(v.string()),
+      }),
+    ),
+  }),
 })
 
 export type RelayStatus = v.InferOutput<typeof relayStatusSchema>
@@ -56,11 +72,13 @@ export interface StatusSource {
   readonly paths: Paths
   readonly relay: ServingRelay
   readonly onion: SupervisorState | undefined
+  readonly backups: AutomaticBackupStatus | undefined
   readonly startedAt: Date
 }
 
 /** The answer of the relay itself. */
-export async function relayStatus({ settings, paths, relay, onion, startedAt }: StatusSource): Promise<RelayStatus> {
+export async function relayStatus(source: StatusSource): Promise<RelayStatus> {
+  const { settings, paths, relay, onion, backups, startedAt } = source
   const { transport, store } = settings
   const { queues, messages, notifications } = relay.core.store.counts()
   return {
@@ -82,5 +100,18 @@ export async function relayStatus({ settings, paths, relay, onion, startedAt }: 
     sent: relay.stats.msgSent,
     received: relay.stats.msgRecv,
     onion: onion === undefined ? null : { ...onion },
+    backup: {
+      lastAt: (await lastBackup(paths))?.toISOString() ?? null,
+      automatic: backups === undefined ? null : automaticBackups(backups),
+    },
   }
+}
+
+function automaticBackups({
+  directory,
+  isRunning,
+  next,
+  failure,
+}: AutomaticBackupStatus): RelayStatus['backup']['automatic'] {
+  return { directory, isRunning, nextAt: next?.toISOString() ?? null, failure: failure?.message ?? null }
 }

@@ -1,3 +1,4 @@
+import type { AutomaticBackups, AutomaticBackupStatus } from '../backup/automatic-backups.ts'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
@@ -6,6 +7,7 @@ import type { ServingRelay } from '../server/serve.ts'
 import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import { connectionLimits } from './connection-limits.ts'
 import { addressParts, addressText } from './address.ts'
+import { startAutomaticBackups } from './automatic-backups.ts'
 import { readFingerprint } from './identity.ts'
 import { type ControlSocket, openControlSocket } from './control-socket/server.ts'
 import type { HealthReport } from '../web/health-report.ts'
@@ -71,7 +73,9 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
     const tor = TorParts.begin({ settings, paths, log })
     beside.tor = tor
     const onion = (): TorParts['onion'] => tor.onion
-    const health = (): Promise<HealthReport> => healthReport({ settings, paths, relay, onion })
+    beside.backups = await startAutomaticBackups(options)
+    const backups = (): AutomaticBackupStatus | undefined => beside.backups?.status()
+    const health = (): Promise<HealthReport> => healthReport({ settings, paths, relay, onion, backups })
     beside.metrics = await openMetrics({
       port: settings.store.metricsPort,
       textfile: {
@@ -89,7 +93,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
       path: paths.controlSocket,
       log,
       answers: {
-        'GET /status': () => relayStatus({ settings, paths, relay, onion: onion(), startedAt }),
+        'GET /status': () => relayStatus({ settings, paths, relay, onion: onion(), backups: backups(), startedAt }),
         'GET /tor': () => ({ onion: onion() ?? null }),
         'POST /tor/reload': () => tor.reload(),
       },
@@ -122,6 +126,7 @@ class Beside {
   socket: ControlSocket | undefined
   metrics: { close(): Promise<void> } | undefined
   tor: TorParts | undefined
+  backups: AutomaticBackups | undefined
   readonly #relay: ServingRelay
   readonly #log: Logger
 
@@ -132,6 +137,7 @@ class Beside {
 
   async stop(): Promise<void> {
     await this.socket?.close()
+    await this.backups?.stop()
     await this.metrics?.close()
     await this.tor?.stop()
     this.#log.note('Saving server state...')

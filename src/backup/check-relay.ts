@@ -14,15 +14,15 @@ import { nextKeyFile, readOnionKey, readOnionRecord, torModeOf } from '../tor/in
 export interface CheckedRelay {
   /** 44 characters. */
   readonly fingerprint: string
-  /** The key of the onion service, when the relay keeps it itself. */
+  /** The key of the onion service, if the relay has it and not Tor. */
   readonly onion: OnionKey | undefined
 }
 
 /**
- * Checks that the files of a relay belong together, as what its users know it by depends on it. Dates do not count:
- * an old backup may hold a certificate that has to be renewed.
+ * Checks that the files of a relay belong together: its users know it by them. Dates do not matter: an old backup may
+ * hold a certificate that has expired.
  *
- * @param names how the files are called in messages, e.g. by their names in a backup
+ * @param names names of the files for messages, such as those in a backup
  * @throws AppError `RELAY_IDENTITY`, `RELAY_ONION`, and whatever `readOnionKey` throws
  */
 export async function checkRelay(
@@ -36,16 +36,16 @@ export async function checkRelay(
 async function checkIdentity(paths: Paths, names: (path: string) => string): Promise<string> {
   const { caCertificate, serverCertificate, serverKey, fingerprint } = paths
   const fault = (message: string): AppError => {
-    const remedy = 'Bring the files that were made together back from an older backup.'
+    const remedy = 'Restore the files that belong together from an older backup.'
     return new AppError('RELAY_IDENTITY', message, remedy)
   }
   const ca = await firstCertificate(caCertificate)
-  if (!ca) throw fault(`${names(caCertificate)} holds no readable certificate.`)
+  if (!ca) throw fault(`${names(caCertificate)} contains no readable certificate.`)
   const actual = fingerprintText(certificateFingerprint(ca.raw))
   const stored = (await readFile(fingerprint, 'utf8')).split(/\r?\n/, 1)[0]
   if (stored !== actual) throw fault(`${names(fingerprint)} is not the fingerprint of ${names(caCertificate)}.`)
   const server = await firstCertificate(serverCertificate)
-  if (!server) throw fault(`${names(serverCertificate)} holds no readable certificate.`)
+  if (!server) throw fault(`${names(serverCertificate)} contains no readable certificate.`)
   if (!isSignedBy(server, ca)) throw fault(`${names(serverCertificate)} was not signed by ${names(caCertificate)}.`)
   const key = signingKeyFromPem(await readFile(serverKey))
   const certified = certificateKey(server.raw)
@@ -86,7 +86,7 @@ async function checkOnion(
   if (stray === undefined) return key
   throw new AppError(
     'RELAY_ONION',
-    `[TRANSPORT] host in ${names(ini)} names ${stray}, of which ${names(onionKey)} is not the key.`,
-    'Bring its key back with `smp-server tor key restore` or `tor key import`, or take the name out of host.',
+    `\`host\` in [TRANSPORT] of ${names(ini)} contains ${stray}, and ${names(onionKey)} is not its key.`,
+    'Restore its key with `smp-server tor key restore FILE`, or remove the address from `host`.',
   )
 }

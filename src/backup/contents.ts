@@ -4,11 +4,11 @@ import type { Paths } from '../config/paths.ts'
 import { nextKeyFile, recordFile } from '../tor/index.ts'
 
 /*
- * What a backup is: a tar file, encrypted with age. First comes the label, then the files below `config/` and `state/`;
- * no name but these may be in it.
+ * A backup is a tar file, encrypted with age. The label comes first, then the files below `config/` and `state/`; no other
+ * names are allowed.
  *
- * Not in it is what can be made again (the tors' data, the site, the metrics, the record of what `tor setup` did on a
- * machine), what is elsewhere, and what was renamed.
+ * Not included: what is made again (Tor's data, the site, the metrics, the record of what `tor setup` did on a machine, the
+ * list of backups), what is elsewhere, and what was renamed.
  */
 
 export interface RelayFile {
@@ -17,7 +17,7 @@ export interface RelayFile {
   readonly path: string
   /** Permissions after a restore. */
   readonly mode: number
-  /** Without it there is no relay. */
+  /** No relay runs without it. */
   readonly isNeeded: boolean
   readonly limit: number
 }
@@ -27,7 +27,7 @@ export const storeName = 'state/smp-server-store/data.mdb'
 
 const MiB = 1 << 20
 
-/** Every file of a relay that belongs into a backup, in the order in which they are in it: the store last. */
+/** Every file of a relay that a backup includes, in its order: the store last. */
 export function relayFiles(paths: Paths): RelayFile[] {
   const nextKey = nextKeyFile(paths.onionKey)
   const needed = [paths.ini, paths.caCertificate, paths.serverCertificate, paths.serverKey, paths.fingerprint]
@@ -63,9 +63,9 @@ export function relayFiles(paths: Paths): RelayFile[] {
 
 const label = v.object({
   format: v.literal(1),
-  /** When the backup was begun. */
+  /** When the snapshot was taken. */
   madeAt: v.pipe(v.string(), v.isoTimestamp()),
-  /** The directories that the files came from: paths below them stand in the INI file. */
+  /** The directories of the relay; the INI file may contain paths below them. */
   configDir: v.string(),
   stateDir: v.string(),
 })
@@ -76,7 +76,7 @@ export function encodeLabel(content: Label): Buffer {
   return Buffer.from(`${JSON.stringify(content)}\n`)
 }
 
-/** `newer`: of a later version of this program; undefined: no label. */
+/** `newer`: from a later version of this program; undefined: not a label. */
 export function decodeLabel(bytes: Uint8Array): Label | 'newer' | undefined {
   const text = Buffer.from(bytes).toString('utf8')
   const known = v.safeParse(v.pipe(v.string(), v.parseJson(), label), text)

@@ -5,22 +5,22 @@ import { syncDirectory } from '../system/durable-file.ts'
 import { errorCode } from '../system/error-code.ts'
 
 /*
- * A directory that a relay is restored into. Everything is unpacked within it, in a directory that nobody looks into,
- * because its parent may belong to another user and it may be a file system of its own.
+ * A directory that a relay is restored into. Everything is first unpacked into a directory within it, because its parent
+ * may belong to another user, and it may be a file system of its own.
  */
 
 export interface TargetNames {
   readonly directory: string
   /** The directory to unpack into, within the other one. */
   readonly staging: string
-  /** What may be there all the same. */
+  /** Directories that may be in it already. */
   readonly others: readonly string[]
 }
 
 export class EmptyTarget {
   readonly staging: string
   readonly #directory: string
-  /** The first of the directories that were not there. */
+  /** The first directory that had to be created. */
   readonly #made: string | undefined
   readonly #moved: string[] = []
 
@@ -31,8 +31,8 @@ export class EmptyTarget {
   }
 
   /**
-   * Makes sure that a directory is empty, and makes one that is missing (0700, of the user that its parent belongs to).
-   * What a restore that was killed has left goes first.
+   * Makes sure that a directory is empty; a missing one is created (0700, with the owner of its parent). What a killed
+   * restore left is removed.
    *
    * @throws AppError `RESTORE_NOT_EMPTY`; the system's error with the path
    */
@@ -56,7 +56,7 @@ export class EmptyTarget {
     return target
   }
 
-  /** Moves what was unpacked into its place; `last` is what makes it count. */
+  /** Moves what was unpacked to its place; `last` is the name without which nothing counts. */
   async moveIn(last?: string): Promise<void> {
     const names = (await readdir(this.staging)).toSorted((a, b) => Number(a === last) - Number(b === last))
     for (const name of names) {
@@ -67,7 +67,7 @@ export class EmptyTarget {
     await syncDirectory(this.#directory)
   }
 
-  /** Everything as it was before. */
+  /** Restores the state before. */
   async undo(): Promise<void> {
     for (const name of this.#moved) await rm(join(this.#directory, name), { recursive: true, force: true })
     await rm(this.staging, { recursive: true, force: true })
@@ -75,7 +75,7 @@ export class EmptyTarget {
   }
 }
 
-/** What root makes for another user belongs to that user. */
+/** What root creates for another user gets that user as its owner. */
 export async function giveTo(path: string, like: string): Promise<void> {
   if (process.geteuid?.() !== 0) return
   const { uid, gid } = await stat(like)
@@ -91,7 +91,7 @@ async function namesIn(directory: string): Promise<string[]> {
   }
 }
 
-/** The first directory that had to be made. */
+/** Returns the first directory that had to be created. */
 async function makeDirectory(path: string): Promise<string | undefined> {
   try {
     await stat(path)
@@ -117,6 +117,6 @@ function notEmpty(directory: string, found: readonly string[]): AppError {
   return new AppError(
     'RESTORE_NOT_EMPTY',
     `${directory} is not empty: ${shown}${more}.`,
-    'A relay is restored only where none is. Move what is there away first, for example with mv.',
+    `A relay is restored only where there is none. Move it away first: \`mv ${directory} ${directory}.old\``,
   )
 }

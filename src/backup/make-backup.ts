@@ -1,55 +1,65 @@
 import { readFile, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
-import { sealStream } from '../crypto/age-file.ts'
+import { readSettings, type Settings } from '../config/settings.ts'
+import { type AgeLock, sealStream } from '../crypto/age-file.ts'
+import type { OnionHostname } from '../crypto/onion-address.ts'
 import { hasStore, requireStore, Snapshot } from '../store/lmdb.ts'
 import type { StoreCounts } from '../store/store.ts'
 import { exists } from '../store/upstream/files.ts'
 import { hasNotice, holdsNothing } from '../store/upstream/notice.ts'
-import { writeDurably } from '../system/durable-file.ts'
 import { errorCode } from '../system/error-code.ts'
+import { checkRelay } from './check-relay.ts'
 import { encodeLabel, labelName, relayFiles, storeName } from './contents.ts'
+import type { BackupTarget } from './target.ts'
 import { type TarFile, writeTar } from './tar.ts'
 import { untilAborted } from './until-aborted.ts'
 
 export interface BackupOptions {
   readonly paths: Paths
-  readonly file: string
-  readonly passphrase: string
+  readonly target: BackupTarget
+  /** Asked when everything else is known to be possible. */
+  readonly lock: () => Promise<AgeLock>
   readonly now: Date
-  /** `[STORE_LOG] enable`: queues and messages are stored on disk. */
-  readonly persistent: boolean
   /** Ends it with its reason. */
   readonly signal: AbortSignal
 }
 
 export interface Backup {
-  /** What the store holds; undefined when there is none. */
+  /** As the INI file has them. */
+  readonly settings: Settings
+  /** The address whose key is in the backup. */
+  readonly onion: OnionHostname | undefined
+  /** What the store holds; undefined without a store. */
   readonly counts: StoreCounts | undefined
   /** Names in the backup. */
   readonly names: readonly string[]
-  /** Bytes of the file. */
+  /** Bytes that were written. */
   readonly size: number
 }
 
 /**
- * Writes everything that makes a relay into a new file (0600) that only a passphrase opens. The relay may run
- * meanwhile. The file appears when it is whole and durable, or not at all.
+ * Writes everything that makes up a relay to a target, encrypted, also while the relay runs.
  *
- * @throws AppError `FILE_EXISTS`, `FILE_MISSING`, `BACKUP_TAKE_OVER`, `BACKUP_LIMIT`, whatever `Snapshot.open`
- *   throws; the system's error with the path
+ * @throws AppError `BACKUP_IMPORT`, `BACKUP_LIMIT`, and whatever `checkRelay`, `readSettings`, `lock`, `Snapshot.open`
+ *   and the target throw; the system's error with the path
  */
-export async function makeBackup({ paths, file, passphrase, now, persistent, signal }: BackupOptions): Promise<Backup> {
-  await requireNew(file)
+export async function makeBackup({ paths, target, lock, now, signal }: BackupOptions): Promise<Backup> {
+  const { settings } = readSettings(await readFile(paths.ini, 'utf8'), paths.ini)
+  const { onion } = await checkRelay(paths, settings)
+  const { persistent } = settings.store
   if (persistent) await requireImported(paths)
+  await target.prepare()
+  const ageLock = await lock()
   const snapshot = persistent ? await snapshotOf(paths) : undefined
   try {
     const counts = snapshot?.counts()
+    const store = snapshot?.compacted()
+    await target.expect(store?.size ?? 0)
     const names: string[] = []
-    const files = tarFiles(paths, snapshot, now, (name) => names.push(name))
-    await write(file, untilAborted(await sealStream(writeTar(files), passphrase), signal))
-    return { counts, names, size: (await stat(file)).size }
+    const files = tarFiles(paths, store, now, (name) => names.push(name))
+    const size = await target.write(untilAborted(await sealStream(writeTar(files), ageLock), signal))
+    return { settings, onion: onion?.hostname, counts, names, size }
   } finally {
     await snapshot?.close()
   }
@@ -58,23 +68,16 @@ export async function makeBackup({ paths, file, passphrase, now, persistent, sig
 /**
  * The store as it is now; undefined where there has never been one.
  *
- * @throws AppError `STORE_MISSING` when there is none, and the notice beside it says that queues are in it
+ * @throws AppError `STORE_MISSING` when there is none although the notice beside it says that it holds queues
  */
 async function snapshotOf({ store, stateDir }: Paths): Promise<Snapshot | undefined> {
   if (await hasNotice(stateDir)) requireStore(store)
   return hasStore(store) ? await Snapshot.open(store) : undefined
 }
 
-/** @throws AppError `FILE_EXISTS`, `FILE_MISSING` without a directory for it */
-export async function requireNew(file: string): Promise<void> {
-  if (await exists(file)) throw taken(file)
-  if (await exists(dirname(file))) return
-  throw new AppError('FILE_MISSING', `The directory for ${file} does not exist.`, 'Make it, or name another file.')
-}
-
 async function* tarFiles(
   paths: Paths,
-  snapshot: Snapshot | undefined,
+  store: Pick<TarFile, 'size' | 'content'> | undefined,
   now: Date,
   onFile: (name: string) => void,
 ): AsyncGenerator<TarFile, void, undefined> {
@@ -83,44 +86,30 @@ async function* tarFiles(
   yield { name: labelName, mode: 0o600, modifiedAt: now, size: label.length, content: [label] }
   for (const { name, path, mode, isNeeded, limit } of relayFiles(paths)) {
     if (name === storeName) continue
-    // Read as a whole, so that a relay that writes it meanwhile does not change its size.
+    // Read as a whole: a running relay may change its size meanwhile.
     const found = await stat(path).catch((error: unknown) => {
       if (errorCode(error) === 'ENOENT' && !isNeeded) return undefined
       throw error
     })
     if (!found) continue
     if (!found.isFile() || found.size > limit) {
-      const message = `${path} is not what a relay has under this name: no file, or one of ${found.size} bytes.`
-      throw new AppError('BACKUP_LIMIT', message, 'Move it away and run the command again.')
+      const what = found.isFile() ? `has ${found.size} bytes, more than a backup can hold` : 'is not a regular file'
+      throw new AppError('BACKUP_LIMIT', `${path} ${what}.`, `Move it away: \`mv ${path} ${path}.old\``)
     }
     const content = await readFile(path)
     yield { name, mode, modifiedAt: found.mtime, size: content.length, content: [content] }
     onFile(name)
   }
-  if (!snapshot) return
-  const { size, content } = snapshot.compacted()
-  yield { name: storeName, mode: 0o600, modifiedAt: now, size, content }
+  if (!store) return
+  yield { name: storeName, mode: 0o600, modifiedAt: now, ...store }
   onFile(storeName)
 }
 
-/** Queues that upstream's server left are not in the store until a start imports them. */
+/** Queues of upstream's server are not in the store until `start` has imported them. */
 async function requireImported({ storeLog, messagesLog, notificationsLog, journal }: Paths): Promise<void> {
   for (const path of [storeLog, `${storeLog}.start`, messagesLog, notificationsLog, journal]) {
     if (!(await exists(path)) || (path !== journal && (await holdsNothing(path)))) continue
-    const remedy = 'Import it first: smp-server start --maintenance'
-    throw new AppError('BACKUP_TAKE_OVER', `${path} has not been imported yet.`, remedy)
+    const remedy = 'Import it first: `smp-server start --maintenance`'
+    throw new AppError('BACKUP_IMPORT', `${path} has not been imported yet.`, remedy)
   }
-}
-
-async function write(file: string, content: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    await writeDurably(file, content, { mode: 0o600, ifExists: 'fail' })
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST') throw taken(file)
-    throw error
-  }
-}
-
-function taken(file: string): AppError {
-  return new AppError('FILE_EXISTS', `${file} exists already.`, 'Name another file.')
 }

@@ -1,7 +1,7 @@
 /*
- * The tar format of POSIX (ustar, IEEE 1003.1-1988), for plain files only:
+ * The tar format of POSIX (ustar, IEEE 1003.1-1988), for regular files only:
  *
- *   archive = *(header content) 2*empty         everything in blocks of 512 bytes, content filled up with zeros
+ *   archive = *(header content) 2*empty         everything in blocks of 512 bytes, content padded with zeros
  *   header  = name{100} mode{8} uid{8} gid{8} size{12} mtime{12} checksum{8} type{1} link{100}
  *             "ustar" %x00 "00" user{32} group{32} devmajor{8} devminor{8} prefix{155} zero{12}
  *
@@ -25,15 +25,16 @@ export interface TarEntry {
   readonly content: AsyncIterable<Uint8Array>
 }
 
-/** Something that no archive of plain files has. The message completes "the archive …". */
+/** Something that an archive of regular files does not have. The message is a predicate: `ends too early`. */
 export class TarError extends Error {
   override readonly name = 'TarError'
 }
 
-const block = 512
-const firstLargeSize = 8 ** 11
+/** Bytes of a header, and what contents are padded to. */
+export const TAR_HEADER = 512
+const FIRST_LARGE_SIZE = 8 ** 11
 
-/** Writes an archive, one file after the other. */
+/** Writes an archive, one file after another. */
 export async function* writeTar(
   files: AsyncIterable<TarFile> | Iterable<TarFile>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -44,15 +45,15 @@ export async function* writeTar(
       written += chunk.length
       yield chunk
     }
-    if (written !== file.size) throw new Error(`${file.name} has another size than was said`)
+    if (written !== file.size) throw new Error(`${file.name} has another size than announced`)
     yield Buffer.alloc(padding(file.size))
   }
-  yield Buffer.alloc(2 * block)
+  yield Buffer.alloc(2 * TAR_HEADER)
 }
 
 export function tarHeader({ name, mode, modifiedAt, size }: Omit<TarFile, 'content'>): Buffer {
-  const header = Buffer.alloc(block)
-  if (!/^[\x21-\x7e]{1,100}$/.test(name)) throw new Error('no name for a file in an archive')
+  const header = Buffer.alloc(TAR_HEADER)
+  if (!/^[\x21-\x7e]{1,100}$/.test(name)) throw new Error('not a name of a file in an archive')
   const octal = (value: number, at: number, length: number): void => {
     header.write(value.toString(8).padStart(length - 1, '0'), at, 'latin1')
   }
@@ -60,7 +61,7 @@ export function tarHeader({ name, mode, modifiedAt, size }: Omit<TarFile, 'conte
   octal(mode, 100, 8)
   octal(0, 108, 8)
   octal(0, 116, 8)
-  if (size < firstLargeSize) octal(size, 124, 12)
+  if (size < FIRST_LARGE_SIZE) octal(size, 124, 12)
   else {
     header.writeUInt8(0x80, 124)
     header.writeBigUInt64BE(BigInt(size), 128)
@@ -72,15 +73,22 @@ export function tarHeader({ name, mode, modifiedAt, size }: Omit<TarFile, 'conte
   return header
 }
 
+/** Whether bytes are the beginning of an archive whose first file has this name. */
+export function isTarStart(head: Buffer, name: string): boolean {
+  return (
+    head.length >= TAR_HEADER && textOf(head.subarray(0, 100)) === name && head.toString('latin1', 257, 262) === 'ustar'
+  )
+}
+
 /**
- * Reads an archive in which nothing but plain files may be.
+ * Reads an archive of regular files.
  *
- * @throws TarError for links, directories, devices, and for what is no archive at all; and what reading throws
+ * @throws TarError for links, directories and devices, and for anything but an archive; and whatever reading throws
  */
 export async function* readTar(archive: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry, void, undefined> {
   const source = new Source(archive)
   for (;;) {
-    const header = await source.exactly(block)
+    const header = await source.exactly(TAR_HEADER)
     if (isEmpty(header)) break
     const { name, size } = parseHeader(header)
     let left = size
@@ -95,7 +103,7 @@ export async function* readTar(archive: AsyncIterable<Uint8Array>): AsyncGenerat
     if (left > 0) throw new Error('an entry of an archive was not read')
     if (!isEmpty(await source.exactly(padding(size)))) throw damaged()
   }
-  // What is behind must be read as well: only its end proves that the archive is whole.
+  // The rest is read as well: only the end of an encrypted file shows that it is complete.
   for await (const rest of source.rest()) if (!isEmpty(rest)) throw damaged()
 }
 
@@ -107,7 +115,7 @@ function parseHeader(header: Buffer): { name: string; size: number } {
     .join('/')
   const type = header.toString('latin1', 156, 157)
   if (type !== '0' && type !== '\0') {
-    const kind = { '1': 'a link', '2': 'a link', '5': 'a directory' }[type] ?? 'something that is no file'
+    const kind = { '1': 'a link', '2': 'a link', '5': 'a directory' }[type] ?? 'something other than a file'
     throw new TarError(`holds ${kind}, ${JSON.stringify(name)}`)
   }
   const size = parseSize(header.subarray(124, 136))
@@ -132,13 +140,13 @@ function textOf(field: Buffer): string {
   return field.toString('latin1', 0, end === -1 ? field.length : end)
 }
 
-/** Of all bytes of the header, with blanks in the place of the sum itself. */
+/** The sum of all bytes of the header, with blanks instead of the sum itself. */
 function checksum(header: Buffer): number {
   return header.reduce((sum, byte, at) => sum + (at >= 148 && at < 156 ? 0x20 : byte), 0)
 }
 
 function padding(size: number): number {
-  return (block - (size % block)) % block
+  return (TAR_HEADER - (size % TAR_HEADER)) % TAR_HEADER
 }
 
 function isEmpty(bytes: Uint8Array): boolean {
@@ -146,7 +154,7 @@ function isEmpty(bytes: Uint8Array): boolean {
 }
 
 function damaged(): TarError {
-  return new TarError('is no tar file, or a damaged one')
+  return new TarError('is not a tar file, or a damaged one')
 }
 
 /** Bytes out of chunks of any size. */

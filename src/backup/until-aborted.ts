@@ -1,4 +1,4 @@
-/** Ends an iteration with what the signal was aborted for, so that whoever iterates can tidy up. */
+/** Ends an iteration with the reason of an aborted signal, so that the caller can clean up. */
 export async function* untilAborted<T>(
   items: AsyncIterable<T>,
   signal: AbortSignal,

@@ -43,10 +43,8 @@ export function commandBlock(command: Command, width: number = helpWidth()): str
 export function usageText(command: Command, width: number = helpWidth()): string {
   const path = commandPath(command).join(' ')
   if (command.parent === null) return `Usage: ${path} [-v|--version] COMMAND`
-  const words = [
-    ...(command.commands.length > 0 ? ['COMMAND'] : []),
-    ...command.registeredArguments.map((a) => a.name()),
-  ]
+  const words = command.registeredArguments.map((argument) => argument.name())
+  if (command.commands.length > 0 && words.length === 0) words.push('COMMAND')
   const start = `Usage: ${path} `
   const lines = fillItems([...words, ...usageGroups(command.options)], width - start.length)
   return start + lines.join(` \n${' '.repeat(start.length)}`)
@@ -119,6 +117,7 @@ const EXCLUSIONS = [
   ['--qr', '--json'],
   ['--own', '--system'],
   ['--finish', '--abort'],
+  ['--recipient', '--passphrase-file'],
 ]
 
 /** The long names of the options that cannot be given together with this one. */

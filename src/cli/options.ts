@@ -3,7 +3,13 @@ import * as v from 'valibot'
 import { hostList } from '../config/key-values.ts'
 import { exclusiveWith } from './help-layout.ts'
 
-/** Adds options that can be given once each, and not together with one that they exclude (commander uses the last). */
+/** Options that can be given several times. */
+const repeatable = new WeakSet<Option>()
+
+/**
+ * Adds options that can be given once each, unless they are a {@link listOption}, and not together with one that they
+ * exclude (commander uses the last).
+ */
 export function addOptions(command: Command, options: readonly Option[]): void {
   const given = new Set<string>()
   for (const option of options) {
@@ -14,7 +20,7 @@ export function addOptions(command: Command, options: readonly Option[]): void {
       if (value !== undefined && option.required && isEatenOption(command, value)) {
         command.error(`error: option '${option.flags}' argument missing`, { code: 'commander.optionMissingArgument' })
       }
-      if (given.has(long) || exclusiveWith(option).some((name) => given.has(name))) {
+      if ((given.has(long) && !repeatable.has(option)) || exclusiveWith(option).some((name) => given.has(name))) {
         command.error(`error: unknown option '${long}'`, { code: 'commander.unknownOption' })
       }
       given.add(long)
@@ -39,6 +45,16 @@ export function valueOption(
 ): Option {
   const option = new Option(flags, description).argParser((value: string) => parse(value))
   return usual ? option.default(usual.value, usual.shown) : option
+}
+
+/** An option that can be given several times; its value is a list. */
+export function listOption(flags: string, description: string, parse: (value: string) => readonly string[]): Option {
+  const option = new Option(flags, description).argParser((value: string, before: readonly string[] | undefined) => [
+    ...(before ?? []),
+    ...parse(value),
+  ])
+  repeatable.add(option)
+  return option
 }
 
 /** A parser for `valueOption`, from the schema of the INI key that the option sets. */

@@ -3,14 +3,23 @@ import { Refusal } from '../errors/refusal.ts'
 import { systemError } from '../errors/system-error.ts'
 import { paint, terminalWidth, wrap } from './terminal.ts'
 
+let output: NodeJS.WriteStream = process.stdout
+
+/** From now on stdout carries data, and everything for the reader goes to stderr. */
+export function keepStdoutForData(): void {
+  output = process.stderr
+  // A pipe that is closed early is a failure then.
+  process.stdout.removeAllListeners('error')
+}
+
 /** Prints lines as they are: addresses, JSON, tables, pictures. */
 export function print(...lines: readonly string[]): void {
-  process.stdout.write(lines.map((line) => `${line}\n`).join(''))
+  output.write(lines.map((line) => `${line}\n`).join(''))
 }
 
 /** Prints paragraphs, each wrapped to the width of the terminal. */
 export function say(...paragraphs: readonly string[]): void {
-  print(...paragraphs.map((paragraph) => wrap(paragraph)))
+  print(...paragraphs.map((paragraph) => wrap(paragraph, terminalWidth(output))))
 }
 
 /**
@@ -18,13 +27,13 @@ export function say(...paragraphs: readonly string[]): void {
  * wrapped.
  */
 export function printKnown(...lines: readonly string[]): void {
-  print(...(process.stdout.isTTY ? lines.map((line) => wrap(mark(line))) : lines))
+  print(...(output.isTTY ? lines.map((line) => wrap(mark(line), terminalWidth(output))) : lines))
 }
 
 /** One sentence that something is done, with what it led to. */
 export function saySuccess(...paragraphs: readonly string[]): void {
   const [first = '', ...others] = paragraphs
-  say(paint('success', first), ...others)
+  say(paint('success', first, output), ...others)
 }
 
 /** What should be known although the command goes on; on stderr, so that it stays out of what is piped on. */
@@ -56,15 +65,15 @@ function printKnownFault({ code, message, remedy }: AppError): void {
   say(
     ...message.split('\n').map((line) => mark(`Error: ${line}`)),
     ...(remedy ? [remedy] : []),
-    paint('faint', `More: \`smp-server help ${code}\``),
+    paint('faint', `More: \`smp-server help ${code}\``, output),
   )
 }
 
 /** A line with its first word in colour, where that is a word of alarm. */
 function mark(line: string): string {
   return line
-    .replace(/^Error:/, (word) => paint('fault', word))
-    .replace(/^(?:Warning|WARNING):/, (word) => paint('warning', word))
+    .replace(/^Error:/, (word) => paint('fault', word, output))
+    .replace(/^(?:Warning|WARNING):/, (word) => paint('warning', word, output))
 }
 
 function printUnexpected(error: unknown, debug: boolean): void {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { isCancel, password } from '@clack/prompts'
 import type { Option } from 'commander'
 import { AppError } from '../errors/app-error.ts'
-import { readSmallFile } from '../system/small-file.ts'
+import { readPassphrase, requireLong } from '../system/passphrase-file.ts'
 import { valueOption } from './options.ts'
 import { Refusal } from '../errors/refusal.ts'
 
@@ -11,6 +11,8 @@ export interface PassphraseSource {
   readonly file: string | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly onTerminal: boolean
+  /** What the question is written to; stdout by default. */
+  readonly output?: NodeJS.WriteStream
 }
 
 export interface PassphraseOptions {
@@ -23,16 +25,19 @@ export function passphraseFile(): Option {
   return valueOption('--passphrase-file <FILE>', 'File whose only line is the passphrase', path)
 }
 
-export function passphraseSource({ passphraseFile: file }: PassphraseOptions): PassphraseSource {
-  return { file, environment: process.env, onTerminal: isOnTerminal() }
+/** @param output stderr while stdout carries data */
+export function passphraseSource(
+  { passphraseFile: file }: PassphraseOptions,
+  output: NodeJS.WriteStream = process.stdout,
+): PassphraseSource {
+  return { file, environment: process.env, onTerminal: isOnTerminal(output), output }
 }
 
-export function isOnTerminal(): boolean {
-  return process.stdin.isTTY && process.stdout.isTTY
+export function isOnTerminal(output: NodeJS.WriteStream = process.stdout): boolean {
+  return process.stdin.isTTY && output.isTTY
 }
 
 const VARIABLE = 'SMP_ONION_PASSPHRASE'
-const SHORTEST = 8
 
 /**
  * A passphrase to encrypt with; asked for twice on a terminal.
@@ -41,12 +46,9 @@ const SHORTEST = 8
  */
 export async function newPassphrase(source: PassphraseSource): Promise<string> {
   const given = await givenPassphrase(source)
-  const passphrase = given ?? (await ask('Passphrase for the backup'))
-  if (passphrase.length < SHORTEST) {
-    const message = `A passphrase needs at least ${SHORTEST} characters.`
-    throw new AppError('PASSPHRASE_SHORT', message, 'Use a longer one, for example four random words.')
-  }
-  if (given === undefined && (await ask('Repeat the passphrase')) !== passphrase) {
+  const passphrase = given ?? (await ask('Passphrase for the backup', source))
+  requireLong(passphrase)
+  if (given === undefined && (await ask('Repeat the passphrase', source)) !== passphrase) {
     throw new AppError('PASSPHRASE_DIFFERENT', 'The two passphrases are different.', 'Run the command again.')
   }
   return passphrase
@@ -55,35 +57,32 @@ export async function newPassphrase(source: PassphraseSource): Promise<string> {
 /**
  * The passphrase to decrypt with.
  *
- * @throws AppError `PASSPHRASE_MISSING`, `PASSPHRASE_FILE`, and whatever `readSmallFile` throws
+ * @throws AppError `PASSPHRASE_MISSING`, and whatever `readPassphrase` throws
  */
 export async function presentPassphrase(source: PassphraseSource): Promise<string> {
-  return (await givenPassphrase(source)) ?? (await ask('Passphrase of the backup'))
+  return (await givenPassphrase(source)) ?? (await ask('Passphrase of the backup', source))
+}
+
+/** Whether a passphrase is given without a question. */
+export function hasPassphrase({ file, environment }: PassphraseSource): boolean {
+  return file !== undefined || (environment[VARIABLE] ?? '') !== ''
 }
 
 /** `undefined`: ask on the terminal. */
 async function givenPassphrase({ file, environment, onTerminal }: PassphraseSource): Promise<string | undefined> {
-  if (file !== undefined) return await fromFile(file)
+  if (file !== undefined) return await readPassphrase(file)
   const value = environment[VARIABLE]
   if (value !== undefined && value !== '') return value
   if (onTerminal) return undefined
   throw new AppError(
     'PASSPHRASE_MISSING',
     'A passphrase is needed, and there is no terminal to ask for it.',
-    `Pass --passphrase-file FILE, or set it in the environment as ${VARIABLE}.`,
+    `Pass \`--passphrase-file FILE\`, or set it in the environment as ${VARIABLE}.`,
   )
 }
 
-/** One line; its line break does not count. */
-async function fromFile(path: string): Promise<string> {
-  const remedy = 'Pass a file whose only line is the passphrase.'
-  const text = (await readSmallFile(path, remedy)).toString('utf8').replace(/\r?\n$/, '')
-  if (text !== '' && !/[\r\n]/.test(text)) return text
-  throw new AppError('PASSPHRASE_FILE', `${path} does not contain exactly one line.`, remedy)
-}
-
-async function ask(message: string): Promise<string> {
-  const answer = await password({ message, mask: '' })
+async function ask(message: string, { output }: PassphraseSource): Promise<string> {
+  const answer = await password({ message, mask: '', ...(output && { output }) })
   if (isCancel(answer)) throw new Refusal('Nothing was changed.')
   // An empty answer is none at all.
   return typeof answer === 'string' ? answer : ''

@@ -379,21 +379,38 @@ export const ERROR_AREAS = {
       cause: 'The encrypted file was changed or cut off after it was written.',
       cure: 'Use another copy of the backup.',
     },
+    BACKUP_DIRECTORY: {
+      cause: 'The relay cannot write automatic backups to `directory` in `[BACKUP]`.',
+      cure: 'Create it and give it to the user of the relay: `install -d -o smp -m 700 DIRECTORY`. A disk must be mounted there. Under systemd, allow it: `systemctl edit smp-server` with `[Service]` and `ReadWritePaths=DIRECTORY`.',
+    },
+    BACKUP_IDENTITY: {
+      cause:
+        'The backup is encrypted to recipients (`age1…`), and the secret key of one of them is missing or another one.',
+      cure: 'Pass the file with the secret key, as `age-keygen` wrote it: `--identity-file FILE`.',
+    },
+    BACKUP_IMPORT: {
+      cause: 'Files of upstream `smp-server` have not been imported yet, so the store is incomplete.',
+      cure: 'Import them with `smp-server start --maintenance`, and run the backup again.',
+    },
+    BACKUP_INTERRUPTED: {
+      cause: 'The process that made an automatic backup was ended. Nothing was left behind.',
+      cure: 'The relay tries again by itself. If the system ended it for lack of memory (`dmesg`), give it more.',
+    },
     BACKUP_KIND: {
-      cause: 'The file is not a backup that was encrypted with a passphrase.',
+      cause: 'The file is not a backup, or it is encrypted in a way that `smp-server` cannot open.',
       cure: 'Pass a file that `smp-server backup` has written.',
     },
     BACKUP_LIMIT: {
-      cause: 'A file that belongs to the relay is larger than a backup can hold.',
+      cause: 'A file that belongs to the relay is not a regular file, or larger than a backup can hold.',
       cure: 'Move that file away and run the command again.',
     },
     BACKUP_PASSPHRASE: {
       cause: 'The passphrase does not open the backup.',
       cure: 'Run the command again with the passphrase that the backup was made with.',
     },
-    BACKUP_TAKE_OVER: {
-      cause: 'Files of upstream `smp-server` are still to be imported, so the store is not complete yet.',
-      cure: 'Start the relay once, which imports them, and run the backup again.',
+    BACKUP_PIPE: {
+      cause: 'A backup was written to standard output, and the program that reads it ended early.',
+      cure: 'Fix what that program reports, and run the command again.',
     },
     RELAY_IDENTITY: {
       cause: 'Certificates, key and fingerprint of the relay do not belong together.',
@@ -402,6 +419,10 @@ export const ERROR_AREAS = {
     RELAY_ONION: {
       cause: '`host` contains an onion address whose key the relay does not have.',
       cure: 'Restore the key with `smp-server tor key restore FILE`, or remove the address from `host`.',
+    },
+    RELAY_RUNNING: {
+      cause: 'A relay runs on the directories that the command was to change.',
+      cure: 'Stop it first: `systemctl stop smp-server`.',
     },
     RESTORE_NOT_EMPTY: {
       cause: 'A relay is restored only into empty directories, and these are not.',

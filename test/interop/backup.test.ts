@@ -17,9 +17,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Encrypter } from 'age-encryption'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
 import { restoreBackup } from '../../src/backup/restore-backup.ts'
+import { fileSource } from '../../src/backup/source.ts'
 import { AppError } from '../../src/errors/app-error.ts'
 import { resolvePaths } from '../../src/config/paths.ts'
 import { generateOnionKey } from '../../src/crypto/onion-key.ts'
@@ -29,6 +30,7 @@ import type { RelayAddress } from '../client/connection.ts'
 import type { Queue } from '../client/queue.ts'
 import { buildProgram, type CommandResult, Installation } from './cli-process.ts'
 import { tree } from './tree.ts'
+import { projectRoot } from '../project-root.ts'
 
 /*
  * A whole relay in one file, made while it runs, with the age and tar programs of the system. One backup is made, and
@@ -41,6 +43,9 @@ const file = join(directory, 'relay.age')
 const words = join(directory, 'passphrase')
 /** What the age and tar programs make of the backup. */
 const opened = join(directory, 'opened')
+/** Where the running relay makes backups by itself, encrypted to a recipient with this secret key. */
+const automatic = join(directory, 'automatic')
+const identity = join(directory, 'key.txt')
 const old = new Installation()
 let address: RelayAddress
 let hostname: string
@@ -57,6 +62,10 @@ beforeAll(async () => {
   old.set('WEB', 'https', '')
   expect(old.run(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).status).toBe(0)
   hostname = old.value('TRANSPORT', 'host')?.split(',')[1] ?? ''
+  mkdirSync(automatic)
+  const { stderr } = spawnSync('age-keygen', ['-o', identity], { encoding: 'utf8' })
+  old.set('BACKUP', 'directory', automatic)
+  old.set('BACKUP', 'recipient', /age1\w+/.exec(stderr)?.[0] ?? '')
   writeFileSync(join(old.config, 'smp-server.ini.bak'), 'of no use')
   writeFileSync(join(old.state, 'smp-server-stats.daily.log'), '2026-11-25,1,2,3\n')
 
@@ -67,6 +76,7 @@ beforeAll(async () => {
   const sender = await connectClient(address)
   for (let n = 1; n <= 10; n++) expect((await sender.send(queue, `message ${n}`.padEnd(8000, '.'))).type).toBe('OK')
   printed = old.run(['backup', file, '--passphrase-file', words])
+  await running.shows(/Backed up to .*: .* 1 queues, 10 messages/)
   // It goes on, and its store has no trace of the copy.
   expect((await sender.send(queue, 'too late')).type).toBe('OK')
   expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual(['data.mdb', 'lock.mdb', 'time'])
@@ -95,8 +105,8 @@ async function refusal(from: string, pass = passphrase): Promise<string> {
   const paths = resolvePaths({ SMP_SERVER_CFG_PATH: relay.config, SMP_SERVER_LOG_PATH: relay.state })
   const error = await restoreBackup({
     paths,
-    file: from,
-    passphrase: () => Promise.resolve(pass),
+    source: fileSource(from),
+    keyFor: () => Promise.resolve({ type: 'passphrase', passphrase: pass }),
     signal: new AbortController().signal,
   }).catch((fault: unknown) => fault)
   if (error instanceof AppError) return error.message
@@ -106,18 +116,16 @@ async function refusal(from: string, pass = passphrase): Promise<string> {
 const restore = (from: string, pass = words): CommandResult => relay.run(['restore', from, '--passphrase-file', pass])
 
 describe('a backup of a running relay', () => {
-  test('names what is in it, and what a backup is', () => {
+  it('names what is in it, and what a backup is', () => {
     expect(printed).toMatchObject({ status: 0, stderr: '' })
-    expect(printed.stdout).toMatch(
-      /encrypted \(\d+ bytes\): .* the key of \S+\.onion, and 1 queues and 10 messages as of/,
-    )
-    expect(printed.stdout).toContain(`the key of ${hostname}`)
-    expect(printed.stdout).toContain('Messages that are received after that are not in it.')
-    expect(printed.stdout).toContain(`Not in it: ${join(directory, 'torrc-extra')}`)
+    expect(printed.stdout).toMatch(/\(\d+ bytes, encrypted\): .*, 1 queues and 10 messages\./)
+    expect(printed.stdout).toContain(`the onion key of ${hostname}`)
+    expect(printed.stdout).toContain('messages received later are not included')
+    expect(printed.stdout).toContain(`Not included: ${join(directory, 'torrc-extra')}`)
     expect(statSync(file).mode & 0o777).toBe(0o600)
   })
 
-  test('is a tar file for the age and tar programs, with the files as they are', () => {
+  it('is a tar file for the age and tar programs, with the files as they are', () => {
     const inside = (folder: string): string[] =>
       readdirSync(join(opened, folder), { recursive: true, encoding: 'utf8' }).toSorted()
     expect(readdirSync(opened).toSorted()).toEqual(['config', 'smp-server-backup.json', 'state'])
@@ -136,13 +144,13 @@ describe('a backup of a running relay', () => {
     }
   })
 
-  test('becomes the same relay elsewhere, where its messages wait and the onion name is the same', async () => {
+  it('becomes the same relay elsewhere, where its messages wait and the onion name is the same', async () => {
     const { status, stdout, stderr } = restore(file)
     expect([status, stderr]).toEqual([0, ''])
     expect(stdout).toContain(`Server address: ${old.run(['address']).stdout}`)
     expect(stdout).toContain('1 queues and 10 messages')
-    expect(stdout).toContain('Do not run it here and on the old machine at the same time')
-    expect(stdout).toContain(`${hostname} comes back by itself`)
+    expect(stdout).toContain('it must never run in two places')
+    expect(stdout).toContain(`publishes ${hostname} by itself`)
     expect(existsSync(join(relay.config, 'ca.key'))).toBe(true)
     expect(iniValue(readFileSync(relay.ini, 'utf8'), 'WEB', 'static_path')).toBe(join(relay.state, 'www'))
     // The second machine needs no more than that.
@@ -168,8 +176,74 @@ describe('a backup of a running relay', () => {
   })
 })
 
+describe('the backups that a relay makes by itself', () => {
+  const made = (): string => {
+    const [name = '', ...others] = readdirSync(automatic)
+    expect(name).toMatch(/^smp-server-[\w-]{8}-\d{4}-\d\d-\d\dT\d{6}Z\.age$/)
+    expect(others).toEqual([])
+    return join(automatic, name)
+  }
+  const piped = (script: string): CommandResult => {
+    const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-o', 'pipefail', '-c', script], {
+      env: { ...relay.environment, SMP: `${process.execPath} ${join(projectRoot, 'dist/cli/main.js')}` },
+      encoding: 'utf8',
+      timeout: 60_000,
+    })
+    return { status, stdout, stderr }
+  }
+
+  it('open with the secret key of the recipient, in this program and in age, and only with that', () => {
+    expect(statSync(made()).mode & 0o777).toBe(0o600)
+    expect(piped(`age -d -i ${identity} ${made()} | tar t`).stdout).toContain('state/smp-server-store/data.mdb')
+    const { status, stdout } = relay.run(['backup', 'verify', made(), '--identity-file', identity])
+    expect([status, stdout]).toEqual([
+      0,
+      expect.stringMatching(/ is complete\. .*\nFingerprint: \S+\nOnion address: \S+\nQueues: 1\nMessages: 10\n/),
+    ])
+    expect(relay.run(['backup', 'verify', made()]).stdout).toContain('Pass the file with the secret key')
+    const other = join(relay.root, 'other.txt')
+    spawnSync('age-keygen', ['-o', other])
+    const refused = relay.run(['restore', made(), '--identity-file', other])
+    expect([refused.status, refused.stdout]).toEqual([1, expect.stringContaining('is encrypted to other recipients')])
+    expect(readdirSync(relay.root)).toEqual(['other.txt'])
+  })
+
+  it('go through pipes into the directories of another machine', () => {
+    const files = `--identity-file ${identity}`
+    const { status, stdout, stderr } = piped(
+      `$SMP backup verify - ${files} <${made()} && cat ${made()} | $SMP restore - ${files}`,
+    )
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toContain('1 queues and 10 messages')
+    expect(relay.run(['address']).stdout).toBe(old.run(['address']).stdout)
+    expect(relay.value('WEB', 'static_path')).toBe(join(relay.state, 'www'))
+    expect(relay.value('BACKUP', 'directory')).toBe(automatic)
+    // Made by hand, a backup goes to the same recipient; what is said about it stays out of the data.
+    const again = piped(`$SMP backup - | $SMP backup verify - ${files}`)
+    expect([again.status, again.stdout]).toEqual([0, expect.stringContaining('Messages: 10\n')])
+    expect(again.stderr).toContain('Backed up to standard output')
+    const broken = piped(`$SMP backup - | head -c 1000 >/dev/null`)
+    expect([broken.status, broken.stderr]).toEqual([1, expect.stringContaining('Error: Standard output was closed')])
+  })
+
+  it('are refused by verify where the store or one byte of the file is damaged', async () => {
+    const data = join(opened, 'state/smp-server-store/data.mdb')
+    const damaged = readFileSync(data)
+    damaged.fill(0x55, Math.floor(damaged.length / 2))
+    const given = await changed((folder) => writeFileSync(join(folder, 'state/smp-server-store/data.mdb'), damaged))
+    const { status, stdout } = relay.run(['backup', 'verify', given, '--passphrase-file', words])
+    expect([status, stdout]).toEqual([1, expect.stringContaining('is damaged')])
+    const whole = readFileSync(made())
+    whole[whole.length - 100] = (whole[whole.length - 100] ?? 0) ^ 1
+    const flipped = join(relay.root, 'flipped.age')
+    writeFileSync(flipped, whole)
+    expect(relay.run(['backup', 'verify', flipped, '-i', identity]).stdout).toContain(`${flipped} is damaged.`)
+    expect(readdirSync('/var/tmp').filter((name) => name.startsWith('smp-server-verify'))).toEqual([])
+  })
+})
+
 describe('a command that is interrupted', () => {
-  test('leaves nothing, be it a backup or a restore', async () => {
+  it('leaves nothing, be it a backup or a restore', async () => {
     const target = join(relay.root, 'relay.age')
     for (const [from, command] of [
       [old, ['backup', target]],
@@ -182,7 +256,7 @@ describe('a command that is interrupted', () => {
           : existsSync(join(relay.state, 'restore-unfinished-state'))
       while (!begun()) await sleep(5)
       running.kill('SIGINT')
-      expect(await running.ended()).toEqual({ status: 1, stdout: 'Interrupted; nothing was written.\n', stderr: '' })
+      expect(await running.ended()).toEqual({ status: 1, stdout: 'Interrupted. Nothing was changed.\n', stderr: '' })
       expect(readdirSync(relay.root)).toEqual([])
     }
     expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual([
@@ -195,23 +269,23 @@ describe('a command that is interrupted', () => {
 })
 
 describe('a backup is refused', () => {
-  test('over a file that is there, and where its directory is not', () => {
+  it('over a file that is there, and where its directory is not', () => {
     const before = tree(old.root)
     // Both are looked at before anything is done.
-    expect(old.run(['backup', words, '--passphrase-file', words]).stdout).toBe(
-      `Error: ${words} exists already.\nName another file.\n`,
+    expect(old.run(['backup', words, '--passphrase-file', words]).stdout).toContain(
+      `Error: ${words} exists already.\nUse another name.\n`,
     )
     const nowhere = join(directory, 'none/relay.age')
     const { status, stdout } = old.run(['backup', nowhere, '--passphrase-file', words])
     expect([status, stdout]).toEqual([
       1,
-      `Error: The directory for ${nowhere} does not exist.\nMake it, or name another file.\n`,
+      expect.stringContaining(`Error: The directory ${join(directory, 'none')} does not exist.\nCreate it: `),
     ])
     expect(tree(old.root)).toEqual(before)
     expect(relay.run(['backup', file]).stdout).toContain('server is not initialized')
   })
 
-  test('is refused while queues of another SMP server have not been imported', () => {
+  it('is refused while queues of another SMP server have not been imported', () => {
     relay.run(['init', '-y', '-n', 'a.example'])
     writeFileSync(join(relay.state, 'smp-server-store.log'), 'CREATE one\n'.repeat(2))
     const { status, stdout } = relay.run(['backup', join(directory, 'early.age'), '--passphrase-file', words])
@@ -219,14 +293,14 @@ describe('a backup is refused', () => {
     expect(existsSync(join(directory, 'early.age'))).toBe(false)
   })
 
-  test('of files that do not belong together', async () => {
+  it('of files that do not belong together', async () => {
     relay.run(['init', '-y', '-n', `a.example,${generateOnionKey().hostname}`])
     const target = join(directory, 'wrong.age')
     await saveOnionKey(join(relay.config, 'onion.key'), generateOnionKey())
     const { status, stdout } = relay.run(['backup', target, '--passphrase-file', words])
     expect([status, stdout]).toEqual([
       1,
-      expect.stringMatching(/host in .* names \S+\.onion, of which .* is not the key/),
+      expect.stringMatching(/`host` in .* contains \S+\.onion, and .* is not its key/),
     ])
     expect(existsSync(target)).toBe(false)
   })
@@ -262,12 +336,12 @@ function filesIn(folder: string): string[] {
 }
 
 describe('a restore', () => {
-  test('of what the tar program made of the same files is one', async () => {
+  it('of what the tar program made of the same files is one', async () => {
     const { status, stdout } = restore(await changed(() => undefined))
     expect([status, stdout]).toEqual([0, expect.stringContaining('1 queues and 10 messages')])
   })
 
-  test('with another passphrase, of a cut file, and of something else leaves nothing', async () => {
+  it('with another passphrase, of a cut file, and of something else leaves nothing', async () => {
     const given = await changed(() => undefined)
     writeFileSync(join(relay.root, 'other'), 'five words at random\n')
     const { status, stdout } = restore(given, join(relay.root, 'other'))
@@ -296,7 +370,7 @@ describe('a restore', () => {
     expect(await refusal(directory)).toContain('is a directory.')
   })
 
-  test('of a manipulated archive leaves nothing, and says what is wrong', async () => {
+  it('of a manipulated archive leaves nothing, and says what is wrong', async () => {
     const outside = join(relay.root, 'outside')
     const refused = async (given: Promise<string>): Promise<string> => {
       const message = await refusal(await given)
@@ -334,7 +408,7 @@ describe('a restore', () => {
       expect(await refused(changed(replace('config/server.key', theirs('server.key'))))).toContain('is not the key of')
       await saveOnionKey(join(another.config, 'onion.key'), generateOnionKey())
       expect(await refused(changed(replace('config/onion.key', theirs('onion.key'))))).toContain(
-        `names ${hostname}, of`,
+        `contains ${hostname}, and`,
       )
     } finally {
       await another.remove()
@@ -349,7 +423,7 @@ describe('a restore', () => {
     )
   })
 
-  test('is refused where something is, with its name, before the passphrase is looked at', () => {
+  it('is refused where something is, with its name, before the passphrase is looked at', () => {
     relay.run(['init', '-y', '-n', 'a.example'])
     const before = tree(relay.root)
     const { status, stdout } = restore(file, join(relay.root, 'no such file'))
@@ -366,7 +440,7 @@ describe('a restore', () => {
     expect(existsSync(relay.config)).toBe(false)
   })
 
-  test('goes on where one was killed', async () => {
+  it('goes on where one was killed', async () => {
     mkdirSync(join(relay.config, 'restore-unfinished-config'), { recursive: true })
     mkdirSync(relay.state)
     writeFileSync(join(relay.config, 'restore-unfinished-config/ca.key'), 'x')
@@ -377,7 +451,7 @@ describe('a restore', () => {
 })
 
 describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to be two users)', () => {
-  test('a restore into directories of another user is that user’s, in each file', async () => {
+  it('a restore into directories of another user is that user’s, in each file', async () => {
     const nobody = 65534
     const given = await changed(() => undefined)
     for (const path of [relay.config, relay.state]) {
@@ -391,7 +465,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to 
     expect(open.stdout).toBe('')
   })
 
-  test('a full disk is a sentence, and leaves nothing there', async () => {
+  it('a full disk is a sentence, and leaves nothing there', async () => {
     const given = await changed(() => undefined)
     const small = join(relay.root, 'small')
     mkdirSync(small)
@@ -406,7 +480,10 @@ describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to 
     mounted('64k', small, () => {
       const target = join(small, 'relay.age')
       const { status, stdout } = old.run(['backup', target, '--passphrase-file', words])
-      expect([status, stdout]).toEqual([1, expect.stringContaining(`${target}: no space left on the disk.`)])
+      expect([status, stdout]).toEqual([
+        1,
+        expect.stringMatching(/^Error: The disk of .*\/small has 0 MiB free, and the backup needs 1 MiB\./),
+      ])
       expect(readdirSync(small)).toEqual([])
       expect(readdirSync(join(old.state, 'smp-server-store')).toSorted()).toEqual([
         'closed',
@@ -419,7 +496,12 @@ describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to 
     for (const size of ['64k', '8m']) {
       mounted(size, relay.state, () => {
         const { status, stdout } = restore(given)
-        expect([status, stdout]).toEqual([1, expect.stringMatching(/no space left on the disk|Less than 16 MiB/)])
+        expect([status, stdout]).toEqual([
+          1,
+          expect.stringMatching(
+            /^Error: (?:\S+: no space left on the disk|The disk of \S+ has \d+ MiB free; \d+ MiB are needed)\./,
+          ),
+        ])
         expect(readdirSync(relay.state)).toEqual([])
         expect(existsSync(relay.config)).toBe(false)
       })
@@ -428,7 +510,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to 
     mounted('64m', relay.state, () => expect(restore(given).status).toBe(0))
   })
 
-  test('a store on a disk without room is backed up to another one, and is not harmed', () => {
+  it('a store on a disk without room is backed up to another one, and is not harmed', () => {
     relay.run(['init', '-y', '-n', 'a.example'])
     expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=20m', 'tmpfs', relay.state]).status).toBe(0)
     try {

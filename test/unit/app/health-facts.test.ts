@@ -32,6 +32,7 @@ function source(host = 'relay.example', change: Partial<HealthSource> = {}): Hea
     paths,
     relay: relay(() => Promise.resolve()),
     onion: () => undefined,
+    backups: () => undefined,
     ...change,
   }
 }

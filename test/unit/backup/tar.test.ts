@@ -68,7 +68,7 @@ describe('an archive', () => {
       const expected = format === 'v7' ? undefined : names.map((name, n) => [name, contents[n]])
       for (const size of [7, 511, 512, 100_000]) {
         if (expected) expect(await read(bytes, size)).toEqual(expected)
-        else await expect(read(bytes, size)).rejects.toThrow('is no tar file')
+        else await expect(read(bytes, size)).rejects.toThrow('is not a tar file')
       }
     }
   })
@@ -112,11 +112,11 @@ describe('an archive', () => {
     mkdirSync(join(directory, 'folder'))
     await expect(read(system(['cf', '-', 'symbolic']))).rejects.toThrow('holds a link, "symbolic"')
     await expect(read(system(['cf', '-', 'folder']))).rejects.toThrow('holds a directory, "folder/"')
-    await expect(read(Buffer.alloc(1024, 'x'))).rejects.toThrow('is no tar file, or a damaged one')
+    await expect(read(Buffer.alloc(1024, 'x'))).rejects.toThrow('is not a tar file, or a damaged one')
   })
 
-  it('is not written with another size than was said', async () => {
+  it('is not written with another size than announced', async () => {
     await expect(written([{ ...file('a', Buffer.alloc(5)), size: 6 }])).rejects.toThrow('another size')
-    await expect(written([file('a b', Buffer.alloc(5))])).rejects.toThrow('no name')
+    await expect(written([file('a b', Buffer.alloc(5))])).rejects.toThrow('not a name')
   })
 })
