@@ -431,6 +431,10 @@ export const ERROR_AREAS = {
   },
 
   'Tor processes': {
+    BRIDGES_SINGLE_HOP: {
+      cause: 'A single-hop onion service ignores bridges and would connect to the Tor network directly.',
+      cure: 'Run `smp-server tor remove`, then `smp-server tor setup --three-hop`; or remove the bridges from `torrc_extra`.',
+    },
     NO_SERVICE_MANAGER: {
       cause: 'A Tor instance of the system needs systemd, and this machine was not booted with it.',
       cure: 'Let the relay run its own Tor: `smp-server tor setup --own`.',
@@ -441,7 +445,7 @@ export const ERROR_AREAS = {
     },
     TOR_CLIENT_OFFLINE: {
       cause: 'The Tor client cannot connect to the Tor network.',
-      cure: 'Check the Internet connection and the firewall; where Tor is blocked, set bridges in `torrc_extra` of `[TOR]`.',
+      cure: 'Check the Internet connection and the firewall; where Tor is blocked, see Bridges in docs/tor.md.',
     },
     TOR_DIRECTORY: {
       cause: 'Tor cannot use its data directory, usually because it belongs to another user.',

@@ -229,3 +229,38 @@ describe('a relay that runs already', () => {
     expect(await whoListens('127.0.0.1', socksPort)).toBe('none')
   })
 })
+
+describe('bridges', () => {
+  it('a single-hop service with bridges is refused, and nothing is changed; a three-hop service uses them', () => {
+    for (const line of ['UseBridges 1', 'bridge 127.0.0.1:1', '  usebridges 1']) {
+      writeFileSync(extra, `DisableNetwork 1\n${line}\n`)
+      const bridged = tree(relay.root)
+      const { status, stdout } = setup()
+      expect([status, stdout]).toEqual([
+        1,
+        expect.stringMatching(/^Error: .*torrc-extra uses bridges, but a single-hop/m),
+      ])
+      expect(stdout).toContain('smp-server tor setup --three-hop')
+      expect(tree(relay.root)).toEqual(bridged)
+    }
+    writeFileSync(extra, 'DisableNetwork 1\nUseBridges 1\nBridge 127.0.0.1:1\n')
+    const { status, stdout } = setup('--three-hop')
+    expect(status).toBe(0)
+    expect(stdout).toContain('The public host in the address still reveals where this server runs.')
+    expect([relay.value('TOR', 'single_hop'), relay.value('PROXY', 'host_mode')]).toEqual(['off', undefined])
+    expect(setup().stdout).toContain('nothing was changed')
+  })
+
+  it('a relay whose single-hop tor has bridges does not let it connect, also when another file has them', async () => {
+    expect(setup().status).toBe(0)
+    const included = join(relay.root, 'bridges')
+    writeFileSync(included, 'UseBridges 1\nBridge 127.0.0.1:1\n')
+    for (const lines of ['UseBridges 1\nBridge 127.0.0.1:1', `%include ${included}`]) {
+      writeFileSync(extra, `DisableNetwork 1\n${lines}\n`)
+      const running = relay.start(['start'])
+      await running.shows(/onion service: waiting for tor: .* uses bridges, but a single-hop service ignores them/)
+      running.kill('SIGTERM')
+      expect((await running.ended()).status).toBe(0)
+    }
+  })
+})

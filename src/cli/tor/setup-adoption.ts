@@ -54,13 +54,14 @@ async function isAdopted(directory: string, { onionKey }: Pick<Paths, 'onionKey'
 
 /** Refuses options that would change a service which stays as it is. */
 export function refuseChanges(options: TorSetupOptions): void {
-  const { pow, maxStreams, introDefence, alsoWeb, onionOnly, importKey } = options
+  const { pow, maxStreams, introDefence, alsoWeb, onionOnly, threeHop, importKey } = options
   const wanted = [
     pow && '--pow',
     maxStreams !== undefined && '--max-streams',
     introDefence && '--intro-defence',
     alsoWeb && '--also-web',
     onionOnly && '--onion-only',
+    threeHop && '--three-hop',
     importKey !== undefined && '--import-key',
   ].filter((name) => typeof name === 'string')
   if (wanted.length === 0) return

@@ -12,6 +12,7 @@ export interface TorSetupOptions {
   readonly adopt?: string
   readonly importKey?: string
   readonly onionOnly?: true
+  readonly threeHop?: true
   readonly yesIKnow?: true
   readonly withSocks?: true
   readonly alsoWeb?: true
@@ -34,6 +35,7 @@ export function addSetupOptions(command: Command): void {
     valueOption('--adopt <DIR>', 'Adopt the manually configured service with this HiddenServiceDir', path),
     valueOption('--import-key <FILE>', 'Use this secret key of an onion service', path),
     new Option('--onion-only', 'An anonymous service, for a relay without a public host'),
+    new Option('--three-hop', 'An ordinary service beside a public host: slower, for networks where tor needs bridges'),
     new Option('--yes-i-know', 'Accept what the command would otherwise refuse, such as revealing or losing something'),
     new Option('--with-socks', 'Run an ordinary tor too, to reach relays that have only an onion address'),
     new Option('--also-web', 'Serve the web site at the onion address too, on ports 80 and 443'),

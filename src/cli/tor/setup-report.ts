@@ -33,12 +33,15 @@ const SINGLE_HOP =
   "Single-hop mode is faster but reveals this server's location to anyone who knows the address. Your users keep Tor's full anonymity."
 const ANONYMOUS =
   'An anonymous service hides where this server runs, as long as nothing else reveals it, and is slower. It must not have a public host, and its key must never be used in single-hop mode.'
+const THREE_HOP =
+  'An ordinary onion service is slower, and works with bridges. The public host in the address still reveals where this server runs.'
 const TORRC =
   'The service and its key stay with tor: a break-in into the relay does not expose the key, but the relay cannot repair the service.'
 
 /** What the choice means, in two sentences each. */
-export function meaningLines({ service, mode }: SetupRequest): string[] {
-  return [service.type === 'anonymous' ? ANONYMOUS : SINGLE_HOP, ...(mode === 'torrc' ? [TORRC] : [])]
+export function meaningLines({ service, mode, ini }: SetupRequest): string[] {
+  const meaning = service.type === 'single-hop' ? SINGLE_HOP : ini.isHidden ? ANONYMOUS : THREE_HOP
+  return [meaning, ...(mode === 'torrc' ? [TORRC] : [])]
 }
 
 /** Shows the address, and checks it from outside when the relay runs and the service is published. */

@@ -48,10 +48,12 @@ export async function setupRequest(
   const adoption = await wantedAdoption(options, mode, settings, paths)
   const staying = mode === 'torrc' ? adoption?.service : undefined
   if (staying) refuseChanges(options)
-  const type = options.onionOnly ? 'anonymous' : (staying ?? { type: setup.serviceType }).type
-  if (type === 'anonymous' && !options.yesIKnow && !wasAgreed(setup.serviceType, settings)) {
-    refuseClearnet(settings, paths)
-  }
+  const { onionOnly = false, threeHop = false } = options
+  const type = onionOnly || threeHop ? 'anonymous' : (staying ?? { type: setup.serviceType }).type
+  const clearnet = transport.hosts.filter((host) => !isOnion(host))
+  const isAccepted = (threeHop && !onionOnly) || options.yesIKnow === true || wasAgreed(setup.serviceType, settings)
+  if (type === 'anonymous' && !isAccepted) refuseClearnet(clearnet, paths)
+  const isHidden = type === 'anonymous' && (onionOnly || clearnet.length === 0)
   const web = options.alsoWeb ?? tor.web
   if (options.alsoWeb) requireSite(settings, paths)
   if (options.introDefence && mode !== 'torrc') {
@@ -71,9 +73,10 @@ export async function setupRequest(
     },
     ports,
     ini: {
+      isHidden,
       web,
       introDefence: options.introDefence ?? tor.introDefence,
-      ...(await socksOf(options, settings, type, socks)),
+      ...(await socksOf(options, settings, isHidden, socks)),
     },
     torrcExtra: options.torrcExtra ?? tor.torrcExtra,
     adoption,
@@ -98,13 +101,12 @@ function wasAgreed(present: ServiceType, { transport }: Settings): boolean {
   return present === 'anonymous' && transport.hosts.some(isOnion)
 }
 
-function refuseClearnet({ transport }: Settings, { ini }: Paths): void {
-  const clearnet = transport.hosts.filter((host) => !isOnion(host))
+function refuseClearnet(clearnet: readonly string[], { ini }: Paths): void {
   if (clearnet.length === 0) return
   throw new AppError(
     'ONION_ONLY_CLEARNET',
     `[TRANSPORT] host contains ${clearnet.join(', ')}; an address with both reveals where the anonymous service runs.`,
-    `Remove it from ${ini}, or leave out --onion-only. To do this anyway, pass --yes-i-know.`,
+    `Remove it from ${ini}, or use --three-hop instead of --onion-only. To do this anyway, pass --yes-i-know.`,
   )
 }
 
@@ -171,13 +173,13 @@ export function keyInUse(
 async function socksOptions(
   { withSocks }: TorSetupOptions,
   { tor, proxy }: Settings,
-  type: ServiceType,
+  isHidden: boolean,
   socks: SocksListener,
 ): Promise<Pick<IniOptions, 'socksPort' | 'socksProxy'>> {
   if (tor.socksPort !== undefined) return { socksPort: tor.socksPort, socksProxy: `127.0.0.1:${tor.socksPort}` }
-  if (proxy.socksProxy !== undefined || !(withSocks || type === 'anonymous')) return {}
+  if (proxy.socksProxy !== undefined || !(withSocks || isHidden)) return {}
   // An anonymous relay uses no tor but its own.
-  if (socks === 'tor' && type !== 'anonymous') return { socksProxy: '127.0.0.1:9050' }
+  if (socks === 'tor' && !isHidden) return { socksProxy: '127.0.0.1:9050' }
   const socksPort = await freeSocksPort()
   return { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
 }
@@ -186,10 +188,10 @@ async function socksOptions(
 function socksOfStaying(
   { withSocks }: TorSetupOptions,
   { proxy }: Settings,
-  type: ServiceType,
+  isHidden: boolean,
   socks: SocksListener,
 ): Pick<IniOptions, 'socksPort' | 'socksProxy'> {
-  if (proxy.socksProxy !== undefined || !(withSocks || type === 'anonymous')) return {}
+  if (proxy.socksProxy !== undefined || !(withSocks || isHidden)) return {}
   if (socks === 'tor') return { socksProxy: '127.0.0.1:9050' }
   const message = 'No tor of this machine has a SOCKS port on 127.0.0.1:9050, so the relay cannot reach other relays.'
   throw new AppError('NO_SOCKS', message, 'Set socks_proxy under [PROXY] to the SOCKS port of a tor.')

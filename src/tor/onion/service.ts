@@ -85,12 +85,14 @@ function flagsOf({ type, maxStreams }: OnionServiceConfig): OnionFlag[] {
 /**
  * Checks that a tor runs in the mode which the service type needs.
  *
- * @throws AppError `TOR_NOT_SINGLE_HOP`, `TOR_NOT_ANONYMOUS`
+ * @throws AppError `TOR_NOT_SINGLE_HOP`, `TOR_NOT_ANONYMOUS`, `BRIDGES_SINGLE_HOP`
  */
 export async function requireTorType(control: TorControl, type: ServiceType): Promise<void> {
   const isSingleHop = await runsSingleHop(control)
-  if (isSingleHop === (type === 'single-hop')) return
-  throw isSingleHop ? notAnonymous() : notSingleHop()
+  if (isSingleHop !== (type === 'single-hop')) throw isSingleHop ? notAnonymous() : notSingleHop()
+  // Lines that include others can set it, too.
+  const usesBridges = (await control.getConf('UseBridges')).get('usebridges')?.[0] === '1'
+  if (isSingleHop && usesBridges) throw bridgesIgnored('This tor')
 }
 
 /** Both options are needed for single-hop mode, and neither can change while tor runs. */
@@ -115,6 +117,15 @@ function notAnonymous(cause?: unknown): AppError {
     'This tor runs in single-hop mode, which would reveal where the anonymous service runs.',
     'Run `smp-server tor setup` again; it restarts that tor.',
     { cause },
+  )
+}
+
+/** @param where the torrc lines or the tor that have bridges */
+export function bridgesIgnored(where: string): AppError {
+  return new AppError(
+    'BRIDGES_SINGLE_HOP',
+    `${where} uses bridges, but a single-hop service ignores them and connects to the Tor network directly.`,
+    'Use an ordinary onion service: `smp-server tor setup --three-hop`.',
   )
 }
 

@@ -5,7 +5,7 @@ import { TorControl } from '../control/tor-control.ts'
 import type { ServiceType } from '../onion/service-config.ts'
 import { requireTorType } from '../onion/service.ts'
 import { connectOwnTor, OwnTor, templateFor } from './own-tor.ts'
-import { readTorrcExtra } from './torrc.ts'
+import { readTorrcExtra, refuseBridges } from './torrc.ts'
 
 /** The tor that carries the onion service, and how to get it. */
 export type TorConfig =
@@ -53,9 +53,16 @@ export interface TorSession {
 export async function openTorSession(config: TorConfig, log: Logger, signal?: AbortSignal): Promise<TorSession> {
   if (config.mode === 'system') return await systemSession(config, signal)
   const extra = config.torrcExtra === undefined ? undefined : await readTorrcExtra(config.torrcExtra)
-  const { directory, binary, serviceType, socksPort } = config
+  const { directory, binary, serviceType = 'single-hop', socksPort } = config
+  if (extra) refuseBridges(extra, serviceType)
   const template = templateFor(serviceType)
   const tor = await OwnTor.start({ directory, binary, extra, template, socksPort, log, signal })
+  try {
+    await requireTorType(tor.control, serviceType)
+  } catch (error) {
+    await tor.stop()
+    throw error
+  }
   const exited = tor.exited.then((reason) => new AppError('TOR_ENDED', `tor exited: ${reason}.`))
   // A killed tor closes the connection before its exit is known, and the exit says more.
   const closed = tor.control.closed.then((reason) => Promise.race([exited, after(500, reason)]))

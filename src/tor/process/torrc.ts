@@ -2,6 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { CommandRunner } from '../../system/command.ts'
 import { errorCode } from '../../system/error-code.ts'
+import { bridgesIgnored } from '../onion/service.ts'
+import type { ServiceType } from '../onion/service-config.ts'
 import { parseTorLog } from './tor-log.ts'
 
 /*
@@ -68,6 +70,17 @@ const reserved = new Set(
 /** Option names in lower case, in the order of the lines. */
 export function torrcOptions(text: string): string[] {
   return text.split('\n').flatMap((line) => /^\s*[+/]?([A-Za-z_]\w*)/.exec(line)?.[1]?.toLowerCase() ?? [])
+}
+
+/**
+ * A single-hop service ignores bridges and connects directly, which fails where Tor is blocked, and is dangerous where it
+ * is forbidden.
+ *
+ * @throws AppError `BRIDGES_SINGLE_HOP`
+ */
+export function refuseBridges({ path, text }: TorrcExtra, type: ServiceType): void {
+  const isSet = torrcOptions(text).some((name) => name === 'usebridges' || name === 'bridge')
+  if (type === 'single-hop' && isSet) throw bridgesIgnored(path)
 }
 
 /** Whether the operator's lines set DisableNetwork; then smp-server does not. */

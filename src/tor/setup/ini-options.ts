@@ -11,6 +11,8 @@ export interface IniOptions {
   readonly instance?: string | undefined
   readonly torrcExtra?: string | undefined
   readonly service: OnionServiceConfig
+  /** Nothing but the onion address may lead to the relay, nor its own connections reveal it. */
+  readonly isHidden?: boolean | undefined
   /** Rate limits at the introduction points; in mode torrc only. */
   readonly introDefence?: boolean | undefined
   /** Serve the web site at the onion address too. */
@@ -28,7 +30,8 @@ export interface IniOptions {
  * @throws AppError `HOST_OTHER_ONION`, `INI_WRITE`
  */
 export function editIni(text: string, hostname: string, options: IniOptions): IniEditor {
-  const { mode, instance, torrcExtra, service, introDefence = false, web = false, socksPort, socksProxy } = options
+  const { mode, instance, torrcExtra, service, isHidden = false, introDefence = false, web = false } = options
+  const { socksPort, socksProxy } = options
   const editor = new IniEditor(text)
   const set = (section: string, key: string, value: string, missing?: string): void => {
     if ((iniValue(editor.text, section, key) ?? missing) !== value) editor.set(section, key, value)
@@ -36,8 +39,7 @@ export function editIni(text: string, hostname: string, options: IniOptions): In
   const { pow = false, maxStreams } = service
   const isAnonymous = service.type === 'anonymous'
   editor.take('TRANSPORT', 'host', withOnionHost(text, hostname))
-  if (isAnonymous && iniValue(text, 'TRANSPORT', 'listen_host') === undefined)
-    set('TRANSPORT', 'listen_host', '127.0.0.1')
+  if (isHidden && iniValue(text, 'TRANSPORT', 'listen_host') === undefined) set('TRANSPORT', 'listen_host', '127.0.0.1')
   set('TOR', 'mode', mode)
   if (instance !== undefined) set('TOR', 'instance', instance, 'smp')
   if (torrcExtra !== undefined) set('TOR', 'torrc_extra', resolve(torrcExtra))
@@ -50,7 +52,7 @@ export function editIni(text: string, hostname: string, options: IniOptions): In
   if (socksProxy !== undefined && iniValue(text, 'PROXY', 'socks_proxy') === undefined) {
     set('PROXY', 'socks_proxy', socksProxy)
   }
-  if (isAnonymous) {
+  if (isHidden) {
     set('PROXY', 'socks_mode', 'always', 'onion')
     set('PROXY', 'host_mode', 'onion', 'public')
   }

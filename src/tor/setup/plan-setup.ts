@@ -16,7 +16,7 @@ import { usualTorrcs, serviceWithKey } from '../process/hidden-services.ts'
 import { instanceTorrc } from '../process/instance-torrc.ts'
 import { verifyOwnTorrc } from '../process/own-tor.ts'
 import { missingMember } from '../process/system-instance.ts'
-import { readTorrcExtra, type TorrcExtra } from '../process/torrc.ts'
+import { readTorrcExtra, refuseBridges, type TorrcExtra } from '../process/torrc.ts'
 import { instanceOf, torPlace, type TorPlace } from '../process/tor-place.ts'
 import type { Adoption } from './adopt.ts'
 import { connectSoon, publicationByRelay, publicationInTor, type RelayLink } from './await-setup.ts'
@@ -41,7 +41,7 @@ export interface SetupRequest {
   readonly instance: string
   readonly service: OnionServiceConfig
   readonly ports: readonly OnionPort[]
-  readonly ini: Pick<IniOptions, 'web' | 'introDefence' | 'socksPort' | 'socksProxy'>
+  readonly ini: Pick<IniOptions, 'isHidden' | 'web' | 'introDefence' | 'socksPort' | 'socksProxy'>
   /** The operator's torrc lines: of the command line, else of the INI file. */
   readonly torrcExtra?: string | undefined
   /** A service that was set up manually. */
@@ -96,6 +96,7 @@ export async function planSetup(request: SetupRequest, options: PlanOptions): Pr
   requireSameOnion(ini.text, key?.hostname)
   if (key) await requireType(request, key, places.keyFile)
   const extra = request.torrcExtra === undefined ? undefined : await readTorrcExtra(request.torrcExtra)
+  if (extra) refuseBridges(extra, request.service.type)
   const context: PlanContext = {
     request,
     options,

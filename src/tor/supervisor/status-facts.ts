@@ -77,7 +77,8 @@ function withoutRemedy({ name, text, source, ok, value }: Fact): Fact {
 
 const start = 'Start the relay: `smp-server start`, or `systemctl start smp-server`.'
 const restart = 'Restart the relay.'
-const noNetwork = 'Check that this machine is online and that its firewall lets tor out (TCP to any port).'
+const noNetwork =
+  'Check that this machine is online and that its firewall lets tor out (TCP to any port). Where Tor is blocked, see Bridges in docs/tor.md.'
 
 function setupFact({ keyFile }: Observed): Fact {
   return {
