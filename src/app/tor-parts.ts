@@ -1,4 +1,4 @@
-import { unwatchFile, watchFile } from 'node:fs'
+import { existsSync, unwatchFile, watchFile } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
@@ -36,6 +36,8 @@ export class TorParts {
   #applied: string
   #onion: RunningOnion | undefined
   #socks: SocksTor | undefined
+  /** The log has said so. */
+  #keyIsMissed = false
   /** Changes are applied one after the other. */
   #work: Promise<void> = Promise.resolve()
 
@@ -93,6 +95,11 @@ export class TorParts {
       const next = { ...settings, transport: { ...settings.transport, ports } }
       const wanted = onionFingerprint(next, this.#paths)
       if (this.#isStopped() || wanted === this.#applied) return
+      if (this.#isKeyAway(next)) {
+        this.#warnOfKey()
+        return
+      }
+      this.#keyIsMissed = false
       this.#log.note('Reloaded the settings of the onion service.')
       await this.#end()
       this.#settings = next
@@ -102,6 +109,22 @@ export class TorParts {
     } catch (error) {
       this.#log.warn('Reload of [TOR] failed; keeping the previous settings.', { error })
     }
+  }
+
+  /** A service that is running does not end because its key file is away; what changed is applied when it is back. */
+  #isKeyAway(next: Settings): boolean {
+    const { mode, record } = onionSetup(next, this.#paths)
+    const isKept = (mode === 'own' || mode === 'system') && record !== undefined
+    return isKept && this.onion?.hostname !== undefined && !existsSync(this.#paths.onionKey)
+  }
+
+  #warnOfKey(): void {
+    if (this.#keyIsMissed) return
+    this.#keyIsMissed = true
+    const { onionKey } = this.#paths
+    this.#log.warn(`onion service: its key ${onionKey} is missing; the running service keeps its previous settings`, {
+      remedy: 'Restore it: `smp-server tor key restore FILE`.',
+    })
   }
 
   #isStopped(): boolean {

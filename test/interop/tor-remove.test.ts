@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
@@ -103,6 +103,29 @@ describe('tor remove', () => {
       expect([status, stdout]).toEqual([1, expect.stringContaining(message)])
       expect(everything()).toEqual(before)
     }
+  })
+
+  it('a running service whose key file is away survives a change of the INI file, and applies it when the key is back', async () => {
+    setUp()
+    const running = relay.start(['start'])
+    const tor = async (): Promise<string | undefined> => {
+      const control = await connectOwnTor(join(relay.state, 'tor'))
+      const pid = await control?.getInfo('process/pid')
+      control?.close()
+      return pid?.get('process/pid')
+    }
+    await expect.poll(tor, { timeout: 20_000 }).toBeDefined()
+    await expect.poll(() => relay.run(['tor', 'status']).stdout).toMatch(/service +ok/)
+    const before = await tor()
+    const key = join(relay.config, 'onion.key')
+    renameSync(key, `${key}.away`)
+    relay.set('TOR', 'check_interval', '900')
+    await running.shows(/onion service: its key .* is missing; the running service keeps .*tor key restore FILE/)
+    expect(await tor()).toBe(before)
+    renameSync(`${key}.away`, key)
+    await running.shows(/Reloaded the settings of the onion service/)
+    running.kill('SIGTERM')
+    expect((await running.ended()).status).toBe(0)
   })
 
   it('tor remove under a running relay ends its tor, and the relay goes on in peace', async () => {

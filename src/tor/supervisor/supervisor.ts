@@ -179,7 +179,8 @@ export class OnionSupervisor {
     const { lastError: last, publishedAt, torVersion, restarts } = this.state
     // The same fault at every attempt is said once.
     const level = last?.message === message && !publishedAt ? 'debug' : 'warn'
-    const what = torVersion === undefined ? 'waiting for tor: ' : ''
+    const isWaiting = torVersion === undefined && code.startsWith('TOR_')
+    const what = isWaiting ? 'waiting for tor: ' : ''
     this.#options.log[level](`onion service: ${what}${message}`, remedy === undefined ? {} : { remedy })
     this.#state.set({
       phase: 'waiting',
