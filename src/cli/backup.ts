@@ -31,7 +31,7 @@ import {
 } from './passphrase.ts'
 import { noteBackup } from '../app/last-backup.ts'
 import { checkStorage } from '../app/storage-check.ts'
-import { processText } from '../system/lock-holders.ts'
+import { processText } from '../system/process-text.ts'
 
 interface BackupOptions extends PassphraseOptions {
   readonly recipient?: readonly string[]

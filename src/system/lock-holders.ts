@@ -23,18 +23,6 @@ export function lockHolders(path: string): number[] {
   }
 }
 
-/** A process as a person finds it: `process 1234 (smp-server start)`. */
-export function processText(pid: number): string {
-  try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').filter(Boolean)
-    const script = words.findIndex((word) => /[/\\](main\.[jt]s|smp-server)$/.test(word) || word === 'smp-server')
-    const shown = script === -1 ? words.slice(0, 1) : ['smp-server', ...words.slice(script + 1)]
-    return shown.length === 0 ? `process ${pid}` : `process ${pid} (${shown.join(' ').slice(0, 60)})`
-  } catch {
-    return `process ${pid}`
-  }
-}
-
 /** major ":" minor as /proc/locks has them, two or more hexadecimal digits each. */
 function deviceText(dev: bigint): string {
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn)

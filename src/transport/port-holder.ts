@@ -1,4 +1,5 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
+import { programName } from '../system/process-text.ts'
 
 /** A process that listens on a port. */
 export interface PortHolder {
@@ -20,8 +21,8 @@ export async function portHolder(port: number, proc = '/proc'): Promise<PortHold
   if (inodes.size === 0) return undefined
   for (const entry of await namesIn(proc)) {
     if (/^\d+$/.test(entry) && (await holdsSocket(`${proc}/${entry}/fd`, inodes))) {
-      const name = (await textOf(`${proc}/${entry}/comm`)).trim()
-      return { pid: Number(entry), name: name === '' ? 'unknown' : name }
+      const pid = Number(entry)
+      return { pid, name: programName(pid, proc) }
     }
   }
   return undefined

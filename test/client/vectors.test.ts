@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { encodeTransmission, type SessionAuth } from './authorization.ts'
 import { boxKey, nonceOf, seal } from './box.ts'
 import { createServiceCertificate, openSignedKey, signKey } from './certificates.ts'
@@ -60,7 +60,7 @@ const ed25519 = authKey('ed25519', hex('authorization.ed25519.priv'), hex('autho
 const ed448 = authKey('ed448', hex('authorization.ed448.priv'), hex('authorization.ed448.spki'))
 const x25519 = authKey('x25519', hex('authorization.x25519.queuePriv'), hex('authorization.x25519.queueSpki'))
 
-test.each([
+it.each([
   ['an Ed25519 signature in v7', 7, ed25519, false, 'authorization.ed25519.encodedV7'],
   ['an Ed25519 signature in v16', 16, ed25519, false, 'authorization.ed25519.encodedV16'],
   ['an Ed448 signature in v16', 16, ed448, false, 'authorization.ed448.encodedV16'],
@@ -72,7 +72,7 @@ test.each([
   expect(encoded.toString('hex')).toBe(text(expected))
 })
 
-test('the test client encrypts and decrypts the first blocks of a session', () => {
+it('the test client encrypts and decrypts the first blocks of a session', () => {
   const cipher = new ClientBlockCipher(hex('blockEncryption.sessionId'), hex('blockEncryption.dhSecret'))
   const sealed = cipher.sealBlock(hex('blockEncryption.clientPingV20.unpadded'))
   expect(sha256(sealed)).toBe(text('blockEncryption.clientPingV20.encryptedBlock.sha256'))
@@ -86,7 +86,7 @@ test('the test client encrypts and decrypts the first blocks of a session', () =
   expect(cipher.openBlock(block).equals(pong)).toBe(true)
 })
 
-test('the test client reads the server hello and accepts the signed key in it', () => {
+it('the test client reads the server hello and accepts the signed key in it', () => {
   const hello = parseServerHello(hex('handshake.serverV6to19.unpadded'))
   expect([hello.minVersion, hello.maxVersion]).toEqual([6, 19])
   const leaf = hello.certificateKey?.chain[0] ?? Buffer.alloc(0)
@@ -98,7 +98,7 @@ test('the test client reads the server hello and accepts the signed key in it', 
   expect(() => openSignedKey(wrong, leaf)).toThrow()
 })
 
-test.each([
+it.each([
   ['v6', 6, false],
   ['v7_nokey', 7, false],
   ['v7_key', 7, true],
@@ -114,7 +114,7 @@ test.each([
   expect(encodeClientHello({ version, keyHash, keySpki }).toString('hex')).toBe(expected)
 })
 
-test('the test client encodes KEY, SKEY, ACK and SEND as in the vectors', () => {
+it('the test client encodes KEY, SKEY, ACK and SEND as in the vectors', () => {
   const spki = hex('authorization.ed25519.spki')
   expect(commands.key(spki)).toEqual(hex('commands.KEY'))
   expect(commands.skey(spki)).toEqual(hex('commands.SKEY'))
@@ -125,7 +125,7 @@ test('the test client encodes KEY, SKEY, ACK and SEND as in the vectors', () => 
   )
 })
 
-test.each([
+it.each([
   ['v6_noauth_subscribe', 6, undefined, undefined],
   ['v6_auth_pw', 6, 'password', undefined],
   ['v9_noauth_sndSecure', 9, undefined, 'messaging' as const],
@@ -143,7 +143,7 @@ const passwordIn = (bytes: Buffer): string => {
   return bytes.toString('latin1', 96, 96 + length)
 }
 
-test.each([
+it.each([
   ['v6', 6],
   ['v9_sndSecure', 9],
   ['v15', 15],
@@ -154,7 +154,7 @@ test.each([
   expect(ids).toMatchObject({ type: 'IDS', sndId: hex('replies.IDS.v6').subarray(30, 54) })
 })
 
-test('the test client decrypts a delivered message', () => {
+it('the test client decrypts a delivered message', () => {
   const box = boxKey(hex('messageDelivery.dhSecret'))
   const messageId = hex('messageDelivery.msgIdNonce')
   const encrypted = seal(box, nonceOf(messageId), pad(hex('messageDelivery.rcvMsgBodyUnpadded'), 16106))
@@ -168,7 +168,7 @@ test('the test client decrypts a delivered message', () => {
   })
 })
 
-test('the test client makes service certificates that verify themselves', () => {
+it('the test client makes service certificates that verify themselves', () => {
   const { chain, key } = createServiceCertificate()
   const certificate = new X509Certificate(chain[0] ?? Buffer.alloc(0))
   expect(certificate.verify(certificate.publicKey)).toBe(true)

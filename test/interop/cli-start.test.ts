@@ -29,7 +29,7 @@ function initialize(...args: string[]): void {
   setIni('TRANSPORT', 'listen_host', '127.0.0.1')
 }
 
-/** The ALPN that a relay agrees to, i.e. proof that it serves. */
+/** The ALPN that a relay agrees to, which shows that it serves. */
 function negotiated(): Promise<string | false | null> {
   return new Promise((resolve, reject) => {
     const socket = connect({
@@ -161,7 +161,7 @@ describe('start', () => {
     expect(status).toBe(1)
     expect(stdout).toMatch(
       new RegExp(
-        `^Error: Cannot listen on port ${port} of 127.0.0.1: it is in use by .* \\(process ${process.pid}\\)\\.$`,
+        `^Error: Cannot listen on port ${port} of 127.0.0.1: it is in use by node \\(process ${process.pid}\\)\\.$`,
         'm',
       ),
     )
@@ -223,7 +223,7 @@ describe('start refuses', () => {
     expect(relay.run(['start']).stdout).toBe(`----------\nError: no SMP credentials: ${key}\n----------\n`)
   })
 
-  it('PostgreSQL', () => {
+  it('PostgreSQL settings that it cannot use', () => {
     initialize()
     setIni('STORE_LOG', 'store_queues', 'database')
     setIni('STORE_LOG', 'store_messages', 'database')

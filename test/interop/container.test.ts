@@ -15,7 +15,6 @@ import { architecture, builtPackages } from './packages.ts'
  */
 
 const isRoot = process.geteuid?.() === 0
-if (!isRoot) console.log('container: skipped, because only root can build an image here.')
 
 const UID = 5223
 const entrypoint = '/usr/lib/smp-onion/container/entrypoint'
@@ -26,7 +25,7 @@ let config: string
 let state: string
 const running = new Set<ChildProcess>()
 
-describe.skipIf(!isRoot)('the container image', () => {
+describe.skipIf(!isRoot)('the container image (needs root, to build it)', () => {
   beforeAll(async () => {
     mounts = await Mounts.make('smp-container')
     const release = await releaseOf(ownCodename)

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connectClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { ControlClient } from '../conformance/control-client.ts'
@@ -49,7 +49,7 @@ async function admin(): Promise<ControlClient> {
 }
 
 describe('the control port of a relay that init made', () => {
-  test('answers nc, with the password that only the owner of the INI file can read', async () => {
+  it('answers nc, with the password that only the owner of the INI file can read', async () => {
     await start()
     expect(statSync(relay.ini).mode & 0o077).toBe(0)
     const help =
@@ -60,7 +60,7 @@ describe('the control port of a relay that init made', () => {
     )
   })
 
-  test('is reached on 127.0.0.1 alone', async () => {
+  it('is reached on 127.0.0.1 alone', async () => {
     await start()
     const refused = (host: string): Promise<unknown> =>
       new Promise((resolve) => {
@@ -74,7 +74,7 @@ describe('the control port of a relay that init made', () => {
     expect(await refused('::1')).toBe('refused')
   })
 
-  test('keeps what it said "ok" to when the relay is killed', { timeout: 120_000 }, async () => {
+  it('keeps what it said "ok" to when the relay is killed', { timeout: 120_000 }, async () => {
     let running = await start()
     const owner = await connectClient(address)
     const [blocked, unblocked, deleted] = [
@@ -105,7 +105,7 @@ describe('the control port of a relay that init made', () => {
     }
   })
 
-  test('ends with the relay, whoever is connected', async () => {
+  it('ends with the relay, whoever is connected', async () => {
     const running = await start()
     const client = await admin()
     running.kill('SIGINT')
@@ -114,13 +114,13 @@ describe('the control port of a relay that init made', () => {
     client.close()
   })
 
-  test('is done without when another process has it', async () => {
+  it('is done without when another process has it', async () => {
     const other = createServer()
     await new Promise<void>((done) => other.listen(controlPort, '127.0.0.1', done))
     const running = await start()
     await new Promise((done) => other.close(done))
     expect(running.output.stderr).toMatch(
-      /WARN .*There is no control port\. Cannot listen on port \d+ of 127\.0\.0\.1: .* or choose another `control_port` in section \[TRANSPORT\]/,
+      /WARN .*Control port not opened\. Cannot listen on port \d+ of 127\.0\.0\.1: .* or choose another `control_port` in section \[TRANSPORT\]/,
     )
     const client = await connectClient(address)
     await client.createQueue()

@@ -109,7 +109,7 @@ describe.skipIf(!isRoot)('a fresh system (needs root, to make one)', () => {
       expect((await machine.runAsSmp('smp-server --version')).stdout).toMatch(/^SMP server v/)
     }, 120_000)
 
-    it('keeps what another server left in its place, and an identity', async () => {
+    it('keeps what upstream left in its place, and an identity', async () => {
       const made = await machine.runAsSmp('smp-server init -y -n relay.example')
       expect(made.status).toBe(0)
       expect(await stat(`${configuration}/ca.key`, `${configuration}/smp-server.ini`)).toEqual([

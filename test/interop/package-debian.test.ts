@@ -14,7 +14,6 @@ import { architecture, buildPackages, builtPackages, debianVersion, debOfVersion
  */
 
 const isRoot = process.geteuid?.() === 0
-if (!isRoot) console.log('package-debian: skipped, because only root can make a system of its own.')
 
 const EARLIER = '0.0.9'
 const configuration = '/etc/opt/simplex'
@@ -28,7 +27,7 @@ let machine: DebianMachine
 let directory: string
 let identity: string
 
-describe.skipIf(!isRoot)('the Debian package', () => {
+describe.skipIf(!isRoot)('the Debian package (needs root, to make a system)', () => {
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'smp-deb-'))
     const repository = join(directory, 'repository')

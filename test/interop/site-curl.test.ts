@@ -97,7 +97,7 @@ describe.each([
   ['HTTP/2 over TLS', '2', (path: string, ...args: string[]) => https(path, '--http2', ...args)],
   ['HTTP/1.1 over TLS', '1.1', (path: string, ...args: string[]) => https(path, '--http1.1', ...args)],
   ['plain HTTP', '1.1', http],
-])('over %s', (_, version, get) => {
+])('the web site over %s', (_, version, get) => {
   it('the server page is sent byte for byte with its security headers', async () => {
     const { headers, body, ...answer } = await get('/')
     expect(answer).toEqual({ version, status: 200 })
@@ -130,7 +130,7 @@ describe.each([
     ['/well-known/assetlinks.json', 'well-known/assetlinks.json', 'application/json; charset=utf-8'],
     ['/own/data.bin', 'own/data.bin', 'application/octet-stream'],
     ['/inside', 'own/data.bin', 'application/octet-stream'],
-  ])('%s is %s, %s', async (path, file, type) => {
+  ])('%s is answered with %s as %s', async (path, file, type) => {
     const { status, headers, body } = await get(path)
     expect([status, headers['content-type']]).toEqual([200, type])
     expect(body).toEqual(readFileSync(www(file)))

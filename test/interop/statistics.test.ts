@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { connectClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
@@ -51,7 +51,7 @@ const get = async (path: string): Promise<string> => (await fetch(`http://127.0.
 const value = (text: string, name: string): string | undefined => new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]
 
 describe('the statistics of a running relay', () => {
-  test('are told at the start, served over HTTP, and written to the file of metrics', async () => {
+  it('are told at the start, served over HTTP, and written to the file of metrics', async () => {
     const running = await start()
     expect(running.output.stdout.trimEnd().split('\n').slice(-2)).toEqual([
       `server stats log enabled: ${join(relay.state, 'smp-server-stats.daily.log')}`,
@@ -74,7 +74,7 @@ describe('the statistics of a running relay', () => {
     await stop(running, 'SIGTERM')
   })
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('are saved at %s, and gone on with at the next start', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('are saved at %s, and gone on with at the next start', async (signal) => {
     const first = await start()
     await oneMessage()
     const snapshot = join(relay.state, 'smp-server-stats.log')
@@ -92,7 +92,7 @@ describe('the statistics of a running relay', () => {
     await stop(second, signal)
   })
 
-  test.each([
+  it.each([
     ['damaged', 'fromTime=2026-11-22T22:21:28Z\nqCreated=eight\n', 'line 2: qCreated has an invalid value'],
     ['empty, as a full disk leaves them,', '', 'line 1: the end of the file is missing'],
   ])('that are %s are set aside, and the relay starts', async (_, content, fault) => {
@@ -100,7 +100,9 @@ describe('the statistics of a running relay', () => {
     writeFileSync(snapshot, content)
     const running = await start()
     await running.shows(/counting starts at zero/)
-    expect(running.output.stdout + running.output.stderr).toContain(`${snapshot} cannot be read (${fault})`)
+    expect(running.output.stdout + running.output.stderr).toContain(
+      `cannot read the counters in ${snapshot} (${fault})`,
+    )
     await oneMessage()
     await stop(running, 'SIGINT')
     expect(readFileSync(snapshot, 'utf8')).toContain('\nmsgSent=1\n')
@@ -108,7 +110,7 @@ describe('the statistics of a running relay', () => {
     expect(aside.some((name) => readFileSync(join(relay.state, name), 'utf8') === content)).toBe(true)
   })
 
-  test('are served to nobody when their port is taken, and the relay runs', async () => {
+  it('are served to nobody when their port is taken, and the relay runs', async () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(metricsPort, '127.0.0.1', resolve))
     const running = await start()

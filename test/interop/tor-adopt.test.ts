@@ -138,7 +138,7 @@ describe('adopting a service that was set up manually', () => {
   })
 })
 
-describe.runIf(process.geteuid?.() === 0)('setup in mode torrc', () => {
+describe.runIf(process.geteuid?.() === 0)('setup in mode torrc (needs root)', () => {
   const request = {
     mode: 'torrc',
     instance: 'default',

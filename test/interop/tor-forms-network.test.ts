@@ -106,7 +106,7 @@ describe('on a Tor network', () => {
   }, 180_000)
 
   it.runIf(process.geteuid?.() === 0)(
-    'a service in mode torrc is published with the imported key',
+    'a service in mode torrc is published with the imported key (needs root)',
     async () => {
       const files = await relay()
       const key = generateOnionKey()

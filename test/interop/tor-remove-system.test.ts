@@ -24,7 +24,7 @@ const { torrc, user, control: endpoint, unit } = place
 const ours = [`/etc/tor/instances/${instance}`, `/var/lib/tor-instances/${instance}`, `/run/tor-instances/${instance}`]
 const NOBODY = 65_534
 
-describe.runIf(process.geteuid?.() === 0)('the removal of a system instance', () => {
+describe.runIf(process.geteuid?.() === 0)('the removal of a system instance (needs root)', () => {
   let files: RelayFiles
   let services: UnitPlayer
   beforeEach(async () => {

@@ -19,7 +19,7 @@ import { UnitPlayer } from './unit-player.ts'
 const instance = `smptest${process.pid}`
 const { torrc, user, control: endpoint, unit } = torPlace(instance)
 
-describe.runIf(process.geteuid?.() === 0)('setup in mode system', () => {
+describe.runIf(process.geteuid?.() === 0)('setup in mode system (needs root)', () => {
   let network: TorNetwork
   let files: RelayFiles
   const unitPlayer = new UnitPlayer(instance)

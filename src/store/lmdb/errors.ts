@@ -1,7 +1,7 @@
 import { AppError } from '../../errors/app-error.ts'
 import type { ErrorCode } from '../../errors/codes.ts'
 import { errorCode } from '../../system/error-code.ts'
-import { processText } from '../../system/lock-holders.ts'
+import { processText } from '../../system/process-text.ts'
 
 // What can be wrong with the directory of the message store, each with the command that helps.
 

@@ -111,7 +111,7 @@ contract('queues', (open) => {
     { type: 'blocked', reason: 'content' },
     { type: 'blocked', reason: 'spam', notice: {} },
     { type: 'blocked', reason: 'content', notice: { ttl: 0 } },
-  ] as const)('keeps the status %j', async (status) => {
+  ] as const)('keeps the status %j of a queue', async (status) => {
     const store = await open()
     await store.addQueue(aQueue(1))
     await store.setStatus(rcvId(1), status)
@@ -183,7 +183,7 @@ contract('links', (open) => {
     expect((await store.queueByLink(linkId(2)))?.rcvId).toBe(rcvId(1))
   })
 
-  it('keeps empty data', async () => {
+  it('keeps empty data of a link', async () => {
     const store = await open()
     await store.addQueue(aQueue(1, { linkId: linkId(1) }), { fixedData: Buffer.alloc(0), userData: Buffer.alloc(0) })
     await store.flushed()

@@ -30,7 +30,7 @@ contract('services', (open) => {
     expect(await store.counts()).toMatchObject({ rcvServices: 1, ntfServices: 1 })
   })
 
-  it('are added once', async () => {
+  it('are added once, whoever asks again', async () => {
     const store = await open()
     await store.addService(aService(1))
     expect(await store.addService(aService(1, { certHash: Buffer.alloc(32, 9) }))).toBe('taken')

@@ -116,7 +116,7 @@ embedded("upstream's files", (open) => {
     expect(store.counts()).toEqual(counts)
   })
 
-  it('may be missing', async () => {
+  it('may be missing: then nothing is imported', async () => {
     const store = open()
     expect(await importUpstream(store, at('nowhere'))).toMatchObject({ logLines: 0, queues: 0 })
     expect(store.counts().queues).toBe(0)

@@ -155,7 +155,7 @@ describe('values', () => {
     ['[::1]', { host: '::1', port: 9050, login: { type: 'isolate' } }],
     ['@tor:9050', { host: 'tor', port: 9050, login: { type: 'none' } }],
     ['u:p@10.0.0.1', { host: '10.0.0.1', port: 9050, login: { type: 'password', user: 'u', password: 'p' } }],
-  ])('socks_proxy = %s', (value, expected) => {
+  ])('socks_proxy accepts %s', (value, expected) => {
     expect(settingsOf(withKey('PROXY', 'socks_proxy', value)).proxy.socksProxy).toEqual(expected)
   })
 

@@ -9,7 +9,7 @@ import { generateIni, type TemplateOptions } from '../../../src/config/template.
 const paths = resolvePaths({})
 const plain: TemplateOptions = { paths, storeLog: true, dailyStats: false, web: true }
 
-/** The lines of a recorded file of another server: active keys, and those comments that end in `=`. */
+/** The lines of a recorded file of upstream: active keys, and those comments that end in `=`. */
 function recordedLines(name: string): string[] {
   return readFileSync(new URL(`../../samples/printed/${name}`, import.meta.url), 'utf8')
     .trimEnd()
@@ -59,7 +59,7 @@ describe('the generated file has the key lines of upstream, in the same order', 
       staticPath: '/srv/www',
       web: true,
     })
-    // A list with commas would be taken for one domain by other servers; blanks are read alike by all.
+    // A list with commas would be taken for one domain by upstream; blanks are read alike by all.
     const expected = recorded.map((line) => line.replace('a.example,b.example', 'a.example b.example'))
     expect(comparableLines(text)).toEqual(expected)
   })

@@ -297,7 +297,7 @@ describe('credentials', () => {
     { types: ['PING', 'PRXY', 'RFWD', 'RSLV'] as const, errors: [undefined, 'HAS_AUTH', 'HAS_AUTH', 'HAS_AUTH'] },
   ]
 
-  it.each(rules)('of $types', ({ types, errors }) => {
+  it.each(rules)('are required or refused as the specification says for $types', ({ types, errors }) => {
     const found = types.map((type) =>
       [
         [false, false],
@@ -309,7 +309,7 @@ describe('credentials', () => {
     expect(found).toEqual(types.map(() => errors))
   })
 
-  it('cover every command', () => {
+  it('are specified for every command', () => {
     expect(new Set(rules.flatMap(({ types }) => [...types])).size).toBe(25)
   })
 })

@@ -68,7 +68,7 @@ const known: [string | Buffer, SmpError][] = [
 ]
 
 describe('errors', () => {
-  it.each(known)('%s', (text, error) => {
+  it.each(known)('are encoded and parsed: %s', (text, error) => {
     const bytes = typeof text === 'string' ? ascii(text) : text
     expect(encodeSmpError(error, 20)).toEqual(bytes)
     expect(parseSmpError(bytes)).toEqual(error)

@@ -48,7 +48,7 @@ describe('primitive encodings', () => {
     ['an empty list', hex('00'), (w) => w.list([], () => w), (r) => r.list(word), []],
   ]
 
-  it.each(cases)('%s', (_name, encoded, write, read, value) => {
+  it.each(cases)('are those of the specification for %s', (_name, encoded, write, read, value) => {
     expect(write(new Writer(1)).done()).toEqual(encoded)
     const parsed = parseWhole(encoded, (r) => ({ value: read(r) }))
     expect(parsed).toEqual({ value: value === 0 ? undefined : value })
@@ -75,7 +75,7 @@ describe('primitive encodings', () => {
     ['a letter that is not among the choices', ascii('X'), (r) => r.letter(['S', 'C'])],
     ['a nonce of 23 bytes', Buffer.alloc(23), (r) => r.nonce()],
   ]
-  it.each(refused)('refuses %s', (_name, bytes, read) => {
+  it.each(refused)('do not include %s', (_name, bytes, read) => {
     expect(parseWhole(bytes, (r) => ({ value: read(r) }))).toBeUndefined()
   })
 

@@ -100,7 +100,7 @@ describe('replies', () => {
     },
   )
 
-  it('cover every word', () => {
+  it('of this table cover every word of the protocol', () => {
     expect(new Set(known.map(([, , , reply]) => reply.type)).size).toBe(19)
   })
 

@@ -62,7 +62,7 @@ const signed: [string, number, string, Signatures, Transmission['authorization']
 ]
 
 describe('a transmission', () => {
-  it.each(signed)('with %s', (_name, version, encoded, signatures, authorization) => {
+  it.each(signed)('is encoded and parsed with %s', (_name, version, encoded, signatures, authorization) => {
     expect(encodeTransmission(corrId, entityId, command, context(version), signatures)).toEqual(hex(encoded))
     const { serviceSignature } = signatures
     expect(parseTransmission(hex(encoded), context(version))).toEqual({

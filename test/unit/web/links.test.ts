@@ -48,6 +48,9 @@ describe('links', () => {
   })
 })
 
-it.each(['https://relay.test/a', 'https://relay.test/contact#', 'https://relay.test/#x'])('%s is no link', (url) => {
-  expect(at(url)).toBeUndefined()
-})
+it.each(['https://relay.test/a', 'https://relay.test/contact#', 'https://relay.test/#x'])(
+  '%s is not taken for a link',
+  (url) => {
+    expect(at(url)).toBeUndefined()
+  },
+)

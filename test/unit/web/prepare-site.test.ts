@@ -135,7 +135,7 @@ describe('prepare-site', () => {
   const own: [string, string, string] = ['TOR', 'mode', 'own']
 
   it.each<[string, boolean, [string, string, string][]]>([
-    ['set up by hand', true, []],
+    ['set up manually', true, []],
     ['that the relay keeps and that leads to the pages', true, [own, web, http]],
     ['that the relay keeps, without pages', false, [own, http]],
     ['that the relay keeps, without HTTP', false, [own, web]],

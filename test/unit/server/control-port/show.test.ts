@@ -41,7 +41,7 @@ describe('what scripts read', () => {
     expect(showTime(Date.UTC(2024, 4, 1, 12, 0, 10, 0))).toBe('2024-05-01 12:00:10 UTC')
   })
 
-  it('tuples', () => {
+  it('tuples are shown in parentheses, without blanks', () => {
     expect(showTuple(1, 0, 20)).toBe('(1,0,20)')
   })
 })

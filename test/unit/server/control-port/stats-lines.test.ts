@@ -6,7 +6,7 @@ import { newStats } from '../../../../src/server/statistics/counters.ts'
 
 const samples = resolve(import.meta.dirname, '../../../samples/printed')
 
-/** The answer to `stats` in a conversation with another server. */
+/** The answer to `stats` in a conversation with upstream. */
 function sample(name: string): string[] {
   const text = readFileSync(join(samples, name), 'utf8')
   return (/^> stats\n(fromTime[^>]*)^> /m.exec(text)?.[1] ?? '').trimEnd().split('\n')
@@ -40,7 +40,7 @@ describe('stats', () => {
   it.each([
     ['admin', 'control-port-admin.txt'],
     ['user', 'control-port-user.txt'],
-  ] as const)('prints for role %s what another server prints of the same counters', (role, file) => {
+  ] as const)('prints for role %s what upstream prints of the same counters', (role, file) => {
     // Its two counts of queues had come apart; here they are one. Our clock knows milliseconds.
     const expected = sample(file).map((line) =>
       line.replace('qCount 2: 8', 'qCount 2: 7').replace('28.70725394', '28.707'),

@@ -1,7 +1,7 @@
 import { appendFileSync, cpSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { idToBase64url } from '../../../../src/protocol/ids.ts'
 import { journalMessages } from '../../../../src/store/upstream/journal.ts'
 
@@ -32,22 +32,22 @@ async function bodies(): Promise<string[]> {
   return texts
 }
 
-test('gives the messages of a queue in their order', async () => {
+it('gives the messages of a queue in their order', async () => {
   expect(await bodies()).toEqual(['hello 1', 'hello 2', 'hello 3 with notification'])
 })
 
-test('leaves out what was delivered already', async () => {
+it('leaves out what was delivered already', async () => {
   appendFileSync(state, `write=${journal},3,3,219,219 read=${journal},1,3,65,219 canWrite=T size=2\n`)
   expect(await bodies()).toEqual(['hello 2', 'hello 3 with notification'])
 })
 
-test('leaves out what stands behind the recorded end, and a state that is cut off', async () => {
+it('leaves out what stands behind the recorded end, and a state that is cut off', async () => {
   appendFileSync(join(home, `messages.${journal}.log`), 'W-bXc30cDya-ffDsVv')
   appendFileSync(state, `write=${journal},4,4,300`)
   expect(await bodies()).toEqual(['hello 1', 'hello 2', 'hello 3 with notification'])
 })
 
-test('goes on from the journal that is read to the one that is written', async () => {
+it('goes on from the journal that is read to the one that is written', async () => {
   writeFileSync(
     join(home, 'messages.AAAAAAAAAAAAAAAA.log'),
     'sNG0N12Qvf9a42MXTHnxi3QN9p06GGqD 1795386091 flags=F eA==\n',
@@ -56,13 +56,13 @@ test('goes on from the journal that is read to the one that is written', async (
   expect(await bodies()).toEqual(['hello 3 with notification', 'x'])
 })
 
-test('has nothing for a queue whose journal was removed because it was empty', async () => {
+it('has nothing for a queue whose journal was removed because it was empty', async () => {
   appendFileSync(state, `write=${journal},3,3,219,219 read=${journal},3,3,219,219 canWrite=T size=0\n`)
   rmSync(join(home, `messages.${journal}.log`))
   expect(await bodies()).toEqual([])
 })
 
-test('refuses a journal that is shorter than recorded, and a state of which no line is whole', async () => {
+it('refuses a journal that is shorter than recorded, and a state of which no line is whole', async () => {
   truncateSync(join(home, `messages.${journal}.log`), 218)
   await expect(bodies()).rejects.toMatchObject({ code: 'UPSTREAM_FILE' })
   writeFileSync(state, 'write=\n')

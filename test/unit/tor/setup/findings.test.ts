@@ -89,7 +89,7 @@ describe('preflight checks', () => {
     ],
     ['proof of work in a torrc needs no newer tor', { torVersion: '0.4.8.12' }, { pow: true, mode: 'torrc' }, []],
     ['the package repository is for Debian', { release: undefined }, { officialRepository: true }, ['NO_REPOSITORY']],
-  ])('%s', (_, change, request, expected) => {
+  ])('find that %s', (_, change, request, expected) => {
     expect(codes(change, request, 'stop')).toEqual(expected)
   })
 

@@ -47,7 +47,7 @@ async function singleHopTor(special: (line: string) => Answer | undefined = () =
   return tor
 }
 
-function keeper(tor: FakeTor, options: Partial<SupervisorOptions> = {}): OnionSupervisor {
+function supervise(tor: FakeTor, options: Partial<SupervisorOptions> = {}): OnionSupervisor {
   const made = new OnionSupervisor({
     tor: { mode: 'system', control: tor.endpoint },
     keyFile: join(tor.directory, 'onion.key'),
@@ -65,11 +65,11 @@ function keeper(tor: FakeTor, options: Partial<SupervisorOptions> = {}): OnionSu
 const uploaded = `650 HS_DESC UPLOADED ${serviceId} UNKNOWN $a`
 const added = (tor: FakeTor): number => tor.received.filter((line) => line.startsWith('ADD_ONION')).length
 
-describe('the keeper', () => {
+describe('the supervisor', () => {
   it('brings the kept service up and says that it is published only when tor has said so', async () => {
     const tor = await singleHopTor()
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
-    const kept = keeper(tor)
+    const kept = supervise(tor)
     await expect.poll(() => kept.state.phase).toBe('publishing')
     expect(kept.state).toMatchObject({ hostname: key.hostname, torVersion: '0.4.9.11', restarts: 0 })
     tor.say(uploaded)
@@ -82,7 +82,7 @@ describe('the keeper', () => {
   it('adds the service again to every tor that comes after the one it lost', async () => {
     const tor = await singleHopTor()
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
-    const kept = keeper(tor)
+    const kept = supervise(tor)
     for (const round of [1, 2]) {
       await expect.poll(() => added(tor)).toBe(round)
       tor.say(uploaded)
@@ -97,7 +97,7 @@ describe('the keeper', () => {
   it('goes on trying while there is no tor', async () => {
     const tor = await singleHopTor()
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
-    const kept = keeper(tor, { tor: { mode: 'system', control: { type: 'unix', path: `${tor.directory}/none` } } })
+    const kept = supervise(tor, { tor: { mode: 'system', control: { type: 'unix', path: `${tor.directory}/none` } } })
     await expect.poll(() => kept.state.restarts, { timeout: 5000 }).toBeGreaterThan(1)
     expect(kept.state).toMatchObject({ phase: 'waiting', lastError: { code: 'TOR_CONTROL_ABSENT' } })
   })
@@ -109,11 +109,11 @@ describe('the keeper', () => {
     })
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
     await rememberPorts(join(tor.directory, 'onion-ports'), [{ virtualPort: 5223, target: '127.0.0.1:5223' }])
-    const kept = keeper(tor)
+    const kept = supervise(tor)
     await expect.poll(() => kept.state.phase).toBe('published')
     expect(added(tor)).toBe(0)
     await kept.stop()
-    keeper(tor, { ports: [{ virtualPort: 5223, target: '127.0.0.1:6000' }] })
+    supervise(tor, { ports: [{ virtualPort: 5223, target: '127.0.0.1:6000' }] })
     await expect.poll(() => tor.received.some((line) => line.startsWith('DEL_ONION'))).toBe(true)
     await expect.poll(() => added(tor)).toBe(1)
   })
@@ -127,7 +127,7 @@ describe('the keeper', () => {
     ]
     const tor = await singleHopTor((line) => (line.startsWith('HSFETCH') ? missing : undefined))
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
-    const kept = keeper(tor)
+    const kept = supervise(tor)
     await expect.poll(() => kept.state.phase).toBe('publishing')
     tor.say(uploaded)
     await expect.poll(() => kept.state.phase).toBe('published')
@@ -140,7 +140,7 @@ describe('the keeper', () => {
 
   it('does not make another service when the key of the named one is lost', async () => {
     const tor = await singleHopTor()
-    const kept = keeper(tor, { expectedHostname: key.hostname })
+    const kept = supervise(tor, { expectedHostname: key.hostname })
     await expect.poll(() => kept.state.lastError?.code).toBe('ONION_KEY_LOST')
     expect(added(tor)).toBe(0)
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
