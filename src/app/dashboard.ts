@@ -71,7 +71,7 @@ async function dashboardStatus({
   health,
   startedAt,
 }: DashboardOptions): Promise<DashboardStatus> {
-  const { queues, messages } = relay.core.store.counts()
+  const { queues, messages } = await relay.core.engine.counts()
   const state = onion()
   const parts = addressParts(settings, await readFingerprint(paths))
   return {

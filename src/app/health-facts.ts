@@ -12,7 +12,7 @@ import type { CertificateHealth, HealthReport, PartHealth } from '../web/health-
 export interface HealthSource {
   readonly settings: Settings
   readonly paths: Paths
-  readonly relay: Pick<ServingRelay, 'listeners'> & { readonly core: { readonly store: FlushingStore } }
+  readonly relay: Pick<ServingRelay, 'listeners'> & { readonly core: { readonly engine: FlushingStore } }
   readonly onion: () => OnionState | undefined
   readonly backups: () => AutomaticBackupStatus | undefined
 }
@@ -33,7 +33,7 @@ const MIN_FREE_SHARE = 0.02
 export async function healthReport(source: HealthSource, now = new Date()): Promise<HealthReport> {
   const { settings, paths } = source
   const [store, disk, relayCertificate, webCertificate] = await Promise.all([
-    storeHealth(source.relay.core.store),
+    storeHealth(source.relay.core.engine),
     diskHealth(paths.stateDir),
     certificateHealth(paths.serverCertificate, MIN_RELAY_DAYS, 'Run `smp-server cert` and restart the relay.', now),
     settings.web.https

@@ -80,7 +80,7 @@ export interface StatusSource {
 export async function relayStatus(source: StatusSource): Promise<RelayStatus> {
   const { settings, paths, relay, onion, backups, startedAt } = source
   const { transport, store } = settings
-  const { queues, messages, notifications } = relay.core.store.counts()
+  const { queues, messages, notifications } = await relay.core.engine.counts()
   return {
     version: packageVersion(),
     commit: buildCommit(),

@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly site?: RequestHandler | undefined
   /** Go on after damage in upstream's files that can be skipped. */
   readonly skipWarnings: boolean
+  /** What the operator has agreed to: migrations of a database, or undoing the last one. */
+  readonly migrate?: 'up' | 'down' | undefined
 }
 
 /** The pages about the relay, made in `static_path`; `undefined` when there are none. */
@@ -106,7 +108,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
 }
 
 async function serve(
-  { settings, paths, log, site, skipWarnings }: RunOptions,
+  { settings, paths, log, site, skipWarnings, migrate }: RunOptions,
   connections?: ConnectionLimits,
 ): Promise<ServingRelay> {
   const { startRelay } = await import('../server/relay.ts')
@@ -117,6 +119,7 @@ async function serve(
     version: packageVersion(),
     site,
     skipWarnings,
+    migrate,
     ...(connections && { connectionLimits: connections }),
   })
 }

@@ -8,7 +8,7 @@ import type { SampleField, SampleValues } from '../web/dashboard/samples.ts'
 import { storeBytes } from './health-facts.ts'
 
 export interface SampleSource {
-  readonly relay: Pick<ServingRelay, 'stats' | 'sessions'> & { readonly core: Pick<ServingRelay['core'], 'store'> }
+  readonly relay: Pick<ServingRelay, 'stats' | 'sessions'> & { readonly core: Pick<ServingRelay['core'], 'engine'> }
   readonly onion: () => OnionState | undefined
   readonly connections: Pick<ConnectionLimits, 'rejected'>
   /** Directory of the store. */
@@ -62,7 +62,7 @@ export class Sampler {
   /** What happened since the last sample, and how things are now. */
   async sample(): Promise<SampleValues> {
     const { relay, onion, storePath } = this.#source
-    const { queues, messages } = relay.core.store.counts()
+    const { queues, messages } = await relay.core.engine.counts()
     const check = onion()?.check
     return {
       ...this.#growth(),

@@ -3,6 +3,7 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { AppError } from '../errors/app-error.ts'
 import { Refusal } from '../errors/refusal.ts'
+import { holdsNothing } from '../store/upstream/notice.ts'
 import { storedQueues } from '../store/lmdb/stored-queues.ts'
 
 /**
@@ -11,8 +12,12 @@ import { storedQueues } from '../store/lmdb/stored-queues.ts'
  *
  * @throws Refusal, AppError `STORE_DISABLED`
  */
-export function checkStorage({ store }: Settings, paths: Paths): void {
-  if (store.queues === 'database' || store.messages === 'database') throw noDatabase()
+export async function checkStorage({ store }: Settings, paths: Paths): Promise<void> {
+  if (store.queues === 'database') {
+    if (store.database === undefined) throw noJournals(paths)
+    await requireNothingElsewhere(paths)
+    return
+  }
   if (!store.persistent) requireNoQueues(paths)
   const { messagesLog, journal } = paths
   if (existsSync(journal) && existsSync(messagesLog)) {
@@ -50,6 +55,31 @@ function enableLines(ini: string): string[] {
   }
   const own = found.filter(({ isOwn }) => isOwn)
   return (own.length > 0 ? own : found.filter(({ isOn }) => isOn)).map(({ text }) => text)
+}
+
+/** Upstream has given this mixture up. */
+function noJournals({ ini }: Paths): AppError {
+  return new AppError(
+    'STORE_JOURNAL',
+    'store_messages is journal while store_queues is database: this relay keeps messages where the queues are.',
+    `Set \`store_messages = database\` under [STORE_LOG] in ${ini}. Messages in journals are imported by upstream: smp-server journal export, then smp-server database import --table messages.`,
+  )
+}
+
+/** With PostgreSQL nothing else is opened: the clients of queues that are elsewhere would be told that they do not exist. */
+async function requireNothingElsewhere({ store, storeLog, messagesLog, journal, ini }: Paths): Promise<void> {
+  const queues = storedQueues(store)
+  const files = [storeLog, messagesLog].filter((path) => existsSync(path))
+  const empty = await Promise.all(files.map(holdsNothing))
+  const upstreams = [...files.filter((_, index) => empty[index] !== true), journal].find((path) => existsSync(path))
+  const found = queues === 0 ? upstreams : store
+  if (found === undefined) return
+  const held = queues === 0 ? '' : ` with ${queues ?? 'some'} queue${queues === 1 ? '' : 's'}`
+  throw new AppError(
+    'STORE_ELSEWHERE',
+    `store_queues is database in ${ini}, but there is also ${found}${held}, which would not be served.`,
+    `Set store_queues and store_messages to memory to serve it; if it is of no more use, move it away: mv ${found} ${found}.unused`,
+  )
 }
 
 /** What is said wherever PostgreSQL is asked for. */

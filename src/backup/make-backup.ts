@@ -47,6 +47,7 @@ export interface Backup {
 export async function makeBackup({ paths, target, lock, now, signal }: BackupOptions): Promise<Backup> {
   const { settings } = readSettings(await readFile(paths.ini, 'utf8'), paths.ini)
   const { onion } = await checkRelay(paths, settings)
+  requireEmbedded(settings)
   const { persistent } = settings.store
   if (persistent) await requireImported(paths)
   await target.prepare()
@@ -112,4 +113,14 @@ async function requireImported({ storeLog, messagesLog, notificationsLog, journa
     const remedy = 'Import it first: `smp-server start --maintenance`'
     throw new AppError('BACKUP_IMPORT', `${path} has not been imported yet.`, remedy)
   }
+}
+
+/** A backup without the queues would pass for one with them. */
+function requireEmbedded({ store }: Settings): void {
+  if (store.database === undefined) return
+  throw new AppError(
+    'BACKUP_DATABASE',
+    `The queues and messages of this relay are in PostgreSQL (schema ${store.database.schema}), which \`smp-server backup\` does not hold yet.`,
+    `Back up the database with pg_dump --schema ${store.database.schema} --schema ${store.database.schema}_relays, and the files of the configuration directory by themselves.`,
+  )
 }

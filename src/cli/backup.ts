@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError, type Option } from 'commander'
-import { AppError } from '../errors/app-error.ts'
 import { Refusal } from '../errors/refusal.ts'
 import type { Backup } from '../backup/make-backup.ts'
 import { fileSource, streamSource, type BackupSource } from '../backup/source.ts'
@@ -11,6 +10,7 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { type AgeLock, isAgeRecipient } from '../crypto/age-file.ts'
 import type { StoreCounts } from '../store/store.ts'
+import { AppError } from '../errors/app-error.ts'
 import { isOnion } from '../protocol/host.ts'
 import { checkAccess } from '../app/access.ts'
 import { addressParts, addressText } from '../app/address.ts'
@@ -93,7 +93,7 @@ async function backUp(file: string, options: BackupOptions, paths: Paths): Promi
   }
   const { settings } = await loadSettings(paths)
   checkAccess(paths)
-  checkStorage(settings, paths)
+  await checkStorage(settings, paths)
   await readFingerprint(paths)
   const [{ makeBackup }, { FileTarget, StreamTarget }] = await Promise.all([
     import('../backup/make-backup.ts'),

@@ -21,7 +21,11 @@ export function bannerLines({ settings, paths, ports, webSocketPorts, site }: Ba
     ...(site === 'served' && port === web.https?.port ? [`Serving static site on port ${port} (TLS)...`] : []),
   ])
   return [
-    store.persistent ? `Store log: ${paths.store}` : 'Store log disabled.',
+    store.database !== undefined
+      ? `Store: PostgreSQL, schema ${store.database.schema}`
+      : store.persistent
+        ? `Store log: ${paths.store}`
+        : 'Store log disabled.',
     ...serving,
     ...webSocketPorts.map((port) => `Serving SMP protocol on port ${port} (WebSockets)...`),
     ...(site === 'no certificate' && web.https

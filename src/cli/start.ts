@@ -62,9 +62,15 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   const address = addressText(addressParts(settings, fingerprint))
   print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))
 
-  checkStorage(settings, paths)
+  await checkStorage(settings, paths)
   const opened = options.maintenance ? withoutPorts(settings) : await withOpenablePorts(settings, log)
-  const base = { settings: opened, paths, log, skipWarnings: options.skipWarnings === true }
+  const base = {
+    settings: opened,
+    paths,
+    log,
+    skipWarnings: options.skipWarnings === true,
+    migrate: options.confirmMigrations,
+  }
   const site = options.maintenance ? undefined : await makeSite(base)
   const { ports, webSocketPorts } = opened.transport
   print(...bannerLines({ settings, paths, ports, webSocketPorts, site: siteState(settings, site) }))

@@ -115,7 +115,7 @@ export const iniKeys = {
     store_queues: key(choice(['memory', 'database']), {
       default: 'memory',
       value: 'memory',
-      doc: "memory is the embedded store of this relay (the name is upstream's); database is PostgreSQL, which this build does not have.",
+      doc: "memory is the embedded store of this relay (the name is upstream's); database is PostgreSQL (docs/scaling.md); then store_messages is database, too.",
     }),
     db_connection: key(text, {
       default: 'postgresql://smp@/smp_server_store',
@@ -125,7 +125,7 @@ export const iniKeys = {
     db_schema: key(text, { default: 'smp_server', samples: ['smp_server'] }),
     db_pool_size: key(integer(1, 1000), { default: '10', samples: ['10'] }),
     db_store_log: key(onOff, { default: 'off', samples: ['off'] }),
-    db_deleted_ttl: key(integer(0, aCentury), { default: '21', samples: ['21'] }),
+    db_deleted_ttl: key(integer(0, aCentury), { samples: ['21'] }),
     store_messages: key(choice(['memory', 'journal', 'database']), { default: 'memory', value: 'memory' }),
     restore_messages: key(onOff, {
       value: 'on',

@@ -39,6 +39,17 @@ export interface Settings {
     readonly persistent: boolean
     readonly queues: 'memory' | 'database'
     readonly messages: 'memory' | 'journal' | 'database'
+    /** `undefined` unless queues and messages are in PostgreSQL. */
+    readonly database:
+      | {
+          /** As libpq has it; may hold a password. */
+          readonly connection: string
+          readonly schema: string
+          readonly poolSize: number
+          /** How long the ids of deleted queues are not given out again. */
+          readonly deletedTtl: number
+        }
+      | undefined
     readonly restoreMessages: boolean
     readonly messageTtl: number
     readonly expireOnStart: boolean
@@ -230,6 +241,7 @@ function storeSettings(reader: ValueReader): Settings['store'] {
     persistent,
     queues,
     messages,
+    database: queues === 'database' && messages === 'database' ? databaseSettings(reader) : undefined,
     restoreMessages: reader.read('STORE_LOG', 'restore_messages') ?? persistent,
     messageTtl: reader.read('STORE_LOG', 'expire_messages_days') * 86_400,
     expireOnStart: reader.read('STORE_LOG', 'expire_messages_on_start'),
@@ -239,6 +251,19 @@ function storeSettings(reader: ValueReader): Settings['store'] {
     prometheusInterval: reader.read('STORE_LOG', 'prometheus_interval'),
     metricsTextfile: reader.read('STORE_LOG', 'metrics_textfile'),
     metricsPort: reader.read('STORE_LOG', 'metrics_port'),
+  }
+}
+
+/** The default of `db_deleted_ttl`; a number in the INI file is in seconds, as upstream takes it. */
+const DELETED_TTL = 21 * 86_400
+
+function databaseSettings(reader: ValueReader): Settings['store']['database'] {
+  const ttl = reader.read('STORE_LOG', 'db_deleted_ttl')
+  return {
+    connection: reader.read('STORE_LOG', 'db_connection'),
+    schema: reader.read('STORE_LOG', 'db_schema'),
+    poolSize: reader.read('STORE_LOG', 'db_pool_size'),
+    deletedTtl: ttl ?? DELETED_TTL,
   }
 }
 

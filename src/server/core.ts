@@ -1,7 +1,8 @@
 import type { Logger } from '../config/log.ts'
 import type { Backlog } from './backlog.ts'
 import type { CreationPassword } from './creation-password.ts'
-import type { QueueRec, Store } from '../store/store.ts'
+import type { QueueRec } from '../store/store.ts'
+import type { RelayStore, Work } from '../store/work.ts'
 import type { RelayPool } from './relay-pool.ts'
 import type { NameResolver } from './name-resolver.ts'
 import type { RandomBytes } from '../crypto/random.ts'
@@ -32,7 +33,10 @@ export interface ProxyPolicy {
 
 /** What all sessions of one relay share. */
 export interface Core {
-  readonly store: Store
+  /** What the commands at hand may touch: everything, in an embedded store; what was loaded for them, in another one. */
+  readonly store: Work
+  /** The whole store. */
+  readonly engine: RelayStore
   readonly subscriptions: Subscriptions
   readonly stats: Stats
   readonly policy: Policy

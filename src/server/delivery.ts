@@ -26,6 +26,7 @@ export function markDelivered(core: Core, subscription: Subscription, message: M
 
 /** The subscription through which messages of `queue` are pushed, made on demand for the connection of a service. */
 export function pushTarget(core: Core, queue: QueueRec): Subscription | undefined {
+  if (core.store.isElsewhere(queue.rcvServiceId ?? queue.rcvId)) return undefined
   if (queue.rcvServiceId === undefined) return core.subscriptions.recipient(queue.rcvId)
   const session = core.subscriptions.service('R', queue.rcvServiceId)
   return session && serviceSubscription(session, queue.rcvId)
@@ -52,6 +53,7 @@ export function pushMessage(core: Core, queue: QueueRec, message: Message): void
 /** Pushes the first message of a queue, if there is one, none is delivered already, and the queue is not blocked. */
 export function pushFirst(core: Core, subscription: Subscription, queue: QueueRec): void {
   if (subscription.delivered !== undefined || queue.status.type === 'blocked') return
+  if (core.store.isElsewhere(queue.rcvServiceId ?? queue.rcvId)) return
   const message = core.store.firstMessage(queue.rcvId)
   if (message === undefined || isDeferred(subscription)) return
   markDelivered(core, subscription, message)
@@ -122,7 +124,8 @@ export class Redelivery {
   }
 }
 
-function redeliver(core: Core, subscription: Subscription): void {
+/** Pushes the first message of a queue, unless it is the one that was delivered. */
+export function redeliver(core: Core, subscription: Subscription): void {
   if (subscription.mode === 'get') return
   const queue = core.store.queue(subscription.rcvId)
   if (queue === undefined) return

@@ -12,14 +12,14 @@ export function maintain(
   timeouts: Timeouts,
   { inactiveClients }: Pick<ServeOptions, 'inactiveClients'>,
 ): { stop(): void }[] {
-  const { policy, store, stats, log } = core
+  const { policy, engine, stats, log } = core
   const expireMessages = async (): Promise<void> => {
-    const result = await store.expireQueues(seconds(core) - policy.messageTtl)
+    const result = await engine.expireQueues(seconds(core) - policy.messageTtl)
     stats.msgExpired += result.expired
     log.info(`messages stored: ${result.stored}, expired: ${result.expired}, queues: ${result.queues}`)
   }
   const expireNotifications = async (): Promise<void> => {
-    stats.msgNtfExpired += await store.expireNotifications(seconds(core) - policy.notificationTtl)
+    stats.msgNtfExpired += await engine.expireNotifications(seconds(core) - policy.notificationTtl)
   }
   const closeStalled = (): Promise<void> => {
     const before = core.now() - timeouts.stall
@@ -35,7 +35,7 @@ export function maintain(
     reported = creationPassword.wrong
     if (guesses > 0) log.warn(`wrong creation password: ${guesses} times in the last minute`)
   }
-  store.removeUnusedServices().catch((error: unknown) => log.error('removing unused services failed', { error }))
+  engine.removeUnusedServices().catch((error: unknown) => log.error('removing unused services failed', { error }))
   const timers = [
     every(timeouts.expireMessages, log, expireMessages),
     every(timeouts.expireNotifications, log, expireNotifications),

@@ -7,7 +7,7 @@ import type { Core } from './core.ts'
 import type { Subscriber } from './subscriber.ts'
 
 /** Notifications of one notifier that are sent at once; the others follow when those have been sent. */
-const BATCH = 80
+export const NOTIFICATION_BATCH = 80
 
 /** Stores a notification of a message, and sends it if its subscriber is connected. */
 export function notify(core: Core, notifier: NotifierRec, message: OrdinaryMessage): void {
@@ -16,11 +16,15 @@ export function notify(core: Core, notifier: NotifierRec, message: OrdinaryMessa
   const encMeta = sealPadded(boxKey(notifier.dhSecret), nonce, meta, NOTIFICATION_PADDED_SIZE)
   core.store.addNotification(notifier.notifierId, { msgId: message.id, timestamp: message.timestamp, nonce, encMeta })
   const session = notifierSession(core, notifier)
-  if (session !== undefined) deliverNotifications(core, session, notifier.notifierId)
+  if (session === undefined) return
+  // Those that wait already were not loaded for the sender of a message.
+  if (core.engine.loads) deferNotifications(session, notifier.notifierId)
+  else deliverNotifications(core, session, notifier.notifierId)
 }
 
 /** The connection that receives the notifications of this notifier. */
 export function notifierSession(core: Core, { notifierId, serviceId }: NotifierRec): Subscriber | undefined {
+  if (core.store.isElsewhere(serviceId ?? notifierId)) return undefined
   return serviceId === undefined ? core.subscriptions.notifier(notifierId) : core.subscriptions.service('N', serviceId)
 }
 
@@ -34,11 +38,16 @@ export function deliverNotifications(core: Core, session: Subscriber, notifierId
     deferred.notifiers.add(notifierId)
     return
   }
-  const pending = core.store.notifications(notifierId, BATCH)
+  const pending = core.store.notifications(notifierId, NOTIFICATION_BATCH)
   for (const { nonce, encMeta } of pending) session.event(notifierId, { type: 'NMSG', nonce, encMeta })
   core.store.deleteNotifications(notifierId, pending.length)
-  if (pending.length < BATCH) return
-  deferred.notifiers.add(notifierId)
+  if (pending.length < NOTIFICATION_BATCH) return
+  deferNotifications(session, notifierId)
+}
+
+/** Has pending notifications sent as soon as the connection takes them. */
+export function deferNotifications(session: Subscriber, notifierId: NotifierId): void {
+  session.deferred.notifiers.add(notifierId)
   session.wake()
 }
 

@@ -26,21 +26,33 @@ export async function readLive({ core, sessions, listeners }: Observed): Promise
     subscriptions: recipients,
     notifiers,
     notifierClients: [...sessions].filter((session) => session.notifiers.size > 0).length,
-    services: { R: serviceActivity(core, sessions, 'R'), N: serviceActivity(core, sessions, 'N') },
+    services: {
+      R: await serviceActivity(core, sessions, 'R'),
+      N: await serviceActivity(core, sessions, 'N'),
+    },
   }
   return { ...now, threads: (await threadsOf()).length, ...(await readSubscriptions(core, sessions)) }
 }
 
-function serviceActivity(core: Core, sessions: ReadonlySet<Session>, party: ServiceParty): ServiceActivity {
-  let connected = 0
-  let queues = 0
-  for (const session of sessions) {
-    const serviceId = session.link.service?.serviceId
-    if (serviceId === undefined || core.subscriptions.service(party, serviceId) !== session) continue
-    connected++
-    queues += core.store.serviceSubscriptions(serviceId, party).count
-  }
-  return { connected, queues }
+async function serviceActivity(
+  { engine, subscriptions }: Core,
+  sessions: ReadonlySet<Session>,
+  party: ServiceParty,
+): Promise<ServiceActivity> {
+  const services = [...sessions]
+    .filter((session) => isReceiving(session, party, subscriptions))
+    .flatMap(({ link }) => link.service?.serviceId ?? [])
+  if (services.length === 0) return { connected: 0, queues: 0 }
+  const queues = await engine.run(
+    () => ({ services }),
+    (store) => services.reduce((sum, serviceId) => sum + store.serviceSubscriptions(serviceId, party).count, 0),
+  )
+  return { connected: services.length, queues }
+}
+
+function isReceiving(session: Session, party: ServiceParty, subscriptions: Core['subscriptions']): boolean {
+  const serviceId = session.link.service?.serviceId
+  return serviceId !== undefined && subscriptions.service(party, serviceId) === session
 }
 
 async function readSubscriptions(

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { AppError } from '../errors/app-error.ts'
+import { fingerprintText } from '../crypto/fingerprint.ts'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
@@ -25,18 +26,29 @@ export interface RelayOptions {
   readonly site?: RequestHandler | undefined
   /** Go on after damage in another server's files that can be skipped. */
   readonly skipWarnings?: boolean
+  /** What the operator has agreed to: migrations of a database, or undoing the last one. */
+  readonly migrate?: 'up' | 'down' | undefined
   readonly connectionLimits?: ConnectionLimits
 }
 
 /** Starts the relay that the INI file describes, with its store under the state directory. */
 export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
-  const { settings, paths, log, skipWarnings } = options
+  const { settings, paths, log, skipWarnings, migrate } = options
   const { ports, webSocketPorts } = settings.transport
+  const credentials = await loadCredentials(paths.configDir)
   const relay = await serveRelay({
-    credentials: await loadCredentials(paths.configDir),
+    credentials,
     openStore: (onRollback) =>
       openStore(
-        { settings: settings.store, paths, log, skipWarnings: skipWarnings === true, now: () => new Date() },
+        {
+          settings: settings.store,
+          paths,
+          log,
+          skipWarnings: skipWarnings === true,
+          fingerprint: fingerprintText(credentials.identityHash),
+          migrate,
+          now: () => new Date(),
+        },
         onRollback,
       ),
     policy: {

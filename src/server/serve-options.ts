@@ -1,5 +1,5 @@
 import type { Logger } from '../config/log.ts'
-import type { Store } from '../store/store.ts'
+import type { RelayStore } from '../store/work.ts'
 import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import type { RelayCredentials } from '../transport/credentials.ts'
 import type { WebCertificate } from '../transport/web-certificate.ts'
@@ -13,7 +13,7 @@ import type { StatisticsOptions } from './statistics/statistics.ts'
 export interface ServeOptions {
   readonly credentials: RelayCredentials
   /** Opens the store; `onRollback` must be called when effects that were visible are lost. */
-  readonly openStore: (onRollback: () => void) => Promise<Store> | Store
+  readonly openStore: (onRollback: () => void) => Promise<RelayStore> | RelayStore
   readonly policy: Policy
   /** Ports to listen on; 0 for any free one. */
   readonly ports: readonly number[]

@@ -10,6 +10,7 @@ import { listenOnAll } from './listening.ts'
 import { maintain } from './maintenance.ts'
 import { NameResolver } from './name-resolver.ts'
 import { readLive } from './observe.ts'
+import { Recheck } from './recheck.ts'
 import { RelayPool } from './relay-pool.ts'
 import { Scheduler } from './scheduler.ts'
 import type { ServeOptions, Timeouts } from './serve-options.ts'
@@ -58,7 +59,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   const statistics = new Statistics(
     {
       stats: core.stats,
-      counts: () => core.store.counts(),
+      counts: async () => core.engine.counts(),
       live: () => readLive({ core, sessions: sessions.all, listeners }),
       wrongPasswords: () => core.creationPassword.wrong,
       now: core.now,
@@ -72,7 +73,7 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     for (const timer of timers) timer.stop()
     core.relays.close()
     await statistics.save().catch((error: unknown) => log.error('saving the statistics failed', { error }))
-    await core.store.close()
+    await core.engine.close()
   }
   try {
     const listening = await listenOnAll(options, timeouts.tls, sessions.accept)
@@ -92,9 +93,10 @@ async function openCore(options: ServeOptions, background: Background): Promise<
   const now = options.now ?? Date.now
   const { log, names, policy, proxying, credentials } = options
   const opened: { redelivery?: Redelivery } = {}
-  const store = await options.openStore(() => opened.redelivery?.start())
+  const engine = await options.openStore(() => opened.redelivery?.start())
   const core: Core = {
-    store,
+    store: engine.loads ? engine.nothing : engine,
+    engine,
     subscriptions: new Subscriptions(),
     stats: newStats(now(), activeQueuesKey(credentials.keyPem)),
     policy,
@@ -109,5 +111,6 @@ async function openCore(options: ServeOptions, background: Background): Promise<
     log,
   }
   opened.redelivery = new Redelivery(core, background)
+  if (engine.loads) engine.listen(new Recheck(core, engine))
   return core
 }

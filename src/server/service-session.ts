@@ -47,10 +47,16 @@ function isServiceSigned(
  * before it has an association (see {@link storeService}), and has the same id all the same whenever it comes:
  * handshakes alone leave nothing behind.
  */
-export function lookupService(core: Core, { certHash, role }: ServiceHello): ServiceId | undefined {
-  const known = core.store.serviceByCertHash(certHash)
+export async function lookupService(
+  { engine, serviceIdKey: key }: Core,
+  { certHash, role }: ServiceHello,
+): Promise<ServiceId | undefined> {
+  const known = await engine.run(
+    () => ({ certHash }),
+    (store) => store.serviceByCertHash(certHash),
+  )
   if (known !== undefined) return known.role === role ? known.serviceId : undefined
-  const mac = createHmac('sha256', core.serviceIdKey).update(certHash).digest()
+  const mac = createHmac('sha256', key).update(certHash).digest()
   return idFromBytes<ServiceId>(mac.subarray(0, ID_SIZE))
 }
 

@@ -1,4 +1,5 @@
 import { NO_ENTITY, type RcvId, type ServiceId } from '../protocol/ids.ts'
+import type { EmbeddedStore } from '../store/work.ts'
 import type { QueueRec, ServiceParty } from '../store/store.ts'
 import type { Core } from './core.ts'
 import { endSubscription, pushFirst, serviceSubscription } from './delivery.ts'
@@ -9,21 +10,28 @@ import type { Subscriber } from './subscriber.ts'
 
 /**
  * Makes this connection the only one of its service; the previous one is told with the number and the hash of the
- * service's subscriptions, and receives nothing more.
+ * service's subscriptions, and receives nothing more. True when the store has something new to keep.
  */
-export function takeService(core: Core, session: Subscriber, party: ServiceParty): void {
+export function takeService(core: Core, session: Subscriber, party: ServiceParty): boolean {
   const service = session.link.service
-  if (service === undefined) return
+  if (service === undefined) return false
+  const claimed = core.store.claim('service', service.serviceId)
   const replaced = core.subscriptions.subscribeService(party, service.serviceId, session)
   session.serviceSubscribed = true
-  if (replaced === undefined) return
-  replaced.serviceSubscribed = false
-  replaced.subscribedAll = false
-  if (party === 'R') replaced.subscriptions.clear()
-  else replaced.deferred.notifiers.clear()
-  const { count, idsHash } = core.store.serviceSubscriptions(service.serviceId, party)
+  if (replaced === undefined) return claimed
+  endService(core, replaced, party, service.serviceId)
+  return claimed
+}
+
+/** Tells a connection that it was replaced as the one of its service. */
+export function endService(core: Core, session: Subscriber, party: ServiceParty, serviceId: ServiceId): void {
+  session.serviceSubscribed = false
+  session.subscribedAll = false
+  if (party === 'R') session.subscriptions.clear()
+  else session.deferred.notifiers.clear()
+  const { count, idsHash } = core.store.serviceSubscriptions(serviceId, party)
   counters(core, party).subEnd++
-  replaced.event(service.serviceId, { type: 'ENDS', count, idsHash })
+  session.event(serviceId, { type: 'ENDS', count, idsHash })
 }
 
 /**
@@ -33,10 +41,10 @@ export function takeService(core: Core, session: Subscriber, party: ServiceParty
 export function associateQueue(context: Context, queue: QueueRec): boolean {
   const { core, session } = context
   const serviceId = session.link.service?.serviceId
-  takeService(core, session, 'R')
+  const claimed = takeService(core, session, 'R')
   if (queue.rcvServiceId === serviceId) {
     if (serviceId !== undefined) core.stats.rcvServices.assocDuplicate++
-    return false
+    return claimed
   }
   const stats = core.stats.rcvServices
   if (serviceId === undefined) stats.assocRemoved++
@@ -65,11 +73,11 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
   const { core, session } = context
   const { notifier } = queue
   const serviceId = session.link.service?.serviceId
-  takeService(core, session, 'N')
-  if (notifier === undefined) return false
+  const claimed = takeService(core, session, 'N')
+  if (notifier === undefined) return claimed
   if (notifier.serviceId === serviceId) {
     if (serviceId !== undefined) core.stats.ntfServices.assocDuplicate++
-    return false
+    return claimed
   }
   const stats = core.stats.ntfServices
   if (serviceId === undefined) stats.assocRemoved++
@@ -84,12 +92,28 @@ export function associateNotifier(context: Context, queue: QueueRec): boolean {
   return true
 }
 
-/** Pushes the first message of every queue of the session's service that has none delivered, then ALLS. */
-export function* deliverServiceMessages(core: Core, session: Subscriber): Generator<undefined, void, undefined> {
+/**
+ * Pushes the first message of every queue of the session's service that has none delivered, then ALLS; or the pending
+ * notifications of its notifiers.
+ */
+export function* deliverService(
+  core: Core,
+  store: EmbeddedStore,
+  session: Subscriber,
+  party: ServiceParty,
+): Generator<undefined, void, undefined> {
   const serviceId = session.link.service?.serviceId
   if (serviceId === undefined) return
-  const receives = (): boolean => core.subscriptions.service('R', serviceId) === session
-  for (const rcvId of core.store.serviceQueues(serviceId, 'R')) {
+  const receives = (): boolean => core.subscriptions.service(party, serviceId) === session
+  if (party === 'N') {
+    for (const notifierId of store.serviceQueues(serviceId, 'N')) {
+      if (!receives()) return
+      deliverNotifications(core, session, notifierId)
+      yield
+    }
+    return
+  }
+  for (const rcvId of store.serviceQueues(serviceId, 'R')) {
     if (!receives()) return
     deliverServiceMessage(core, session, serviceId, rcvId)
     yield
@@ -97,24 +121,13 @@ export function* deliverServiceMessages(core: Core, session: Subscriber): Genera
   if (receives()) session.event(NO_ENTITY, { type: 'ALLS' }, true)
 }
 
-function deliverServiceMessage(core: Core, session: Subscriber, serviceId: ServiceId, rcvId: RcvId): void {
+export function deliverServiceMessage(core: Core, session: Subscriber, serviceId: ServiceId, rcvId: RcvId): void {
   const queue = core.store.queue(rcvId)
   if (queue?.rcvServiceId !== serviceId || core.store.queueSize(rcvId) === 0) return
   core.stats[session.subscriptions.has(rcvId) ? 'rcvServicesSubDuplicate' : 'rcvServicesSubMsg']++
   const subscription = serviceSubscription(session, rcvId)
   if (queue.status.type === 'blocked') session.event(rcvId, { type: 'ERR', error: blockedError(queue.status) })
   else if (subscription.mode === 'subscribed') pushFirst(core, subscription, queue)
-}
-
-/** Sends the pending notifications of every notifier of the session's service. */
-export function* deliverServiceNotifications(core: Core, session: Subscriber): Generator<undefined, void, undefined> {
-  const serviceId = session.link.service?.serviceId
-  if (serviceId === undefined) return
-  for (const notifierId of core.store.serviceQueues(serviceId, 'N')) {
-    if (core.subscriptions.service('N', serviceId) !== session) return
-    deliverNotifications(core, session, notifierId)
-    yield
-  }
 }
 
 function counters(core: Core, party: ServiceParty): Core['stats']['rcvServices'] {

@@ -1,6 +1,8 @@
 import { NO_ENTITY, type EntityId, type NotifierId } from '../protocol/ids.ts'
 import type { Reply } from '../protocol/reply.ts'
 import { parsePayload } from '../protocol/transmission.ts'
+import { StoreError } from '../store/store.ts'
+import type { Work } from '../store/work.ts'
 import type { SmpLink } from '../transport/smp-link.ts'
 import { AgreedKeys } from './authorization.ts'
 import { BlockExecution } from './block-execution.ts'
@@ -8,6 +10,7 @@ import type { Core } from './core.ts'
 import { Deferred } from './deferred.ts'
 import { pushDeferred } from './delivery.ts'
 import { LaterReplies } from './later-replies.ts'
+import { pushLoading } from './loading-delivery.ts'
 import { notifyDeferred } from './notifications.ts'
 import { Outbox, type Item } from './outbox.ts'
 import type { Scheduler, Worker } from './scheduler.ts'
@@ -15,6 +18,10 @@ import { SubscriptionMap, type Subscriber } from './subscriber.ts'
 
 /** Received blocks that wait for the processor before the socket is paused. */
 const MAX_INBOX = 4
+/** Events of commands in one stretch of a unit of work, before others are deferred. */
+const MAX_UNIT_EVENTS = 16
+/** Work of one block before others get their turn, in the unit of work that it shares with them; milliseconds. */
+const UNIT_SLICE_MS = 2
 const NO_CORR_ID = Buffer.alloc(0)
 
 /**
@@ -52,7 +59,15 @@ export class Session implements Worker, Subscriber {
   #execution: BlockExecution | undefined
   /** Events of the commands being executed: they follow the replies. */
   #events: Item[] | undefined
+  /** The same, in a unit of work. */
+  #unitEvents: Item[] | undefined
   #isPaused = false
+  /** The block for whose commands something is being loaded. */
+  #loading: BlockExecution | undefined
+  /** Ends the unit of work in which the present block is executed. */
+  #unitEnded: (() => void) | undefined
+  /** Deferred events are being loaded. */
+  #isPushing = false
 
   constructor(core: Core, id: number, link: SmpLink, scheduler: Scheduler, onClose: (session: Session) => void) {
     this.core = core
@@ -95,7 +110,8 @@ export class Session implements Worker, Subscriber {
 
   /** Whether an event may be pushed now; otherwise it is deferred. */
   get canPush(): boolean {
-    return this.#outbox.canPush
+    // In a unit of work the outbox gets the events of many commands at once.
+    return this.#outbox.canPush && (this.#unitEvents?.length ?? 0) < MAX_UNIT_EVENTS
   }
 
   /** In memory for this connection: received blocks and waiting commands; replies and events to be sent. */
@@ -169,19 +185,77 @@ export class Session implements Worker, Subscriber {
 
   /** Executes commands of received blocks; false when there are none, or none may be executed now. */
   #execute(untilMs: number): boolean {
-    if (this.#mustWait()) return false
+    // A unit of work that has begun goes on to its end: others wait for what it holds.
+    if (this.#loading !== undefined || (this.#unitEnded === undefined && this.#mustWait())) return false
     const execution = (this.#execution ??= this.#nextBlock())
     if (execution === undefined) return false
+    if (execution.isUnloaded) {
+      if (!execution.prepare(untilMs)) return true
+      this.#load(execution)
+      return !execution.isUnloaded
+    }
+    this.#run(execution, untilMs)
+    if (execution.isDone) {
+      this.#unitEnded?.()
+      this.#unitEnded = undefined
+    }
+    return true
+  }
+
+  #run(execution: BlockExecution, untilMs: number): void {
     const events: Item[] = []
     this.#events = events
+    if (this.core.engine.loads) this.#unitEvents = events
     const replies = execution.run(untilMs)
-    this.#events = undefined
+    this.#events = this.#unitEvents = undefined
     if (execution.isDone) this.#execution = undefined
     for (const reply of replies) this.#outbox.count(reply)
     // Must be called in the same turn of the event loop as the effects.
-    const flushed = replies.some(({ durable }) => durable === true) ? this.core.store.flushed() : undefined
+    const flushed = replies.some(({ durable }) => durable === true) ? execution.committed() : undefined
     this.#outbox.putReplies([...replies, ...events], flushed, execution.isDone)
-    return true
+  }
+
+  /** Has what the commands of a block need loaded, and executes them in that unit of work. */
+  #load(execution: BlockExecution): void {
+    const { engine, log } = this.core
+    const { needs } = execution
+    if (!engine.loads || needs === undefined) {
+      execution.load(this.core.store)
+      return
+    }
+    this.#loading = execution
+    engine
+      .run(
+        () => needs,
+        (work) => this.#begin(execution, work),
+      )
+      .catch((error: unknown) => {
+        if (error instanceof StoreError && execution.isUnloaded) {
+          execution.refuse(error)
+          return
+        }
+        log.error('a command failed, its connection is closed', { error })
+        this.close()
+      })
+      .finally(() => {
+        if (this.#loading === execution) this.#loading = undefined
+        this.#scheduler.wake(this)
+      })
+  }
+
+  /** Executes the commands of a block: at once as many as there is time for, and the others in this connection's turns. */
+  #begin(execution: BlockExecution, work: Work): undefined | Promise<void> {
+    if (this.closed) return undefined
+    const beganMs = performance.now()
+    execution.load(work)
+    this.#run(execution, beganMs + UNIT_SLICE_MS)
+    this.#scheduler.charge(this, performance.now() - beganMs)
+    this.#loading = undefined
+    this.#scheduler.wake(this)
+    if (execution.isDone) return undefined
+    return new Promise((resolve) => {
+      this.#unitEnded = resolve
+    })
   }
 
   #nextBlock(): BlockExecution | undefined {
@@ -207,7 +281,15 @@ export class Session implements Worker, Subscriber {
   /** Takes one step in each kind of deferred events; false when there are none, or the client takes no more now. */
   #pushDeferred(): boolean {
     const { deferred } = this
-    if (deferred.isEmpty || !this.canPush) return false
+    if (deferred.isEmpty || !this.canPush || this.#isPushing) return false
+    if (this.core.engine.loads) {
+      this.#isPushing = true
+      void pushLoading(this.core, this.core.engine, this).finally(() => {
+        this.#isPushing = false
+        if (!deferred.isEmpty) this.wake()
+      })
+      return false
+    }
     const [walk] = deferred.walks
     if (walk?.next().done === true) deferred.walks.shift()
     const subscription = deferred.subscriptions.take()
@@ -242,6 +324,9 @@ export class Session implements Worker, Subscriber {
     this.#later.clear()
     this.#inbox.length = 0
     this.#execution = undefined
+    this.#unitEnded?.()
+    this.#unitEnded = undefined
     this.deferred.walks.length = 0
+    this.deferred.loadingWalks.length = 0
   }
 }

@@ -58,6 +58,20 @@ export class Subscriptions {
     if (this.#services[party].get(serviceId) === session) this.#services[party].delete(serviceId)
   }
 
+  serviceSessions(party: ServiceParty): Iterable<Subscriber> {
+    return this.#services[party].values()
+  }
+
+  notifierIds(): Iterable<NotifierId> {
+    return this.#notifiers.keys()
+  }
+
+  /** Of services with a connection. */
+  *serviceIds(): Iterable<ServiceId> {
+    yield* this.#services.R.keys()
+    yield* this.#services.N.keys()
+  }
+
   /** All subscriptions to messages: of single queues, and what services have received something from. */
   *all(): Iterable<Subscription> {
     yield* this.#recipients.values()

@@ -8,6 +8,8 @@ import { openLmdbStore } from './lmdb.ts'
 import { StoreClock } from './store-clock.ts'
 import { openMemoryStore } from './memory.ts'
 import { DEFAULT_QUOTA, type Store, type StoreError, type StoreOptions } from './store.ts'
+import { openDatabase } from './open-database.ts'
+import type { EmbeddedStore, RelayStore } from './work.ts'
 import { importUpstream, retireUpstreamFiles } from './upstream/import.ts'
 import { hasNotice, holdsNothing, leaveNotice } from './upstream/notice.ts'
 
@@ -17,6 +19,10 @@ export interface OpenStoreOptions {
   readonly log: Logger
   /** Continue past damage in upstream's files that can be skipped. */
   readonly skipWarnings?: boolean
+  /** Of the relay, which a database belongs to. */
+  readonly fingerprint: string
+  /** What the operator has agreed to: migrations of a database, or undoing the last one. */
+  readonly migrate?: 'up' | 'down' | undefined
   readonly now: () => Date
 }
 
@@ -27,15 +33,20 @@ export interface OpenStoreOptions {
  * @param onRollback called when effects that had been visible were lost
  * @throws AppError whatever `openLmdbStore` and `importUpstream` throw
  */
-export async function openStore(options: OpenStoreOptions, onRollback: () => void): Promise<Store> {
+export async function openStore(options: OpenStoreOptions, onRollback: () => void): Promise<RelayStore> {
   const { settings, paths, log } = options
+  const { database } = settings
+  if (database !== undefined) {
+    const { onRollback: onLost } = storeEvents(log, onRollback)
+    return await openDatabase({ ...options, settings: database, onRollback: onLost ?? onRollback })
+  }
   const storeOptions = { quota: DEFAULT_QUOTA, ...storeEvents(log, onRollback) }
   if (!settings.persistent) return openMemoryStore(storeOptions)
   const clock = new StoreClock(options)
   const mustExist = await hasNotice(paths.stateDir)
   if (!mustExist) dropUnfinishedImport(paths.store, log)
   const adjustExpiry = (before: number): number => clock.guard.adjust(before)
-  const store = openLmdbStore(paths.store, { ...storeOptions, mustExist, adjustExpiry })
+  const store: EmbeddedStore = openLmdbStore(paths.store, { ...storeOptions, mustExist, adjustExpiry })
   try {
     await importLeftFiles(store, options, clock)
     await leaveNotice(paths.stateDir)

@@ -18,6 +18,12 @@ export interface PostgresOptions extends StoreOptions {
   readonly migrate?: 'up' | 'down' | undefined
   readonly onNote?: (sentence: string) => void
   readonly onWarning?: (sentence: string) => void
+  /** Seconds after which the ids of deleted queues may be given out again; never when absent. */
+  readonly deletedTtl?: number
+  /** Says what this process is, for whoever looks at the table of relays. */
+  readonly facts?: Readonly<Record<string, string | number>>
+  /** Called with the reason when the database stops answering, and without one when it answers again. */
+  readonly onState?: (failure: string | undefined) => void
   /** Milliseconds since the epoch. */
   readonly now?: () => number
 }
@@ -36,7 +42,7 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
     const { schema, migrate, fingerprint } = options
     const prepared: PreparedSchema = await prepareSchema(connection, { schema, migrate, fingerprint })
     for (const note of prepared.notes) options.onNote?.(note)
-    return await PostgresStore.open(address, prepared, options)
+    return await PostgresStore.open(connection, address, prepared, options)
   } catch (error) {
     throw operatorError(error, address)
   } finally {

@@ -44,7 +44,7 @@ export class StoreClock {
   }
 
   /** Remembers the time until the store is closed. */
-  async follow(store: Store): Promise<Store> {
+  async follow<T extends Pick<Store, 'close'>>(store: T): Promise<T> {
     await this.#remember()
     // A disk that is full costs no more than an hour of memory.
     const remember = setInterval(() => void this.#remember().catch(() => undefined), REMEMBER_EVERY_MS).unref()

@@ -1,5 +1,6 @@
 import type { EntityId, LinkId, NotifierId, RcvId, ServiceId, SndId } from '../protocol/ids.ts'
 import type { ExpiryResult, Store, StoreCounts } from './store.ts'
+import type { StoreWalks } from './walks.ts'
 
 /**
  * What a unit of work may touch. A store whose rows are elsewhere loads them, and keeps others from changing them, before
@@ -92,7 +93,10 @@ export interface WorkStore {
    * @throws StoreError (by the promise) when nothing could be loaded; `decide` was not called then
    */
   run<T>(needs: () => Needs, decide: (work: Work) => T | Promise<T>): T | Promise<T>
+  /** They may be a little old when counting takes long. */
   counts(): StoreCounts | Promise<StoreCounts>
+  /** Resolves when the store takes data, and everything that was done so far is durable. */
+  flushed(): Promise<void>
   /** Removes old messages of every queue, see {@link Work.expireMessages}. */
   expireQueues(before: number): Promise<ExpiryResult>
   /** Removes old pending notifications; the number removed. */
@@ -103,8 +107,42 @@ export interface WorkStore {
   close(): Promise<void>
 }
 
+/** A store elsewhere, from which everything has to be loaded. */
+export interface LoadingStore extends WorkStore {
+  readonly loads: true
+  /** Work for which nothing was loaded. */
+  readonly nothing: Work
+  walks(): StoreWalks
+  /** Says who is told about what this relay did not do itself; one listener. */
+  listen(listener: StoreListener): void
+  run<T>(needs: () => Needs, decide: (work: Work) => T | Promise<T>): Promise<T>
+}
+
+/** Is told what a relay has to look at again. */
+export interface StoreListener {
+  /** What was decided about these queues could not be kept. */
+  undone(rcvIds: Iterable<RcvId>): void
+  /** Other relays have changed these. */
+  woken(wakes: Iterable<Wake>): void
+  /** Nobody knows what other relays have changed: everything that this relay pushes for. */
+  missed(): void
+}
+
+/** What a relay has to look at again because another one has changed it. */
+export interface Wake {
+  readonly kind: WakeKind
+  readonly id: EntityId
+}
+
+/** `blocked`: the queue, whose recipient has to be told that it is blocked by now. */
+export type WakeKind = ClaimKind | 'blocked'
+
 /** A store of one process alone, in which everything is at hand at any time. */
 export interface EmbeddedStore extends Store, Work, WorkStore {
+  readonly loads: false
   counts(): StoreCounts
   run<T>(needs: () => Needs, decide: (work: Work) => T): T
 }
+
+/** Any store that a relay can serve from. */
+export type RelayStore = EmbeddedStore | LoadingStore

@@ -49,7 +49,7 @@ const calls = {
       log: silentLogger,
     })
     const readyMs = performance.now()
-    return { port: relay.listeners[0]?.port ?? 0, readyMs, queues: relay.core.store.counts().queues }
+    return { port: relay.listeners[0]?.port ?? 0, readyMs, queues: (await relay.core.engine.counts()).queues }
   },
 
   /** Processor time so far, ms: of the whole process, of its main thread, and switches that it did not ask for. */
@@ -111,7 +111,8 @@ const calls = {
   /** Makes queues with notifiers, all with one key, and pending notifications. */
   async seed({ queues, notifications }: { queues: number; notifications: number }): Promise<Seeded> {
     if (!relay) throw new Error('there is no relay')
-    const { store } = relay.core
+    const { engine: store } = relay.core
+    if (store.loads) throw new Error('only an embedded store can be filled like this')
     const { publicKey, privateKey } = generateKeyPairSync('ed25519')
     const key: AuthKey = { alg: 'ed25519', raw: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32) }
     const ids: Buffer[] = []

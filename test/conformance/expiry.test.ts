@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { idFromBytes, type RcvId } from '../../src/protocol/ids.ts'
 import type { SmpClient } from '../client/client.ts'
 import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
+import { queueOf, sizeOf as sizeIn } from './inside.ts'
 import { auth, err, ok, subscribed } from './setting.ts'
 import { until, withTunedRelay, type TunedRelay } from './tuned.ts'
 
 const DAY = 86_400
 const TTL = 21 * DAY
 
-const sizeOf = (relay: TunedRelay, queue: Queue): number => relay.core.store.queueSize(idFromBytes<RcvId>(queue.rcvId))
+const sizeOf = (relay: TunedRelay, queue: Queue): Promise<number> => sizeIn(relay.core, queue.rcvId)
 
 const fill = async (client: SmpClient, queue: Queue, bodies: readonly string[]): Promise<void> => {
   for (const body of bodies) expect(await client.send(queue, body)).toEqual(ok)
@@ -27,7 +27,7 @@ describe('messages that nobody took for 21 days', () => {
     await fill(client, queue, ['new'])
     relay.advance(DAY + 5)
     const expired = relay.serving.stats.msgExpired
-    await until('two are gone', () => sizeOf(relay, queue) === 1)
+    await until('two are gone', async () => (await sizeOf(relay, queue)) === 1)
     await until('they are counted', () => relay.serving.stats.msgExpired === expired + 2)
     expect(await client.sub(queue)).toEqual(subscribed(20))
     expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('new') })
@@ -39,7 +39,7 @@ describe('messages that nobody took for 21 days', () => {
     await fill(client, queue, ['1', '2', '3', '4'])
     expect(await client.send(queue, '5')).toEqual(err('QUOTA'))
     relay.advance(TTL + 5)
-    await until('the messages are gone', () => sizeOf(relay, queue) === 1)
+    await until('the messages are gone', async () => (await sizeOf(relay, queue)) === 1)
     expect(await client.send(queue, '6')).toEqual(err('QUOTA'))
     const marker = client.read(queue, await client.get(queue))
     expect(marker.type).toBe('quota')
@@ -53,11 +53,11 @@ describe('messages that nobody took for 21 days', () => {
     await fill(client, queue, ['old'])
     const old = await client.receive(queue)
     relay.advance(TTL + 5)
-    await until('it is gone', () => sizeOf(relay, queue) === 0)
+    await until('it is gone', async () => (await sizeOf(relay, queue)) === 0)
     await fill(client, queue, ['new'])
     const next = client.read(queue, await client.ack(queue, old.id))
     expect(next).toMatchObject({ body: Buffer.from('new') })
-    expect(sizeOf(relay, queue)).toBe(1)
+    expect(await sizeOf(relay, queue)).toBe(1)
     expect(await client.ack(queue, next.id)).toEqual(ok)
   })
 
@@ -67,7 +67,7 @@ describe('messages that nobody took for 21 days', () => {
     await fill(client, queue, ['old'])
     const old = await client.receive(queue)
     relay.advance(TTL + 5)
-    await until('it is gone', () => sizeOf(relay, queue) === 0)
+    await until('it is gone', async () => (await sizeOf(relay, queue)) === 0)
     expect(await client.ack(queue, old.id)).toEqual(ok)
     await fill(client, queue, ['new'])
     expect(await client.receive(queue)).toMatchObject({ body: Buffer.from('new') })
@@ -84,8 +84,8 @@ describe('with expiry at every SEND', () => {
     await fill(client, other, ['old'])
     relay.advance(TTL + 5)
     expect(await client.send(queue, 'new')).toEqual(ok)
-    expect(sizeOf(relay, queue)).toBe(1)
-    expect(sizeOf(relay, other)).toBe(1)
+    expect(await sizeOf(relay, queue)).toBe(1)
+    expect(await sizeOf(relay, other)).toBe(1)
     expect(client.read(queue, await client.get(queue))).toMatchObject({ body: Buffer.from('new') })
   })
 
@@ -96,7 +96,7 @@ describe('with expiry at every SEND', () => {
     const old = await client.receive(queue)
     relay.advance(TTL + 5)
     await fill(sender, queue, ['new'])
-    expect(sizeOf(relay, queue)).toBe(1)
+    expect(await sizeOf(relay, queue)).toBe(1)
     expect(client.read(queue, await client.ack(queue, old.id))).toMatchObject({ body: Buffer.from('new') })
   })
 })
@@ -110,7 +110,7 @@ describe('without expiry at SEND', () => {
     await fill(client, queue, ['old', 'old too'])
     relay.advance(TTL + 5)
     expect(await client.send(queue, 'new')).toEqual(err('QUOTA'))
-    expect(sizeOf(relay, queue)).toBe(3)
+    expect(await sizeOf(relay, queue)).toBe(3)
   })
 })
 
@@ -136,28 +136,28 @@ describe('at the start', () => {
     relay.advance(TTL + 5)
     await relay.restart()
     await new Promise((resolve) => setTimeout(resolve, 50))
-    expect(sizeOf(relay, queue)).toBe(1)
+    expect(await sizeOf(relay, queue)).toBe(1)
     expireOnStart = true
     await relay.restart()
-    await until('it is gone', () => sizeOf(relay, queue) === 0)
+    await until('it is gone', async () => (await sizeOf(relay, queue)) === 0)
   })
 })
 
 describe('the day of the last use', () => {
   const relay = withTunedRelay()
-  const dayOf = (queue: Queue): number | undefined => relay.core.store.queue(idFromBytes<RcvId>(queue.rcvId))?.updatedAt
+  const dayOf = async (queue: Queue): Promise<number | undefined> => (await queueOf(relay.core, queue.rcvId))?.updatedAt
 
   it('is kept from NEW on, as midnight of the relay, and refreshed by the next use on another day', async () => {
     const client = await relay.connect()
     const queue = await client.createQueue({ subscribe: false })
-    const first = dayOf(queue) ?? 0
+    const first = (await dayOf(queue)) ?? 0
     expect(first % DAY).toBe(0)
     expect(await client.send(queue, 'today')).toEqual(ok)
-    expect(dayOf(queue)).toBe(first)
+    expect(await dayOf(queue)).toBe(first)
     relay.advance(DAY)
-    expect(dayOf(queue)).toBe(first)
+    expect(await dayOf(queue)).toBe(first)
     expect(await client.send(queue, 'tomorrow')).toEqual(ok)
-    expect(dayOf(queue)).toBe(first + DAY)
+    expect(await dayOf(queue)).toBe(first + DAY)
   })
 
   it('is refreshed by every command but OFF, NSUB and those that fail to authorise', async () => {
@@ -180,9 +180,9 @@ describe('the day of the last use', () => {
     ]
     const refreshes = async (use: () => Promise<unknown>): Promise<boolean> => {
       relay.advance(DAY)
-      const before = dayOf(queue)
+      const before = await dayOf(queue)
       await use()
-      return dayOf(queue) !== before
+      return (await dayOf(queue)) !== before
     }
     expect(await refreshes(() => client.nsub(notifier))).toBe(false)
     expect(await refreshes(() => client.sub({ ...queue, key }))).toBe(false)
@@ -199,8 +199,8 @@ describe('the day of the last use', () => {
     const queue = await client.createQueue({ subscribe: false })
     relay.advance(DAY)
     await client.send(queue, 'hello')
-    const day = dayOf(queue)
+    const day = await dayOf(queue)
     await relay.restart()
-    expect(dayOf(queue)).toBe(day)
+    expect(await dayOf(queue)).toBe(day)
   })
 })

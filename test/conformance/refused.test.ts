@@ -8,6 +8,7 @@ import { senderIdFor, type SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
 import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
+import { collected, servicesOf, walksOf } from './inside.ts'
 import { auth, err, noMessage, ok, prohibited, subscribed } from './setting.ts'
 import { withTunedRelay } from './tuned.ts'
 
@@ -15,15 +16,10 @@ const none = Buffer.alloc(0)
 const setting = withTunedRelay()
 
 /** Everything that the relay keeps, on disk and in memory. */
-const everything = (): unknown => {
-  const { store, subscriptions } = setting.core
-  const queues = [...store.queues()].map((queue) => ({
-    ...queue,
-    link: queue.linkId === undefined ? undefined : store.linkData(queue.linkId),
-    messages: [...store.messages(queue.rcvId)],
-    notifications: queue.notifier && store.notifications(queue.notifier.notifierId),
-  }))
-  const sessions = [...setting.serving.sessions].map((session) => ({
+const everything = async (): Promise<unknown> => {
+  const { core, serving } = setting
+  const walks = walksOf(core)
+  const sessions = [...serving.sessions].map((session) => ({
     subscriptions: [...session.subscriptions.values()].map(({ rcvId, mode, delivered }) => ({
       rcvId,
       mode,
@@ -32,12 +28,22 @@ const everything = (): unknown => {
     notifiers: [...session.notifiers],
     serviceSubscribed: session.serviceSubscribed,
   }))
-  const services = [...store.services()].map((service) => ({
-    service,
-    messages: store.serviceSubscriptions(service.serviceId, 'R'),
-    notifications: store.serviceSubscriptions(service.serviceId, 'N'),
-  }))
-  return structuredClone({ queues, sessions, services, counts: store.counts(), held: subscriptions.counts() })
+  const services = await servicesOf(core)
+  const serviceQueues = await Promise.all(
+    services.flatMap(({ serviceId }) =>
+      (['R', 'N'] as const).map((party) => collected(walks.serviceQueues(serviceId, party))),
+    ),
+  )
+  return structuredClone({
+    queues: await collected(walks.queues()),
+    messages: await collected(walks.messages()),
+    notifications: await collected(walks.notifications()),
+    sessions,
+    services,
+    serviceQueues,
+    counts: await walks.counts(),
+    held: core.subscriptions.counts(),
+  })
 }
 
 const version = 20
@@ -45,9 +51,9 @@ const connect = (): Promise<SmpClient> => setting.connect({ version })
 
 /** Expects that these commands change nothing. */
 const expectNoChange = async (work: () => Promise<void>): Promise<void> => {
-  const before = everything()
+  const before = await everything()
   await work()
-  expect(everything()).toEqual(before)
+  expect(await everything()).toEqual(before)
 }
 
 const withLink = async (client: SmpClient, mode: 'messaging' | 'contact'): Promise<readonly [Queue, Buffer]> => {

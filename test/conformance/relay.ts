@@ -3,12 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger } from '../../src/config/log.ts'
 import { serveRelay, type ServingRelay } from '../../src/server/serve.ts'
-import { openLmdbStore } from '../../src/store/lmdb.ts'
-import { openMemoryStore } from '../../src/store/memory.ts'
 import { loadCredentials } from '../../src/transport/credentials.ts'
-import type { Store } from '../../src/store/store.ts'
+import type { RelayStore } from '../../src/store/work.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { writeCredentials, type CredentialOptions } from './credentials.ts'
+import { openTestStore } from './store.ts'
 
 export interface TestRelayOptions {
   readonly credentials?: CredentialOptions
@@ -23,6 +22,8 @@ export interface TestRelayOptions {
 export interface TestRelay {
   readonly address: RelayAddress
   readonly serving: ServingRelay
+  /** Starts another relay with the same identity and the same PostgreSQL database. */
+  another(): Promise<TestRelay>
   /** Stops orderly and starts again on the same files, on another port. */
   restart(): Promise<TestRelay>
   stop(): Promise<void>
@@ -37,10 +38,8 @@ export const startTestRelay = async (options: TestRelayOptions = {}): Promise<Te
 
 const launch = async (directory: string, keyHash: Buffer, options: TestRelayOptions): Promise<TestRelay> => {
   const { quota = 128, handshakeTimeoutMs = 10_000 } = options
-  const openStore = (onRollback: () => void): Promise<Store> | Store => {
-    if ((options.store ?? process.env.SMP_TEST_STORE) === 'memory') return openMemoryStore({ quota, onRollback })
-    return openLmdbStore(join(directory, 'store'), { quota, onRollback })
-  }
+  const openStore = (onRollback: () => void): Promise<RelayStore> =>
+    openTestStore({ directory, quota, kind: options.store, onRollback })
   const serving = await serveRelay({
     credentials: await loadCredentials(directory),
     openStore,
@@ -62,6 +61,10 @@ const launch = async (directory: string, keyHash: Buffer, options: TestRelayOpti
   return {
     address: { host: '127.0.0.1', port: listener.port, keyHash },
     serving,
+    another: async () => {
+      const other = await launch(directory, keyHash, options)
+      return { ...other, stop: () => other.serving.stop() }
+    },
     restart: async () => {
       await serving.stop()
       return launch(directory, keyHash, options)

@@ -12,6 +12,7 @@ import type { ServiceRole } from '../client/hello.ts'
 import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
 import type { Received, Reply } from '../client/replies.ts'
+import { isEmbedded } from './inside.ts'
 import { auth, err, ok, pong, subscribed } from './setting.ts'
 import { until, withTunedRelay } from './tuned.ts'
 
@@ -241,30 +242,33 @@ describe('one connection per service:', () => {
     expect(await one.ack(queue, message.id)).toEqual(ok)
   })
 
-  it('a delivery that is under way to the one that does not read ends; the next one gets all of it', async () => {
-    const certificate = createServiceCertificate()
-    const deaf = await setting.connect(as(certificate))
-    const ids = storeQueuesOf(deaf.session.serviceId ?? none, 1000)
-    const soks = subscribeAll(deaf)
-    deaf.session.stream.socket.pause()
-    const next = await setting.connect(as(certificate))
-    await subscribeAll(next)
-    const arrived: string[] = []
-    for (;;) {
-      const { entityId, reply } = await next.nextEvent()
-      if (reply.type === 'ALLS') break
-      arrived.push(entityId.toString('hex'))
-    }
-    expect(arrived.toSorted()).toEqual(ids.toSorted())
-    deaf.session.stream.socket.resume()
-    await soks
-    for (;;) {
-      const { reply } = await deaf.nextEvent()
-      expect(['MSG', 'ENDS']).toContain(reply.type)
-      if (reply.type === 'ENDS') break
-    }
-    await deaf.noEvent()
-  })
+  it.runIf(isEmbedded)(
+    'a delivery that is under way to the one that does not read ends; the next one gets all of it (needs an embedded store)',
+    async () => {
+      const certificate = createServiceCertificate()
+      const deaf = await setting.connect(as(certificate))
+      const ids = storeQueuesOf(deaf.session.serviceId ?? none, 1000)
+      const soks = subscribeAll(deaf)
+      deaf.session.stream.socket.pause()
+      const next = await setting.connect(as(certificate))
+      await subscribeAll(next)
+      const arrived: string[] = []
+      for (;;) {
+        const { entityId, reply } = await next.nextEvent()
+        if (reply.type === 'ALLS') break
+        arrived.push(entityId.toString('hex'))
+      }
+      expect(arrived.toSorted()).toEqual(ids.toSorted())
+      deaf.session.stream.socket.resume()
+      await soks
+      for (;;) {
+        const { reply } = await deaf.nextEvent()
+        expect(['MSG', 'ENDS']).toContain(reply.type)
+        if (reply.type === 'ENDS') break
+      }
+      await deaf.noEvent()
+    },
+  )
 })
 
 /** Queues of a service with a large message each, more than the system's buffers hold. */
@@ -288,7 +292,7 @@ const storeQueuesOf = (serviceId: Buffer, count: number): string[] => {
   })
 }
 
-describe('a store that went back to its last durable state', () => {
+describe.runIf(isEmbedded)('a store that went back to its last durable state (needs an embedded store)', () => {
   it('leads to the messages that it has now, for services as for other subscribers', async () => {
     const [service, plain] = [await messaging(), await setting.connect()]
     const queues = [await service.createQueue(), await plain.createQueue()] as const

@@ -38,6 +38,9 @@ export interface Setting {
 /** One relay for the tests of a file or group. */
 export const withRelay = (options: TestRelayOptions = {}): Setting => {
   let running: TestRelay | undefined
+  /** With the same database; clients connect to one or the other in turn. */
+  let second: TestRelay | undefined
+  let connected = 0
   const clients = new Set<SmpClient>()
   const relay = (): TestRelay => {
     if (!running) throw new Error('the relay does not run')
@@ -45,12 +48,14 @@ export const withRelay = (options: TestRelayOptions = {}): Setting => {
   }
   beforeAll(async () => {
     running = await startTestRelay(options)
+    if (process.env.SMP_TEST_RELAYS === '2') second = await running.another()
   })
   afterEach(async () => {
     await Promise.all([...clients].map((client) => client.close()))
     clients.clear()
   })
   afterAll(async () => {
+    await second?.stop()
     await running?.stop()
   })
   return {
@@ -61,14 +66,17 @@ export const withRelay = (options: TestRelayOptions = {}): Setting => {
       return relay().address
     },
     connect: async (clientOptions) => {
-      const client = await connectClient(relay().address, clientOptions)
+      const { address } = connected++ % 2 === 1 && second !== undefined ? second : relay()
+      const client = await connectClient(address, clientOptions)
       clients.add(client)
       return client
     },
     gone: async (client) => {
       const { sessionId } = client.session.hello
       const isThere = (): boolean =>
-        [...relay().serving.sessions].some(({ link }) => Buffer.from(link.sessionId).equals(sessionId))
+        [relay(), second].some((one) =>
+          [...(one?.serving.sessions ?? [])].some(({ link }) => Buffer.from(link.sessionId).equals(sessionId)),
+        )
       while (isThere()) await new Promise((resolve) => setTimeout(resolve, 5))
     },
     restart: async () => {

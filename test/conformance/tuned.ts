@@ -6,12 +6,11 @@ import { silentLogger } from '../../src/config/log.ts'
 import type { Core, Policy } from '../../src/server/core.ts'
 import type { ServeOptions } from '../../src/server/serve-options.ts'
 import { serveRelay, type ServingRelay } from '../../src/server/serve.ts'
-import { openLmdbStore } from '../../src/store/lmdb.ts'
-import { openMemoryStore } from '../../src/store/memory.ts'
 import { loadCredentials } from '../../src/transport/credentials.ts'
 import { connectClient, type ClientOptions, type SmpClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { writeCredentials } from './credentials.ts'
+import { openTestStore } from './store.ts'
 
 /** What a test may set about its relay; everything else is as in production. */
 export interface TunedOptions extends Partial<
@@ -49,12 +48,8 @@ export const withTunedRelay = (options: TunedOptions = {}): TunedRelay => {
   let address: RelayAddress | undefined
   let offsetMs = 0
 
-  const openStore: ServeOptions['openStore'] = (onRollback) => {
-    const storeOptions = { quota: options.quota ?? 128, onRollback }
-    return process.env.SMP_TEST_STORE === 'memory'
-      ? openMemoryStore(storeOptions)
-      : openLmdbStore(join(directory, 'store'), storeOptions)
-  }
+  const openStore: ServeOptions['openStore'] = (onRollback) =>
+    openTestStore({ directory, quota: options.quota ?? 128, now: () => Date.now() + offsetMs, onRollback })
   const start = async (port: number): Promise<void> => {
     const { policy, optionsAtStart, inactiveClients, proxying, names, timeouts } = options
     serving = await serveRelay({
@@ -130,9 +125,9 @@ export const withTunedRelay = (options: TunedOptions = {}): TunedRelay => {
 }
 
 /** Waits until something holds; fails after half a minute. */
-export const until = async (what: string, holds: () => boolean): Promise<void> => {
+export const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
   const end = performance.now() + 30_000
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 5))
   }

@@ -54,6 +54,7 @@ export const openMemoryRelay = (random: (size: number) => Buffer, now = Date.now
   const faults: unknown[] = []
   const core: Core = {
     store,
+    engine: store,
     subscriptions: new Subscriptions(),
     stats: newStats(now(), Buffer.alloc(32)),
     policy: {

@@ -14,7 +14,8 @@ const IN_FLIGHT = 16
 /** From the first OK to the kill; one kill in eight comes before it. */
 const LONGEST_BURST_MS = 60
 
-export const killCampaign: Campaign = {
+/** @param configure makes something else of a relay that has been initialised */
+export const killCampaignOn = (configure: (relay: Installation) => Promise<void>): Campaign => ({
   name: 'kill',
   about: 'kill -9 in a burst of messages; what got OK is delivered after the restart, once and in order',
   rounds: 1000,
@@ -22,9 +23,12 @@ export const killCampaign: Campaign = {
     await buildProgram()
     const relay = new Installation()
     const address = await relay.initialize('--no-password', '--disable-web', '--ip', '127.0.0.1')
+    await configure(relay)
     return new KillRun(relay, address, randomFrom(seed))
   },
-}
+})
+
+export const killCampaign = killCampaignOn(() => Promise.resolve())
 
 class KillRun implements CampaignRun {
   readonly directory: string

@@ -103,7 +103,7 @@ export class ControlConversation implements LineConversation {
         yield `${command.type} not implemented`
         return
       case 'stats':
-        yield* statsLines({ stats: core.stats, counts: core.store.counts() }, this.#role)
+        yield* statsLines({ stats: core.stats, counts: await core.engine.counts() }, this.#role)
         return
       case 'stats-rts':
         yield* runtimeLines(runtimeFacts())
@@ -126,7 +126,7 @@ export class ControlConversation implements LineConversation {
         return
       }
       case 'status':
-        yield moderation.status(command.id)
+        yield await moderation.status(command.id)
         return
       case 'delete':
         yield await moderation.delete(command.id)
@@ -139,7 +139,7 @@ export class ControlConversation implements LineConversation {
         return
       case 'save':
         yield 'saving server state...'
-        await core.store.flushed()
+        await core.engine.flushed()
         await relay.statistics.save()
         yield 'server state saved!'
     }

@@ -1,4 +1,4 @@
-import type { EntityId } from '../../protocol/ids.ts'
+import { idAs, type EntityId, type LinkId, type SndId } from '../../protocol/ids.ts'
 import { StoreError, type BlockedStatus } from '../../store/store.ts'
 import { blockQueue, queueToModerate, unblockQueue } from '../blocking.ts'
 import { today, type Core } from '../core.ts'
@@ -22,18 +22,18 @@ export class Moderation {
     this.#quota = dailyBlockQuota
   }
 
-  status(id: EntityId): string {
-    const queue = queueToModerate(this.#core, id)
+  async status(id: EntityId): Promise<string> {
+    const queue = await onQueue(this.#core, id, (core) => queueToModerate(core, id))
     if (queue === undefined) return UNKNOWN_QUEUE
     const { status, updatedAt, queueMode } = queue
     return `status: ${showStatus(status)}, updatedAt: ${showDay(updatedAt)}, queueMode: ${showQueueMode(queueMode)}`
   }
 
   async delete(id: EntityId): Promise<string> {
-    const queue = queueToModerate(this.#core, id)
-    if (queue === undefined) return UNKNOWN_QUEUE
-    const messages = removeQueue(this.#core, queue)
-    return this.#durable(`ok, ${messages} messages deleted`)
+    return this.#changing(id, (core) => {
+      const queue = queueToModerate(core, id)
+      return queue && { answer: `ok, ${removeQueue(core, queue)} messages deleted` }
+    })
   }
 
   async block(id: EntityId, status: BlockedStatus): Promise<string> {
@@ -41,28 +41,30 @@ export class Moderation {
     if (this.#quota !== 0 && today.count >= this.#quota) {
       return `error: reached limit of ${this.#quota} queues blocked daily`
     }
-    const result = blockQueue(this.#core, id, status)
-    if (result === undefined) return UNKNOWN_QUEUE
-    const before = result.status
-    if (before.type !== 'active') {
-      return this.#durable(`ok, already inactive: ${showStatus(before.type === 'off' ? before : status)}`)
-    }
-    today.count++
-    return this.#durable(`ok, queue blocked: ${showStatus(status)}`, () => today.count--)
+    return this.#changing(id, (core) => {
+      const before = blockQueue(core, id, status)?.status
+      if (before === undefined) return undefined
+      if (before.type !== 'active') {
+        return { answer: `ok, already inactive: ${showStatus(before.type === 'off' ? before : status)}` }
+      }
+      today.count++
+      return { answer: `ok, queue blocked: ${showStatus(status)}`, onLost: () => today.count-- }
+    })
   }
 
   async unblock(id: EntityId): Promise<string> {
-    const result = unblockQueue(this.#core, id)
-    if (result === undefined) return UNKNOWN_QUEUE
-    const { status } = result
-    switch (status.type) {
-      case 'active':
-        return this.#durable('ok, queue was active')
-      case 'off':
-        return 'error, queue is inactive'
-      case 'blocked':
-        return this.#durable(`ok, queue unblocked, reason to block was: ${showBlocking(status)}`)
-    }
+    return this.#changing(id, (core) => {
+      const status = unblockQueue(core, id)?.status
+      if (status === undefined) return undefined
+      switch (status.type) {
+        case 'active':
+          return { answer: 'ok, queue was active' }
+        case 'off':
+          return { answer: 'error, queue is inactive' }
+        case 'blocked':
+          return { answer: `ok, queue unblocked, reason to block was: ${showBlocking(status)}` }
+      }
+    })
   }
 
   /** The count of the present day; it begins again at 00:00 UTC, as the daily statistics do. */
@@ -72,14 +74,41 @@ export class Moderation {
     return this.#blocked
   }
 
-  async #durable(answer: string, onLost?: () => void): Promise<string> {
+  /** Gives the answer of a change once it is durable; `undefined` stands for a queue that there is not. */
+  async #changing(id: EntityId, change: (core: Core) => Change | undefined): Promise<string> {
+    let made: Change | undefined
     try {
-      await this.#core.store.flushed()
-      return answer
+      const { result, committed } = await onQueue(this.#core, id, (core) => {
+        const done = change(core)
+        // Not the promise alone, which the unit of work would wait for.
+        return { result: done, committed: { done: core.store.committed() } }
+      })
+      made = result
+      await committed.done
+      return made?.answer ?? UNKNOWN_QUEUE
     } catch (error) {
       if (!(error instanceof StoreError)) throw error
-      onLost?.()
+      made?.onLost?.()
       return `error: nothing was changed: ${error.reason}`
     }
   }
+}
+
+interface Change {
+  readonly answer: string
+  /** Undoes what was counted when the change could not be kept. */
+  readonly onLost?: () => void
+}
+
+/** Works with the queue of an id that an operator may give. */
+async function onQueue<T>(core: Core, id: EntityId, decide: (core: Core) => T): Promise<T> {
+  return await core.engine.run<T>(
+    () => ({
+      queues: [
+        { by: 'sndId', id: idAs<SndId>(id) },
+        { by: 'linkId', id: idAs<LinkId>(id) },
+      ],
+    }),
+    (store) => decide({ ...core, store }),
+  )
 }

@@ -63,6 +63,7 @@ export function newQueue(context: Context, command: Command<'NEW'>): Outcome {
       if (notifier !== undefined) core.stats.ntfNewCreated++
       if (command.subscribe) {
         takeService(core, session, 'R')
+        if (service === undefined) core.store.claim('queue', queue.rcvId)
         subscribeSession(context, queue)
       }
       return durable({

@@ -48,6 +48,7 @@ export function subscribeNotifier(context: Context, _: Command<'NSUB'>, queue: Q
   if (!mayAssociate(context)) return fail({ type: 'SERVICE' })
   const associated = associateNotifier(context, queue)
   const service = session.link.service
+  const claimed = service === undefined && core.store.claim('notifier', notifier.notifierId)
   if (service === undefined) {
     if (session.notifiers.has(notifier.notifierId)) core.stats.ntfSubDuplicate++
     else core.stats.ntfSub++
@@ -57,5 +58,5 @@ export function subscribeNotifier(context: Context, _: Command<'NSUB'>, queue: Q
   }
   deliverNotifications(core, session, notifier.notifierId)
   const reply = { type: 'SOK', ...(service && { serviceId: service.serviceId }) } as const
-  return associated ? durable(reply) : { reply }
+  return associated || claimed ? durable(reply) : { reply }
 }

@@ -19,6 +19,7 @@ export function subscribe(context: Context, _: Command<'SUB'>, queue: QueueRec):
   }
   if (!mayAssociate(context)) return fail({ type: 'SERVICE' })
   const associated = associateQueue(context, queue)
+  const claimed = session.link.service === undefined && core.store.claim('queue', queue.rcvId)
   const subscription = known ?? subscribeSession(context, queue)
   if (known !== undefined) {
     core.stats.qSubDuplicate++
@@ -30,7 +31,7 @@ export function subscribe(context: Context, _: Command<'SUB'>, queue: QueueRec):
   if (known === undefined && hasMessage) core.stats.qSub++
   const serviceId = session.link.service?.serviceId
   const reply = { type: 'SOK', ...(serviceId && { serviceId }) } as const
-  return associated ? durable(reply) : { reply }
+  return associated || claimed ? durable(reply) : { reply }
 }
 
 /** Registers a new subscription of this connection; a connection that is replaced is told. */

@@ -33,7 +33,7 @@ export interface StatisticsOptions {
 export interface StatisticsSource {
   readonly stats: Stats
   /** What is in the store. */
-  readonly counts: () => StoreCounts
+  readonly counts: () => Promise<StoreCounts>
   /** Who is connected and subscribed. */
   readonly live: () => Promise<Live>
   /** Wrong creation passwords since the start. */
@@ -114,10 +114,9 @@ export class Statistics {
     const now = this.#source.now()
     if (daily === undefined) return
     if (now >= this.#lineDue) {
-      this.#lines.push(dailyLine(stats, counts(), now))
-      stats.activeQueues.end(endedPeriods(now))
-      beginPeriod(stats, now)
-      this.#lineDue = nextMidnight(now)
+      const held = await counts()
+      // Meanwhile somebody else may have done it.
+      if (now >= this.#lineDue) this.#endPeriod(dailyLine(stats, held, now), now)
     }
     if (this.#lines.length === 0) return
     await this.#write(async () => {
@@ -126,6 +125,14 @@ export class Statistics {
       this.#lines.splice(0, lines.length)
     })
     await this.#save()
+  }
+
+  #endPeriod(line: string, now: number): void {
+    const { stats } = this.#source
+    this.#lines.push(line)
+    stats.activeQueues.end(endedPeriods(now))
+    beginPeriod(stats, now)
+    this.#lineDue = nextMidnight(now)
   }
 
   /** Saves the counters, as when the relay stops. */
@@ -166,7 +173,7 @@ export class Statistics {
     const { stats, counts, live, wrongPasswords } = this.#source
     return {
       stats,
-      counts: counts(),
+      counts: await counts(),
       live: await live(),
       wrongPasswords: wrongPasswords(),
       version: this.#options.version ?? '',
@@ -177,8 +184,9 @@ export class Statistics {
     const { daily } = this.#options
     if (daily === undefined || !this.#isSaving) return
     const { stats, counts } = this.#source
+    const { queues } = await counts()
     const beganMs = performance.now()
-    const text = snapshotText(stats, counts().queues)
+    const text = snapshotText(stats, queues)
     await this.#write(() =>
       writeDurably(daily.snapshot, textPieces(text), { mode: SNAPSHOT_MODE, ifExists: 'replace' }),
     )

@@ -109,6 +109,19 @@ export async function removeUnusedServices(connection: Connection, names: Schema
   })
 }
 
+/** Relays that have been silent for longer than this do not run any more, or cannot reach the database. */
+const SILENCE = '5 minutes'
+
+/** Removes what relays have left that do not run any more. One that comes back claims again what it pushes for. */
+export async function forgetRelays(connection: Connection, { relays }: SchemaNames): Promise<void> {
+  await connection.run(`DELETE FROM ${relays}.relays WHERE seen_at < now() - interval '${SILENCE}'`)
+  await connection.run(
+    `DELETE FROM ${relays}.owners o WHERE NOT EXISTS (
+      SELECT 1 FROM ${relays}.relays r WHERE r.relay_id = o.relay_id
+    )`,
+  )
+}
+
 /** Repeats a statement, each time in a transaction of its own, until it finds no more rows; the number of rows. */
 async function inBatches(
   connection: Connection,

@@ -24,11 +24,11 @@ import type {
   WriteResult,
 } from '../store.ts'
 import { withLink, withNotifier, withService } from '../tables/queue-record.ts'
-import type { ClaimKind, Work } from '../work.ts'
+import type { ClaimKind, WakeKind, Work } from '../work.ts'
 import { LoadedQueue } from './loaded-queue.ts'
 import { PendingNotifications } from './pending-notifications.ts'
 import { Commit } from './commit.ts'
-import { wakeText, type WakeKind } from './wake.ts'
+import { wakeText } from './wake.ts'
 
 type Owned = RcvId | NotifierId | ServiceId
 

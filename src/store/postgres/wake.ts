@@ -1,14 +1,5 @@
-import type { EntityId } from '../../protocol/ids.ts'
-import { idFromBytes, idToBytes } from '../../protocol/ids.ts'
-
-/** What a relay has to look at again because another one has changed it. */
-export interface Wake {
-  readonly kind: WakeKind
-  readonly id: EntityId
-}
-
-/** `blocked`: the queue, whose recipient has to be told that it is blocked by now. */
-export type WakeKind = 'queue' | 'blocked' | 'notifier' | 'service'
+import { idFromBytes, idToBytes, type EntityId } from '../../protocol/ids.ts'
+import type { Wake, WakeKind } from '../work.ts'
 
 const LETTERS = { queue: 'q', blocked: 'b', notifier: 'n', service: 's' } as const satisfies Record<WakeKind, string>
 const KINDS = new Map<string, WakeKind>(Object.entries(LETTERS).map(([kind, letter]) => [letter, kind as WakeKind]))

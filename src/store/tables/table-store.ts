@@ -13,7 +13,6 @@ import type {
   ServiceParty,
   ServiceRec,
   ServiceSubscriptions,
-  Store,
   StoreCounts,
   StoreOptions,
   TakenId,
@@ -29,7 +28,7 @@ import { ServiceQueues } from './service-queues.ts'
 import { Services } from './services.ts'
 import { inSlices } from './slices.ts'
 import type { Tables } from './tables.ts'
-import type { Needs, Work, WorkStore } from '../work.ts'
+import type { EmbeddedStore, Needs, Work } from '../work.ts'
 
 /** What makes the effects of a store durable. */
 export interface Commit {
@@ -40,7 +39,8 @@ export interface Commit {
 }
 
 /** The store over tables of any engine: its parts share the tables, and `commit` makes what they did durable. */
-export class TableStore implements Store, Work, WorkStore {
+export class TableStore implements EmbeddedStore {
+  readonly loads = false
   readonly #commit: Commit
   readonly #adjustExpiry: (before: number) => number
   readonly #queues: Queues

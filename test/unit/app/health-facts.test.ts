@@ -44,7 +44,7 @@ function relay(flushed: () => Promise<void>, ports = [5223]): HealthSource['rela
     useCredentials: () => undefined,
     close: () => Promise.resolve(),
   }))
-  return { listeners, core: { store: { flushed } } }
+  return { listeners, core: { engine: { flushed } } }
 }
 
 const at = new Date()

@@ -11,7 +11,7 @@ function source(
     relay: {
       stats: newStats(0, Buffer.alloc(32)),
       sessions: new Set(),
-      core: { store: openMemoryStore({ quota: 1 }) },
+      core: { engine: openMemoryStore({ quota: 1 }) },
     },
     onion: () => onion,
     connections: { rejected: { total: 0, perAddress: 0 } },

@@ -6,7 +6,7 @@ import { silentLogger } from '../../../src/config/log.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
 import { readSettings } from '../../../src/config/settings.ts'
 import { openStore } from '../../../src/store/open-store.ts'
-import type { Store } from '../../../src/store/store.ts'
+import type { EmbeddedStore } from '../../../src/store/work.ts'
 import { aMessage, aNotification, aNotifier, aQueue, notifierId, rcvId } from '../../contract/store/fixtures.ts'
 
 let directory = ''
@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-const open = (restoreMessages: 'on' | 'off', notes: string[] = []): Promise<Store> => {
+const open = async (restoreMessages: 'on' | 'off', notes: string[] = []): Promise<EmbeddedStore> => {
   const ini = `[STORE_LOG]\nenable = on\nrestore_messages = ${restoreMessages}\n[TRANSPORT]\nhost = a.example\nport = 5223\n`
   const read = readSettings(ini, 'smp-server.ini')
   if (!('settings' in read)) throw new Error(JSON.stringify(read))
@@ -25,8 +25,10 @@ const open = (restoreMessages: 'on' | 'off', notes: string[] = []): Promise<Stor
     SMP_SERVER_LOG_PATH: join(directory, 'state'),
   })
   const log = { ...silentLogger, note: (text: string) => notes.push(text) }
-  const options = { settings: read.settings.store, paths, log, now: () => new Date(1_700_000_100_000) }
-  return openStore(options, () => undefined)
+  const options = { settings: read.settings.store, paths, log, fingerprint: '', now: () => new Date(1_700_000_100_000) }
+  const store = await openStore(options, () => undefined)
+  if (store.loads) throw new Error('this is not the embedded store')
+  return store
 }
 
 it('with restore_messages off messages and notifications end with a restart, and queues stay', async () => {

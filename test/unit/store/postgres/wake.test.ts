@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RcvId } from '../../../../src/protocol/ids.ts'
-import { parseWakes, wakePayloads, wakeText, type Wake } from '../../../../src/store/postgres/wake.ts'
+import { parseWakes, wakePayloads, wakeText } from '../../../../src/store/postgres/wake.ts'
+import type { Wake } from '../../../../src/store/work.ts'
 
 const wake = (n: number): Wake => ({ kind: 'queue', id: String.fromCharCode(n).repeat(24) as RcvId })
 

@@ -1,0 +1,179 @@
+import { cpSync, rmSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectClient } from '../client/client.ts'
+import type { RelayAddress } from '../client/connection.ts'
+import { newDatabase, sharedPostgres } from '../postgres/database.ts'
+import { killCampaignOn } from '../soak/kill.ts'
+import { buildProgram, freePort, Installation } from './cli-process.ts'
+
+const ROUNDS = 4
+
+const usePostgres = (relay: Installation, connection: string): void => {
+  relay.set('STORE_LOG', 'store_queues', 'database')
+  relay.set('STORE_LOG', 'store_messages', 'database')
+  relay.set('STORE_LOG', 'db_connection', connection)
+}
+
+/** Another installation of the same relay: its identity, its INI file, and a port of its own. */
+const copyOf = async (relay: Installation, address: RelayAddress): Promise<[Installation, RelayAddress]> => {
+  const copy = new Installation()
+  cpSync(relay.config, copy.config, { recursive: true })
+  const port = await freePort()
+  copy.set('TRANSPORT', 'port', String(port))
+  return [copy, { ...address, port }]
+}
+
+beforeAll(buildProgram)
+
+it(`a relay on PostgreSQL that is killed in bursts of SENDs delivers what got OK, once and in order, ${ROUNDS} times`, async () => {
+  const { uri } = await newDatabase()
+  const campaign = killCampaignOn(async (relay) => {
+    usePostgres(relay, uri)
+    const created = relay.start(['start', '--confirm-migrations', 'up'])
+    await created.shows(/Listening on port/)
+    created.kill('SIGTERM')
+    await created.ended()
+  })
+  const run = await campaign.prepare(7)
+  try {
+    let promised = 0
+    for (let round = 0; round < ROUNDS; round++) promised += (await run.round(round)).promised ?? 0
+    expect(promised).toBeGreaterThan(ROUNDS)
+  } finally {
+    await run.end(false)
+  }
+}, 180_000)
+
+it('two relays on one database: one is killed in the middle of a burst, and its clients go on at the other', async () => {
+  const { uri } = await newDatabase()
+  const relay = new Installation()
+  const address = await relay.initialize('--no-password', '--disable-web', '--ip', '127.0.0.1')
+  usePostgres(relay, uri)
+  const [other, otherAddress] = await copyOf(relay, address)
+  try {
+    const running = relay.start(['start', '--confirm-migrations', 'up'])
+    await running.shows(/Listening on port/)
+    const runningToo = other.start(['start'])
+    await runningToo.shows(/Listening on port/)
+
+    const recipient = await connectClient(otherAddress)
+    const sender = await connectClient(address)
+    const queue = await recipient.createQueue()
+    const promised: string[] = []
+    const burst = (async () => {
+      for (let number = 0; number < 100; number++) {
+        const reply = await sender.send(queue, String(number))
+        if (reply.type !== 'OK') return
+        promised.push(String(number))
+        if (number === 30) running.kill('SIGKILL')
+      }
+    })().catch(() => undefined)
+    const arrived: string[] = []
+    let message = await recipient.receive(queue)
+    await burst
+    await running.ended()
+    const again = await connectClient(otherAddress)
+    expect(await again.send(queue, 'last')).toEqual({ type: 'OK' })
+    promised.push('last')
+    for (;;) {
+      if (message.type === 'message') arrived.push(message.body.toString())
+      if (arrived.at(-1) === 'last') break
+      const reply = await recipient.ack(queue, message.id)
+      message = reply.type === 'MSG' ? recipient.read(queue, reply) : await recipient.receive(queue)
+    }
+    expect(arrived.filter((text) => promised.includes(text))).toEqual(promised)
+    expect(new Set(arrived).size).toBe(arrived.length)
+    await Promise.all([recipient.close(), again.close()])
+    runningToo.kill('SIGTERM')
+    expect((await runningToo.ended()).status).toBe(0)
+  } finally {
+    await Promise.all([relay.remove(), other.remove()])
+  }
+}, 120_000)
+
+describe('start with PostgreSQL', () => {
+  const relay = new Installation()
+  let uri = ''
+  let name = ''
+  beforeAll(async () => {
+    await relay.initialize('--no-password', '--disable-web', '--ip', '127.0.0.1')
+    const database = await newDatabase()
+    uri = database.uri
+    name = database.name
+    usePostgres(relay, uri)
+  })
+  afterAll(() => relay.remove())
+
+  /** What start says with a value in [STORE_LOG]; it has to end by itself, with exit code 1. */
+  const refusal = (value: Readonly<Record<string, string>>, ...args: string[]): string => {
+    for (const [key, text] of Object.entries(value)) relay.set('STORE_LOG', key, text)
+    const { status, stdout, stderr } = relay.run(['start', '--maintenance', ...args])
+    relay.set('STORE_LOG', 'db_connection', uri)
+    relay.set('STORE_LOG', 'db_schema', 'smp_server')
+    relay.set('STORE_LOG', 'store_messages', 'database')
+    expect(status, stdout + stderr).toBe(1)
+    return stdout
+  }
+  const accept = (...args: string[]): void => {
+    const { status, stdout, stderr } = relay.run(['start', '--maintenance', ...args])
+    expect(status, stdout + stderr).toBe(0)
+  }
+
+  it('creates nothing that it was not told to create, and says how to', () => {
+    expect(refusal({})).toMatch(/no schema "smp_server" in the database\.\n.*--confirm-migrations up/)
+    accept('--confirm-migrations', 'up')
+    accept()
+  })
+
+  it('says what is wrong with the connection', () => {
+    expect(refusal({ db_connection: 'postgresql://smp@127.0.0.1:1/none' })).toContain('127.0.0.1:1 does not answer')
+    expect(refusal({ db_connection: 'host=' })).toMatch(/DATABASE_/)
+    expect(refusal({ db_connection: uri.replaceAll(name, 'nobody_knows') })).toContain('role "nobody_knows"')
+    expect(refusal({ db_connection: uri.replace(`/${name}`, '/nowhere_at_all') })).toContain('nowhere_at_all')
+    expect(refusal({ db_schema: 'Not-A-Name' })).toContain('lowercase letters')
+    expect(refusal({ store_messages: 'journal' })).toContain('store_messages = database')
+  })
+
+  it('refuses what it may not do in the database, and leaves it as it is', async () => {
+    const server = await sharedPostgres()
+    await server.query(`CREATE ROLE stranger_${name} LOGIN`)
+    const stranger = uri.replace(`//${name}@`, `//stranger_${name}@`)
+    expect(refusal({ db_connection: stranger }, '--confirm-migrations', 'up')).toContain('may not do that')
+    expect(refusal({ db_connection: stranger, db_schema: 'another' }, '--confirm-migrations', 'up')).toContain(
+      'may not do that',
+    )
+    await server.query(`ALTER ROLE ${name} SET default_transaction_read_only = on`)
+    expect(refusal({})).toContain('can only be read')
+    await server.query(`ALTER ROLE ${name} RESET default_transaction_read_only`)
+    accept()
+  })
+
+  it('refuses the database of another relay, and one that a newer program has changed', async () => {
+    const other = new Installation()
+    try {
+      await other.initialize('--no-password', '--disable-web', '--ip', '127.0.0.1')
+      usePostgres(other, uri)
+      const { status, stdout } = other.run(['start', '--maintenance'])
+      expect([status, stdout]).toEqual([1, expect.stringContaining('belongs to the relay with fingerprint')])
+    } finally {
+      await other.remove()
+    }
+    const server = await sharedPostgres()
+    await server.query("INSERT INTO smp_server.migrations (name, ts) VALUES ('29990101_unknown', now())", name)
+    expect(refusal({})).toContain('29990101_unknown')
+    await server.query("DELETE FROM smp_server.migrations WHERE name = '29990101_unknown'", name)
+    await server.query('ALTER TABLE smp_server.messages RENAME TO gone', name)
+    expect(refusal({})).toContain('messages.message_id')
+    await server.query('ALTER TABLE smp_server.gone RENAME TO messages', name)
+    accept()
+  })
+
+  it('serves nothing from PostgreSQL while there are queues in the state directory', () => {
+    relay.set('STORE_LOG', 'store_queues', 'memory')
+    relay.set('STORE_LOG', 'store_messages', 'memory')
+    accept()
+    usePostgres(relay, uri)
+    accept()
+    rmSync(relay.state, { recursive: true, force: true })
+  })
+})
