@@ -26,10 +26,15 @@ export function markDelivered(core: Core, subscription: Subscription, message: M
 
 /** The subscription through which messages of `queue` are pushed, made on demand for the connection of a service. */
 export function pushTarget(core: Core, queue: QueueRec): Subscription | undefined {
-  if (core.store.isElsewhere(queue.rcvServiceId ?? queue.rcvId)) return undefined
+  if (!isPushedHere(core, queue)) return undefined
   if (queue.rcvServiceId === undefined) return core.subscriptions.recipient(queue.rcvId)
   const session = core.subscriptions.service('R', queue.rcvServiceId)
   return session && serviceSubscription(session, queue.rcvId)
+}
+
+/** No other relay pushes the messages of a queue, which is as it is in the store. */
+function isPushedHere(core: Core, { rcvServiceId, rcvId }: QueueRec): boolean {
+  return !core.store.isElsewhere(rcvServiceId ?? rcvId)
 }
 
 /** The delivery state of one queue in the connection of its service. */
@@ -53,7 +58,6 @@ export function pushMessage(core: Core, queue: QueueRec, message: Message): void
 /** Pushes the first message of a queue, if there is one, none is delivered already, and the queue is not blocked. */
 export function pushFirst(core: Core, subscription: Subscription, queue: QueueRec): void {
   if (subscription.delivered !== undefined || queue.status.type === 'blocked') return
-  if (core.store.isElsewhere(queue.rcvServiceId ?? queue.rcvId)) return
   const message = core.store.firstMessage(queue.rcvId)
   if (message === undefined || isDeferred(subscription)) return
   markDelivered(core, subscription, message)
@@ -75,7 +79,7 @@ export function pushDeferred(core: Core, subscription: Subscription): void {
   const { session, rcvId } = subscription
   if (session.subscriptions.get(rcvId) !== subscription) return
   const queue = core.store.queue(rcvId)
-  if (queue !== undefined) pushFirst(core, subscription, queue)
+  if (queue !== undefined && isPushedHere(core, queue)) pushFirst(core, subscription, queue)
 }
 
 /**
@@ -128,7 +132,7 @@ export class Redelivery {
 export function redeliver(core: Core, subscription: Subscription): void {
   if (subscription.mode === 'get') return
   const queue = core.store.queue(subscription.rcvId)
-  if (queue === undefined) return
+  if (queue === undefined || !isPushedHere(core, queue)) return
   const first = core.store.firstMessage(queue.rcvId)
   if (first?.id === subscription.delivered?.msgId) return
   subscription.delivered = undefined
