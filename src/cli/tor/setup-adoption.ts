@@ -1,14 +1,18 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { Paths } from '../../config/paths.ts'
 import { isOnion } from '../../protocol/host.ts'
 import type { TorSetupOptions } from './setup-options.ts'
 import {
+  adoptedFeatures,
   type Adoption,
   directoryKey,
   manualService,
   planAdoption,
   readOnionKey,
+  type SetupRequest,
   type TorMode,
   torPlace,
   usualTorrcs,
@@ -50,6 +54,33 @@ async function isAdopted(directory: string, { onionKey }: Pick<Paths, 'onionKey'
   if (!kept) return false
   const theirs = await directoryKey(directory).catch(() => undefined)
   return theirs?.serviceId === kept.serviceId
+}
+
+/**
+ * What the adopted service did and the relay's own will do too.
+ *
+ * @throws AppError `ADOPT_LOSES`
+ */
+export async function keptFeatures(
+  { service, files }: Adoption,
+  ports: SetupRequest['ports'],
+  { yesIKnow }: Pick<TorSetupOptions, 'yesIKnow'>,
+): Promise<{ pow: true | undefined; maxStreams: number | undefined }> {
+  const isDone = files.every(({ before, after }) => before === after)
+  const { pow, maxStreams, lost } = adoptedFeatures(service, ports, await authorizedClients(service.directory))
+  if (lost.length > 0 && !yesIKnow && !isDone) {
+    throw new AppError(
+      'ADOPT_LOSES',
+      `Adopting the service in ${service.directory} would lose what the relay's own service does not have: ${lost.join('; ')}.`,
+      'Add --torrc-managed to leave the service in its torrc. To adopt it anyway, pass --yes-i-know.',
+    )
+  }
+  return { pow: pow || undefined, maxStreams }
+}
+
+async function authorizedClients(directory: string): Promise<string[]> {
+  const files = await readdir(join(directory, 'authorized_clients')).catch(() => [])
+  return files.filter((name) => name.endsWith('.auth')).map((name) => name.slice(0, -'.auth'.length))
 }
 
 /** Refuses options that would change a service which stays as it is. */

@@ -1,15 +1,11 @@
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { Paths } from '../../config/paths.ts'
 import type { Settings } from '../../config/settings.ts'
 import { isOnion } from '../../protocol/host.ts'
 import { onionSetup, portsWith, webPorts } from '../../app/onion-settings.ts'
-import { refuseChanges, wantedAdoption } from './setup-adoption.ts'
+import { keptFeatures, refuseChanges, wantedAdoption } from './setup-adoption.ts'
 import type { TorSetupOptions } from './setup-options.ts'
 import {
-  adoptedFeatures,
-  type Adoption,
   type IniOptions,
   instanceOf,
   readForeignKey,
@@ -115,34 +111,6 @@ function requireSite(settings: Settings, { ini }: Paths): void {
   if (http !== undefined || https !== undefined) return
   const message = 'There is no web site that the onion address could lead to.'
   throw new AppError('NO_PAGES', message, `Set http under [WEB] of ${ini}, for example to 8000.`)
-}
-
-/**
- * What the adopted service did and the relay's own will do too.
- *
- * @throws AppError `ADOPT_LOSES`
- */
-async function keptFeatures(
-  { service, files }: Adoption,
-  ports: SetupRequest['ports'],
-  { yesIKnow }: TorSetupOptions,
-): Promise<{ pow: true | undefined; maxStreams: number | undefined }> {
-  const isDone = files.every(({ before, after }) => before === after)
-  const { pow, maxStreams, lost } = adoptedFeatures(service, ports, await authorizedClients(service.directory))
-  if (lost.length > 0 && !yesIKnow && !isDone) {
-    const list = lost.map((feature) => `\n  - ${feature}`).join('')
-    throw new AppError(
-      'ADOPT_LOSES',
-      `The service in ${service.directory} has more than the relay's own onion service will have. Lost would be:${list}`,
-      'Add --torrc-managed to leave the service in its torrc. To adopt it anyway, pass --yes-i-know.',
-    )
-  }
-  return { pow: pow || undefined, maxStreams }
-}
-
-async function authorizedClients(directory: string): Promise<string[]> {
-  const files = await readdir(join(directory, 'authorized_clients')).catch(() => [])
-  return files.filter((name) => name.endsWith('.auth')).map((name) => name.slice(0, -'.auth'.length))
 }
 
 /**

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { refuseChanges, wantedAdoption } from '../../../../src/cli/tor/setup-adoption.ts'
+import { keptFeatures, refuseChanges, wantedAdoption } from '../../../../src/cli/tor/setup-adoption.ts'
 import { publicKeyOf } from '../../../../src/crypto/onion-address.ts'
 import { encodeOnionKey, generateOnionKey } from '../../../../src/crypto/onion-key.ts'
 
@@ -56,4 +56,21 @@ it('--torrc-managed finds the service whose address is in the INI file', async (
 it('options that would change a service which stays in its torrc are refused', () => {
   expect(() => refuseChanges({ adopt: directory, torrcManaged: true, withSocks: true })).not.toThrow()
   expect(() => refuseChanges({ pow: true, maxStreams: 9 })).toThrow(/^--pow and --max-streams cannot apply: /)
+})
+
+it('what an adopted service would lose is named, and lost only when that is accepted', async () => {
+  const lines = ['HiddenServicePort 22 127.0.0.1:22', 'HiddenServiceMaxStreams 20', 'HiddenServicePoWDefensesEnabled 1']
+  writeFileSync(torrc, `${readFileSync(torrc, 'utf8')}${lines.join('\n')}\n`)
+  mkdirSync(join(directory, 'authorized_clients'))
+  writeFileSync(join(directory, 'authorized_clients', 'alice.auth'), 'descriptor:x25519:AAAA\n')
+  const adoption = await wantedAdoption({ adopt: directory }, 'own', settings(), paths, [torrc])
+  if (!adoption) throw new Error('the service was not found')
+  const ports = [{ virtualPort: 5223, target: '127.0.0.1:5223' }]
+  await expect(keptFeatures(adoption, ports, {})).rejects.toMatchObject({
+    code: 'ADOPT_LOSES',
+    message: expect.stringMatching(
+      /: port 22 \(to 127\.0\.0\.1:22\); client authorization \(alice\): .* to everybody\.$/,
+    ) as string,
+  })
+  expect(await keptFeatures(adoption, ports, { yesIKnow: true })).toEqual({ pow: true, maxStreams: 20 })
 })
