@@ -28,6 +28,8 @@ export interface OnionOptions {
 export interface RunningOnion {
   /** What is known of the service at this moment. */
   readonly state: SupervisorState
+  /** Looks at the key files now. */
+  follow(): Promise<void>
   /** Ends the own tor and leaves the last state in the status file. */
   stop(): Promise<void>
 }
@@ -48,6 +50,9 @@ export function superviseOnion({ settings, paths, log }: OnionOptions): RunningO
   return {
     get state() {
       return supervisor.state
+    },
+    follow: async () => {
+      if (supervisor instanceof OnionSupervisor) await supervisor.follow()
     },
     stop: async () => {
       await supervisor.stop()

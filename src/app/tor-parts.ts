@@ -94,7 +94,11 @@ export class TorParts {
       const { ports } = this.#settings.transport
       const next = { ...settings, transport: { ...settings.transport, ports } }
       const wanted = onionFingerprint(next, this.#paths)
-      if (this.#isStopped() || wanted === this.#applied) return
+      if (this.#isStopped()) return
+      if (wanted === this.#applied) {
+        await this.#onion?.follow()
+        return
+      }
       if (this.#isKeyAway(next)) {
         this.#warnOfKey()
         return

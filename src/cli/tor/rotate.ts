@@ -5,6 +5,7 @@ import { addressParts, addressText } from '../../app/address.ts'
 import type { Context } from '../context.ts'
 import { readFingerprint } from '../../app/identity.ts'
 import { loadSettings } from '../../app/load-settings.ts'
+import { relayLink } from '../../app/relay-link.ts'
 import { onionSetup, torConfig } from '../../app/onion-settings.ts'
 import { addOptions } from '../options.ts'
 import { print } from '../output.ts'
@@ -84,6 +85,10 @@ async function abort(files: RotationFiles, paths: Paths): Promise<void> {
 
 /** The files decide; a tor that cannot be reached now follows them when the relay starts. */
 async function withRunningTor(paths: Paths, work: (control: TorControl) => Promise<void>): Promise<void> {
+  // The relay follows at once; without this it looks within 15 s.
+  await relayLink(paths)
+    .then((relay) => relay?.reload())
+    .catch(() => undefined)
   const { settings } = await loadSettings(paths)
   const config = torConfig(settings, paths, onionSetup(settings, paths))
   const control = config && (await connectRunningTor(config).catch(() => undefined))

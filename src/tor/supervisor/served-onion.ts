@@ -55,6 +55,8 @@ export class ServedOnion {
   /** How often the service was given to this tor anew since the network last had its descriptor. */
   #renewals = 0
   #renewing: Promise<void> | undefined
+  /** One look at the keys after the other. */
+  #following: Promise<void> = Promise.resolve()
   #headwayAt = performance.now()
 
   constructor(tor: TorSession, options: ServedOnionOptions) {
@@ -153,7 +155,7 @@ export class ServedOnion {
       await this.#tor.control.getInfo('version')
       const mended = await this.#tor.repairControl()
       if (mended) this.#log.note("onion service: tor's control socket or cookie was changed; created it again")
-      await this.#follow()
+      await this.follow()
       this.#requireHeadway()
       if (this.#state.value.bootstrap?.progress === 100 && performance.now() >= checkAt) {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
@@ -183,7 +185,13 @@ export class ServedOnion {
   }
 
   /** Looks whether the keys are still those that this tor has the services of. */
-  async #follow(): Promise<void> {
+  async follow(): Promise<void> {
+    const done = this.#following.then(() => this.#followOnce())
+    this.#following = done.catch(() => undefined)
+    await done
+  }
+
+  async #followOnce(): Promise<void> {
     if (!this.#service) return
     const { control } = this.#tor
     const { keyFile, ports, config } = this.#options.kept

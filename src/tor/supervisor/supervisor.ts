@@ -90,6 +90,13 @@ export class OnionSupervisor {
     return await this.#served?.check()
   }
 
+  /** Looks at the key files now; a tor that cannot take a change is lost, which shows by itself. */
+  async follow(): Promise<void> {
+    await this.#served
+      ?.follow()
+      .catch((error: unknown) => this.#options.log.debug('onion service: the keys were not followed', { error }))
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     let failures = 0
     while (!signal.aborted) {
