@@ -78,14 +78,6 @@ async function requireNothingElsewhere({ store, storeLog, messagesLog, journal, 
   throw new AppError(
     'STORE_ELSEWHERE',
     `store_queues is database in ${ini}, but there is also ${found}${held}, which would not be served.`,
-    `Set store_queues and store_messages to memory to serve it; if it is of no more use, move it away: mv ${found} ${found}.unused`,
-  )
-}
-
-/** What is said wherever PostgreSQL is asked for. */
-export function noDatabase(): Refusal {
-  return new Refusal(
-    'Error: server binary is compiled without support for PostgreSQL database.',
-    'Upstream has it as `smp-server-postgres`. Here, set store_queues and store_messages in [STORE_LOG] to memory.',
+    `Move it into PostgreSQL: smp-server database import. Set store_queues and store_messages to memory to serve it; if it is of no more use, move it away: mv ${found} ${found}.unused`,
   )
 }

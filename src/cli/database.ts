@@ -1,39 +1,109 @@
 import { type Command, Option } from 'commander'
+import { checkAccess } from '../app/access.ts'
+import { loadSettings } from '../app/load-settings.ts'
+import type { MoveOptions } from '../app/move-store.ts'
 import { choice, integer } from '../config/key-values.ts'
+import { createLogger } from '../config/log.ts'
+import { Refusal } from '../errors/refusal.ts'
+import type { Copied } from '../store/copy-store.ts'
+import type { Context } from './context.ts'
 import { addOptions, checked, parsedBy, valueOption } from './options.ts'
-import { noDatabase } from '../app/storage-check.ts'
+import { print, saySuccess } from './output.ts'
 
-export function addDatabase(program: Command): void {
-  const command = program.command('database').description('Move queues to and from PostgreSQL (not in this build)')
-  const subcommands = {
-    import: 'Import queues into a new PostgreSQL schema',
-    export: 'Export queues from a PostgreSQL schema',
-    delete: 'Delete a PostgreSQL schema',
-  }
+const DEFAULTS = { database: 'postgresql://smp@/smp_server_store', schema: 'smp_server', poolSize: 10 }
+
+interface DatabaseOptions {
+  readonly table?: 'queues' | 'messages' | 'all'
+  readonly database?: string
+  readonly schema?: string
+  readonly poolSize?: number
+}
+
+export function addDatabase(program: Command, context: Context): void {
+  const command = program.command('database').description('Move queues and messages to and from PostgreSQL')
   addOptions(command, databaseOptions())
-  for (const [name, description] of Object.entries(subcommands)) {
+  const add = (name: string, description: string, act: (options: DatabaseOptions) => Promise<void>): void => {
     const subcommand = command.command(name).description(description)
     addOptions(subcommand, databaseOptions())
-    subcommand.action(() => {
-      throw noDatabase()
-    })
+    subcommand.action(() => act({ ...given(command), ...given(subcommand) }))
   }
+  add('import', 'Move everything from the state directory into a new PostgreSQL schema', async (options) => {
+    const { importIntoDatabase } = await import('../app/move-store.ts')
+    const move = await moveOptions(options, context)
+    const { copied, renamed } = await importIntoDatabase(move)
+    saySuccess(
+      `Imported ${countsText(copied)} into schema ${move.database.schema}.`,
+      `The store is now ${renamed}. Remove it once the relay works.`,
+      `Set \`store_queues = database\` and \`store_messages = database\` under [STORE_LOG] in ${context.paths.ini}, with db_connection and db_schema, and start the relay.`,
+    )
+  })
+  add('export', 'Copy everything from a PostgreSQL schema into the state directory', async (options) => {
+    const { exportFromDatabase } = await import('../app/move-store.ts')
+    const copied = await exportFromDatabase(await moveOptions(options, context))
+    saySuccess(
+      `Exported ${countsText(copied)} to ${context.paths.store}.`,
+      `Set \`store_queues = memory\` and \`store_messages = memory\` under [STORE_LOG] in ${context.paths.ini}, and start the relay. \`smp-server store export\` writes the files of upstream smp-server.`,
+      'The database is as it was. Remove it once the relay works: smp-server database delete',
+    )
+  })
+  add('delete', 'Print how to delete a PostgreSQL schema', async (options) => {
+    const { database } = await moveOptions(options, context)
+    print(
+      `Open database: psql ${database.connection}`,
+      `Delete schema: DROP SCHEMA ${database.schema}, ${database.schema}_relays CASCADE;`,
+    )
+  })
+}
+
+/** What was given on the command line; the defaults are for the help. */
+function given(command: Command): DatabaseOptions {
+  return Object.fromEntries(
+    Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === 'cli'),
+  )
+}
+
+async function moveOptions(options: DatabaseOptions, { paths }: Context): Promise<MoveOptions> {
+  const { table = 'all' } = options
+  if (table !== 'all') {
+    throw new Refusal(
+      `Error: --table ${table}: this relay moves queues and messages together.`,
+      'Run the command without --table.',
+    )
+  }
+  const { settings } = await loadSettings(paths)
+  checkAccess(paths)
+  const { database: written } = settings.store
+  let shownAt = 0
+  return {
+    settings,
+    paths,
+    log: createLogger({ level: 'warn' }),
+    database: {
+      connection: options.database ?? written?.connection ?? DEFAULTS.database,
+      schema: options.schema ?? written?.schema ?? DEFAULTS.schema,
+      poolSize: options.poolSize ?? written?.poolSize ?? DEFAULTS.poolSize,
+      ...(written && { deletedTtl: written.deletedTtl }),
+    },
+    onProgress: (copied) => {
+      if (performance.now() - shownAt < 1000) return
+      shownAt = performance.now()
+      process.stderr.write(`${countsText(copied)} ...\n`)
+    },
+  }
+}
+
+function countsText({ queues, messages, notifications }: Copied): string {
+  return `${queues} queues, ${messages} messages and ${notifications} notifications`
 }
 
 function databaseOptions(): Option[] {
   const anything = (value: string): string => value
   return [
-    valueOption(
-      '--table <TABLE>',
-      'What to move: queues, messages, all',
-      checked(choice(['queues', 'messages', 'all'])),
-    ),
-    valueOption('-d, --database <DB_CONN>', 'PostgreSQL connection string', anything, {
-      value: 'postgresql://smp@/smp_server_store',
-    }),
-    valueOption('--schema <DB_SCHEMA>', 'PostgreSQL schema', anything, { value: 'smp_server' }),
+    valueOption('--table <TABLE>', 'What to move: all', checked(choice(['queues', 'messages', 'all']))),
+    valueOption('-d, --database <DB_CONN>', 'PostgreSQL connection string', anything, { value: DEFAULTS.database }),
+    valueOption('--schema <DB_SCHEMA>', 'PostgreSQL schema', anything, { value: DEFAULTS.schema }),
     valueOption('--pool-size <POOL_SIZE>', 'Number of PostgreSQL connections', parsedBy(integer(1, 1000)), {
-      value: 10,
+      value: DEFAULTS.poolSize,
     }),
   ]
 }

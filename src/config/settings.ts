@@ -47,7 +47,7 @@ export interface Settings {
           readonly schema: string
           readonly poolSize: number
           /** How long the ids of deleted queues are not given out again. */
-          readonly deletedTtl: number
+          readonly deletedTtl?: number
         }
       | undefined
     readonly restoreMessages: boolean

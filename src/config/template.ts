@@ -13,7 +13,15 @@ export interface TemplateOptions {
   readonly controlPort?: { readonly port: number; readonly admin: string; readonly user: string } | undefined
   readonly socksProxy?: string | undefined
   readonly ownDomains?: readonly string[] | undefined
-  readonly database?: { readonly connection: string; readonly schema: string; readonly poolSize: number } | undefined
+  readonly database?:
+    | {
+        readonly connection: string
+        readonly schema: string
+        readonly poolSize: number
+        /** Queues and messages are in it. */
+        readonly isUsed?: boolean
+      }
+    | undefined
   readonly sourceCode?: string | undefined
   readonly serverCountry?: string | undefined
   readonly operator?: string | undefined
@@ -60,6 +68,8 @@ function chosenLines(options: TemplateOptions): Lines {
     STORE_LOG: {
       enable: onOff(options.storeLog),
       restore_messages: onOff(options.storeLog),
+      store_queues: database?.isUsed === true ? 'database' : undefined,
+      store_messages: database?.isUsed === true ? 'database' : undefined,
       db_connection: changed(database?.connection, iniKeys.STORE_LOG.db_connection.default),
       db_schema: changed(database?.schema, iniKeys.STORE_LOG.db_schema.default),
       db_pool_size: changed(database && String(database.poolSize), iniKeys.STORE_LOG.db_pool_size.default),

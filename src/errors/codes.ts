@@ -258,6 +258,10 @@ export const ERROR_AREAS = {
         '`store_messages` in `[STORE_LOG]` is `journal` while `store_queues` is `database`: upstream has given that up, and this relay keeps both in PostgreSQL.',
       cure: 'Set `store_messages` to `database`; upstream moves messages from journals into PostgreSQL.',
     },
+    STORE_EMPTY: {
+      cause: 'There is neither a store nor a file of upstream smp-server in the state directory.',
+      cure: 'Nothing has to be imported: start the relay with `--confirm-migrations up`.',
+    },
     STORE_FORMAT: {
       cause: 'The store was written by a newer version of this program.',
       cure: 'Install that version or a later one. The store was not changed.',
@@ -305,6 +309,15 @@ export const ERROR_AREAS = {
       cause: '`db_connection` in `[STORE_LOG]`, or the option `--database`, is not a connection string.',
       cure: 'Write it as a URI, for example `postgresql://smp@/smp_server_store`, or as `name=value` pairs, for example `host=/run/postgresql dbname=smp_server_store user=smp`.',
     },
+    DATABASE_COPY: {
+      cause: 'Counting the copy of a store gave other numbers than counting the store.',
+      cure: 'Remove the copy, and run the command again. Nothing else was changed.',
+    },
+    DATABASE_IN_USE: {
+      cause:
+        'A relay is running on the database, or was until a moment ago: what it accepts meanwhile would not be copied.',
+      cure: 'Stop all relays on the database, wait half a minute, and run the command again.',
+    },
     DATABASE_LOGIN: {
       cause:
         'PostgreSQL refuses the role: its password is wrong or missing, the role does not exist, or `pg_hba.conf` does not let it in.',
@@ -317,6 +330,10 @@ export const ERROR_AREAS = {
     DATABASE_MISSING: {
       cause: 'There is no such database.',
       cure: 'Create it with the commands that the message names.',
+    },
+    DATABASE_NOT_EMPTY: {
+      cause: 'Moving needs a schema, or a store, without queues, so that nothing is overwritten or doubled.',
+      cure: 'Choose another schema with `--schema`, or drop the present one with the command that `smp-server database delete` prints; move a store in the state directory away.',
     },
     DATABASE_OLD: {
       cause: 'The PostgreSQL server is older than version 14.',

@@ -465,7 +465,7 @@ describe('the command line', () => {
     [['journal', 'import'], 'Error: this relay has no journal storage.'],
     [
       ['database', 'export', '--table', 'queues'],
-      'Error: server binary is compiled without support for PostgreSQL database.',
+      'Error: --table queues: this relay moves queues and messages together.',
     ],
   ])('%j says that there is no such storage', (args, sentence) => {
     relay.run(['init', '-y'])

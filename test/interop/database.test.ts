@@ -2,6 +2,7 @@ import { cpSync, rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
+import type { Queue } from '../client/queue.ts'
 import { newDatabase, sharedPostgres } from '../postgres/database.ts'
 import { killCampaignOn } from '../soak/kill.ts'
 import { buildProgram, freePort, Installation } from './cli-process.ts'
@@ -90,6 +91,85 @@ it('two relays on one database: one is killed in the middle of a burst, and its 
     await Promise.all([relay.remove(), other.remove()])
   }
 }, 120_000)
+
+it('everything moves from the state directory into PostgreSQL and back again, counted, and clients notice nothing', async () => {
+  const { uri } = await newDatabase()
+  const relay = new Installation()
+  const address = await relay.initialize('--no-password', '--disable-web', '--ip', '127.0.0.1')
+  const run = async (act: () => Promise<void>): Promise<void> => {
+    const running = relay.start(['start'])
+    await running.shows(/Listening on port/)
+    await act()
+    running.kill('SIGTERM')
+    expect((await running.ended()).status).toBe(0)
+  }
+  const useMemory = (): void => {
+    relay.set('STORE_LOG', 'store_queues', 'memory')
+    relay.set('STORE_LOG', 'store_messages', 'memory')
+  }
+  try {
+    const queues: Queue[] = []
+    await run(async () => {
+      const client = await connectClient(address)
+      for (let count = 0; count < 3; count++) queues.push(await client.createQueue({ subscribe: false }))
+      const [full, some] = queues as [Queue, Queue, Queue]
+      await client.nkey(some)
+      for (let number = 0; number < 130; number++) await client.send(full, `full ${number}`)
+      for (let number = 0; number < 3; number++) await client.send(some, `some ${number}`, { notify: true })
+      await client.close()
+    })
+    const [full, some] = queues as [Queue, Queue, Queue]
+    const moved = '3 queues, 132 messages and 3 notifications'
+    const imported = relay.run(['database', 'import', '--database', uri])
+    expect([imported.status, imported.stdout]).toEqual([0, expect.stringContaining(`Imported ${moved}`)])
+    const again = relay.run(['database', 'import', '--database', uri])
+    expect([again.status, again.stdout]).toEqual([1, expect.stringContaining('Error: ')])
+
+    usePostgres(relay, uri)
+    await run(async () => {
+      const client = await connectClient(address)
+      await client.sub(full)
+      const first = await client.receive(full)
+      expect(first.type === 'message' && first.body.toString()).toBe('full 0')
+      expect(await client.send(full, 'no room')).toEqual({ type: 'ERR', error: 'QUOTA' })
+      await client.close()
+    })
+    const exported = relay.run(['database', 'export'])
+    expect([exported.status, exported.stdout]).toEqual([0, expect.stringContaining(`Exported ${moved}`)])
+
+    useMemory()
+    await run(async () => {
+      const client = await connectClient(address)
+      await client.sub(some)
+      const first = await client.receive(some)
+      expect(first.type === 'message' && first.body.toString()).toBe('some 0')
+      expect(await client.send(full, 'no room')).toEqual({ type: 'ERR', error: 'QUOTA' })
+      await client.close()
+    })
+  } finally {
+    await relay.remove()
+  }
+}, 120_000)
+
+it('init --database creates the tables, or says what to run', async () => {
+  const { uri } = await newDatabase()
+  const [ready, missing] = [new Installation(), new Installation()]
+  try {
+    const { status, stdout } = ready.run(['init', '-y', '--no-password', '--disable-web', '--database', uri])
+    expect([status, stdout]).toEqual([0, expect.stringContaining('the schema smp_server is ready')])
+    expect(ready.run(['start', '--maintenance']).status).toBe(0)
+    const nowhere = 'postgresql://somebody@127.0.0.1:1/somewhere'
+    const told = missing.run(['init', '-y', '--no-password', '--disable-web', '--database', nowhere])
+    expect([told.status, told.stdout]).toEqual([
+      0,
+      expect.stringMatching(
+        /does not answer[^]*createuser somebody\n.*createdb --owner somebody --encoding UTF8 somewhere\n/,
+      ),
+    ])
+  } finally {
+    await Promise.all([ready.remove(), missing.remove()])
+  }
+})
 
 describe('start with PostgreSQL', () => {
   const relay = new Installation()

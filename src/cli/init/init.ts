@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { AppError } from '../../errors/app-error.ts'
 import type { Paths } from '../../config/paths.ts'
+import { createLogger } from '../../config/log.ts'
 import { generateIni } from '../../config/template.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import { checkDirectories } from '../../app/access.ts'
@@ -24,7 +25,9 @@ export function addInit(program: Command, context: Context): void {
   const command = program
     .command('init')
     .description(`Create a relay: its identity, and its configuration in ${paths.configDir} and ${paths.stateDir}`)
-    .action((options: InitOptions) => init(options, context))
+    .action((options: InitOptions) =>
+      init({ ...options, usesDatabase: command.getOptionValueSource('database') === 'cli' }, context),
+    )
   addOptions(command, initOptions(context.sourceCode))
   // Commander takes --no-password for the opposite of a flag that is on by default.
   command.setOptionValue('password', undefined)
@@ -49,6 +52,8 @@ async function init(given: InitOptions, context: Context): Promise<void> {
   // The INI comes last: a relay is initialized once it is there.
   await writeDurably(paths.ini, iniText(options, paths, host, createPassword), { mode: 0o600, ifExists: 'fail' })
 
+  const created = options.usesDatabase === true ? await createSchema(options, fingerprint) : []
+
   printKnown(
     `Server initialized, please provide additional server information in ${paths.ini}.`,
     'Run `smp-server start` to start server.',
@@ -59,7 +64,40 @@ async function init(given: InitOptions, context: Context): Promise<void> {
       addressText({ fingerprint, password: createPassword, hosts: host?.split(',') ?? [], port: undefined }),
     ),
     ...sourceCodeLines(knownSourceCode(options)),
+    ...created,
   )
+}
+
+/** Creates the tables in PostgreSQL; when that cannot be done, says why, and what to run. */
+async function createSchema({ database, schema, poolSize }: InitOptions, fingerprint: string): Promise<string[]> {
+  const { openDatabase } = await import('../../store/open-database.ts')
+  const settings = { connection: database, schema, poolSize }
+  const log = createLogger({ level: 'error' })
+  try {
+    const store = await openDatabase({ settings, fingerprint, migrate: 'up', onRollback: () => undefined, log })
+    await store.close()
+    return [`PostgreSQL: the schema ${schema} is ready.`]
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const { user, name } = await databaseNames(database)
+    return [
+      `PostgreSQL is not ready: ${error.message}`,
+      'As its administrator, create what is missing (on Debian with `sudo -u postgres` in front):',
+      `  createuser ${user}`,
+      `  createdb --owner ${user} --encoding UTF8 ${name}`,
+      'Then start the relay with `smp-server start --confirm-migrations up`, which creates the tables.',
+    ]
+  }
+}
+
+async function databaseNames(connection: string): Promise<{ user: string; name: string }> {
+  const { databaseAddress } = await import('../../store/postgres.ts')
+  try {
+    const { user, database } = databaseAddress(connection)
+    return { user, name: database }
+  } catch {
+    return { user: 'smp', name: 'smp_server_store' }
+  }
 }
 
 async function withPasswordOfFile(flags: InitOptions): Promise<InitOptions> {
@@ -88,7 +126,12 @@ function iniText(
         : { port: options.controlPort, admin: controlPassword(), user: controlPassword() },
     socksProxy: options.socksProxy,
     ownDomains: options.ownDomains?.split(/[\s,]+/),
-    database: { connection: options.database, schema: options.schema, poolSize: options.poolSize },
+    database: {
+      connection: options.database,
+      schema: options.schema,
+      poolSize: options.poolSize,
+      isUsed: options.usesDatabase === true,
+    },
     sourceCode: knownSourceCode(options),
     serverCountry: options.serverCountry,
     operator: options.operator,

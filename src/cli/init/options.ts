@@ -10,6 +10,8 @@ export interface InitOptions {
   readonly disableStoreLog?: boolean | undefined
   readonly storeLog?: boolean | undefined
   readonly database: string
+  /** --database was given: queues and messages are in PostgreSQL. */
+  readonly usesDatabase?: boolean
   readonly schema: string
   readonly poolSize: number
   readonly dailyStats?: boolean | undefined
@@ -61,9 +63,14 @@ export function initOptions(sourceCode: string | undefined): Option[] {
   return [
     new Option('--disable-store-log', 'Keep queues and messages in memory only: lost when the relay stops'),
     new Option('-l, --store-log', 'Keep queues and messages on disk (DEPRECATED: this is the default)'),
-    valueOption('-d, --database <DB_CONN>', 'PostgreSQL connection string', checked(anyText), {
-      value: 'postgresql://smp@/smp_server_store',
-    }),
+    valueOption(
+      '-d, --database <DB_CONN>',
+      'Keep queues and messages in PostgreSQL; connection string',
+      checked(anyText),
+      {
+        value: 'postgresql://smp@/smp_server_store',
+      },
+    ),
     valueOption('--schema <DB_SCHEMA>', 'PostgreSQL schema', checked(anyText), { value: 'smp_server' }),
     valueOption('--pool-size <POOL_SIZE>', 'Number of PostgreSQL connections', parsedBy(integer(1, 1000)), {
       value: 10,

@@ -1,5 +1,5 @@
 import type { LinkId, MsgId } from '../../protocol/ids.ts'
-import type { LinkData, Message, OrdinaryMessage, QueueRec, WriteResult } from '../store.ts'
+import type { LinkData, Message, OrdinaryMessage, QueueRec, QuotaMarker, WriteResult } from '../store.ts'
 import { admission } from '../tables/quota.ts'
 
 /** A message that is in the database. */
@@ -110,6 +110,12 @@ export class LoadedQueue {
     }
     this.added.push({ type: 'quota', id: message.id, timestamp: message.timestamp })
     return { stored: false }
+  }
+
+  /** A marker at the end, as it was in another store. */
+  restoreMarker(marker: QuotaMarker): void {
+    this.#canWrite = false
+    this.added.push(marker)
   }
 
   expire(before: number): number {

@@ -17,6 +17,7 @@ import type {
   OrdinaryMessage,
   QueueRec,
   QueueStatus,
+  QuotaMarker,
   ServiceParty,
   ServiceRec,
   ServiceSubscriptions,
@@ -212,6 +213,11 @@ export class LoadedWork implements Work {
     if (result.stored && result.wasEmpty) this.#wakeOwner('queue', rcvId, current.rcvServiceId ?? rcvId)
     if (queue.size > size) this.durable = true
     return result
+  }
+
+  restoreMarker(rcvId: RcvId, marker: QuotaMarker): void {
+    this.#require(rcvId).queue.restoreMarker(marker)
+    this.durable = true
   }
 
   firstMessage(rcvId: RcvId): Message | undefined {
