@@ -24,8 +24,8 @@ interface FlushingStore {
 const DAY_MS = 86_400_000
 const FLUSH_TIMEOUT_MS = 3000
 /** Below these the operator should act: certbot and most others renew 30 days before the end. */
-const MIN_WEB_DAYS = 7
-const MIN_RELAY_DAYS = 30
+export const MIN_WEB_DAYS = 7
+export const MIN_RELAY_DAYS = 30
 const MIN_FREE_BYTES = 100 * 1024 * 1024
 const MIN_FREE_SHARE = 0.02
 
@@ -82,7 +82,8 @@ async function storeHealth(store: FlushingStore): Promise<PartHealth> {
   return problem === undefined ? { ok: true } : { ok: false, problem }
 }
 
-async function diskHealth(directory: string): Promise<HealthReport['disk']> {
+/** Whether a disk has room; null when unknown. */
+export async function diskHealth(directory: string): Promise<HealthReport['disk']> {
   const disk = await diskSpace(directory)
   if (disk === undefined) return null
   const isLow = disk.freeBytes < Math.min(MIN_FREE_BYTES, disk.sizeBytes * MIN_FREE_SHARE)
@@ -126,7 +127,8 @@ function onionHealth(state: OnionState | undefined): HealthReport['onion'] {
   return { ok: reachable !== false, phase, reachable, ...(problem !== undefined && { problem }) }
 }
 
-async function certificateHealth(
+/** How long a certificate is valid; null without a readable one. */
+export async function certificateHealth(
   path: string,
   minDays: number,
   remedy: string,

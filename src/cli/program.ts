@@ -34,6 +34,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   store: async () => (await import('./store.ts')).addStore,
   backup: async () => (await import('./backup.ts')).addBackup,
   restore: async () => (await import('./backup.ts')).addRestore,
+  doctor: async () => (await import('./doctor.ts')).addDoctor,
   health: async () => (await import('./health.ts')).addHealth,
   update: async () => (await import('./update.ts')).addUpdate,
   tor: async () => (await import('./tor/tor.ts')).addTor,

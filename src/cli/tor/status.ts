@@ -2,24 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import { Registry } from 'prom-client'
 import type { Paths } from '../../config/paths.ts'
-import { runCommand } from '../../system/command.ts'
-import { detectServiceManager } from '../../system/service-manager.ts'
-import { isOnion } from '../../protocol/host.ts'
 import type { Context } from '../context.ts'
 import { loadSettings } from '../../app/load-settings.ts'
-import { onionSetup, torConfig } from '../../app/onion-settings.ts'
+import { observedOnion } from '../../app/observed-onion.ts'
 import { addOptions } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
 import { print } from '../output.ts'
-import {
-  type Fact,
-  type Observed,
-  observeOnion,
-  loadOnionMetrics,
-  onionStatus,
-  type OnionStatus,
-  torPlace,
-} from '../../tor/index.ts'
+import { type Fact, type Observed, loadOnionMetrics, onionStatus, type OnionStatus } from '../../tor/index.ts'
 
 interface StatusOptions {
   readonly json?: true
@@ -54,15 +43,7 @@ async function status(options: StatusOptions, paths: Paths): Promise<void> {
 
 async function observe(paths: Paths): Promise<Observed> {
   const { settings } = await loadSettings(paths)
-  const setup = onionSetup(settings, paths)
-  return await observeOnion({
-    config: setup.mode === 'torrc' ? 'torrc' : torConfig(settings, paths, setup),
-    keyFile: paths.onionKey,
-    statusFile: paths.torStatus,
-    configured: settings.transport.hosts.filter(isOnion),
-    unit: setup.mode === 'torrc' || setup.mode === 'system' ? torPlace(setup.instance).unit : undefined,
-    services: detectServiceManager(runCommand),
-  })
+  return await observedOnion(settings, paths)
 }
 
 async function metricsText({ relay: { running, record } }: Observed): Promise<string> {

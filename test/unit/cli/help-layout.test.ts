@@ -59,6 +59,7 @@ it('the top level lists the commands of upstream, and then its own', () => {
     'store',
     'backup',
     'restore',
+    'doctor',
     'health',
     'update',
     'tor',
