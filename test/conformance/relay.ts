@@ -7,11 +7,11 @@ import { loadCredentials } from '../../src/transport/credentials.ts'
 import type { RelayStore } from '../../src/store/work.ts'
 import type { RelayAddress } from '../client/connection.ts'
 import { writeCredentials, type CredentialOptions } from './credentials.ts'
-import { openTestStore } from './store.ts'
+import { openTestStore, type TestStore } from './store.ts'
 
 export interface TestRelayOptions {
   readonly credentials?: CredentialOptions
-  readonly store?: 'lmdb' | 'memory'
+  readonly store?: TestStore
   readonly quota?: number
   readonly createPassword?: string
   readonly newQueues?: boolean

@@ -4,6 +4,7 @@ import { openMemoryStore } from '../../src/store/memory.ts'
 import { openPostgresStore, type PostgresOptions } from '../../src/store/postgres.ts'
 import type { RelayStore } from '../../src/store/work.ts'
 import { newDatabase } from '../postgres/database.ts'
+import type { PostgresServer } from '../postgres/server.ts'
 
 /** The stores that the suites run on; the environment says which. */
 export type TestStore = 'memory' | 'lmdb' | 'postgres'
@@ -16,6 +17,12 @@ export interface StoreSetting {
   readonly onRollback: () => void
 }
 
+/** The next database that is opened for a new directory is on this server. */
+let ownServer: PostgresServer | undefined
+export const useServer = (server: PostgresServer | undefined): void => {
+  ownServer = server
+}
+
 const databases = new Map<string, Promise<{ uri: string }>>()
 
 /** Opens the store of a relay; the same one for the same directory. */
@@ -23,7 +30,7 @@ export const openTestStore = async (setting: StoreSetting): Promise<RelayStore> 
   const { directory, quota, onRollback, now, kind = process.env.SMP_TEST_STORE ?? 'lmdb' } = setting
   if (kind === 'memory') return openMemoryStore({ quota, onRollback })
   if (kind === 'lmdb') return openLmdbStore(join(directory, 'store'), { quota, onRollback })
-  const database = databases.get(directory) ?? newDatabase()
+  const database = databases.get(directory) ?? newDatabase(ownServer)
   databases.set(directory, database)
   const options: PostgresOptions = {
     connection: (await database).uri,

@@ -21,9 +21,11 @@ export async function sharedPostgres(): Promise<PostgresServer> {
   }
 }
 
-/** A new, empty database on the shared server: its connection string, for a role that owns it and is no superuser. */
-export async function newDatabase(): Promise<{ server: PostgresServer; name: string; uri: string }> {
-  const server = await sharedPostgres()
+/** A new, empty database on the shared server, or on another one: its connection string, for a role that owns it and is no superuser. */
+export async function newDatabase(
+  own?: PostgresServer,
+): Promise<{ server: PostgresServer; name: string; uri: string }> {
+  const server = own ?? (await sharedPostgres())
   const name = `smp_${randomUUID().replaceAll('-', '')}`
   await server.query(`CREATE ROLE ${name} LOGIN`)
   await server.query(`CREATE DATABASE ${name} OWNER ${name}`)
