@@ -26,6 +26,7 @@ Measures one relay process on loopback, loaded by clients in other processes.
   --seconds  length of each measured period (default 4)
   --json     also writes the results to a file
   --profile  keeps CPU profiles and a heap snapshot of the relay; the numbers suffer
+  --database the relay's store is in this PostgreSQL database instead of LMDB; schemas bench_… stay in it
   --node     further options of node for the relay, behind the program's own: --node='--cpu-prof'`
 
 const machine = (): Record<string, unknown> => ({
@@ -66,6 +67,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     profile: { type: 'string' },
     node: { type: 'string' },
+    database: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -76,6 +78,7 @@ if (values.help || unknown.length > 0 || !(seconds > 0 && seconds <= 600)) {
   process.exit(values.help ? 0 : 1)
 }
 if (values.profile !== undefined) mkdirSync(values.profile, { recursive: true })
+if (values.database !== undefined) process.env.SMP_BENCH_DATABASE = values.database
 if (values.node !== undefined) useRelayOptions(values.node.split(' '))
 process.on('SIGINT', () => leave(130))
 process.on('SIGTERM', () => leave(143))

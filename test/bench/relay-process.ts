@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { Session } from 'node:inspector/promises'
@@ -10,7 +10,9 @@ import { idFromBytes, type MsgId, type NotifierId, type RcvId, type SndId } from
 import { silentLogger } from '../../src/config/log.ts'
 import { serveRelay, type ServingRelay } from '../../src/server/serve.ts'
 import { openLmdbStore } from '../../src/store/lmdb.ts'
+import { openPostgresStore } from '../../src/store/postgres.ts'
 import { DEFAULT_QUOTA } from '../../src/store/store.ts'
+import type { RelayStore } from '../../src/store/work.ts'
 import { loadCredentials } from '../../src/transport/credentials.ts'
 import { serveCalls } from './calls.ts'
 import type { SeededQueues } from './load/attacks.ts'
@@ -28,6 +30,20 @@ const threadTime = async (tid: string): Promise<number> => {
   return Number(text.split(' ')[0])
 }
 
+/** The store of the relay in `directory`: a schema of its own, which stays when the measurement is over. */
+const openSchemaOf = (directory: string, connection: string, onRollback: () => void): Promise<RelayStore> => {
+  const hash = createHash('sha256').update(directory).digest('hex')
+  return openPostgresStore({
+    connection,
+    schema: `bench_${hash.slice(0, 16)}`,
+    poolSize: 10,
+    quota: DEFAULT_QUOTA,
+    fingerprint: hash,
+    migrate: 'up',
+    onRollback,
+  })
+}
+
 const calls = {
   /** Serves what lies in `directory`; the milliseconds since this process began. */
   async serve({ directory }: { directory: string }): Promise<{ port: number; readyMs: number; queues: number }> {
@@ -35,7 +51,10 @@ const calls = {
       credentials: await loadCredentials(directory),
       openStore: (onRollback) => {
         rollBack = onRollback
-        return openLmdbStore(join(directory, 'store'), { quota: DEFAULT_QUOTA, onRollback })
+        const connection = process.env.SMP_BENCH_DATABASE
+        return connection === undefined
+          ? openLmdbStore(join(directory, 'store'), { quota: DEFAULT_QUOTA, onRollback })
+          : openSchemaOf(directory, connection, onRollback)
       },
       policy: {
         newQueues: true,
