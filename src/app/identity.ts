@@ -102,7 +102,8 @@ export async function renewServerCertificate(
 }
 
 /**
- * The fingerprint, after checking that the certificates exist and that it belongs to them.
+ * The fingerprint, after checking that the certificates exist and that it belongs to them. An empty or missing file is
+ * read as what it would hold: the fingerprint is only the hash of `ca.crt`.
  *
  * @throws Refusal in the words of upstream
  */
@@ -113,17 +114,40 @@ export async function readFingerprint(paths: Paths): Promise<string> {
     const rule = '----------'
     throw new Refusal(rule, `Error: no SMP credentials: ${missing.join(', ')}`, rule)
   }
-  if (!existsSync(paths.fingerprint)) {
-    throw new AppError('FINGERPRINT', `${paths.fingerprint} is missing.`, 'Restore it from your backup.')
-  }
-  const stored = (await readFile(paths.fingerprint, 'utf8')).split(/\r?\n/, 1)[0]
   const actual = fingerprintText(certificateFingerprint(await readCertificate(paths.caCertificate)))
-  if (stored !== actual)
-    throw new Refusal(
-      'Stored fingerprint is invalid.',
-      `${paths.fingerprint} does not belong to ${paths.caCertificate}: bring both back from a backup. Clients know the relay by the fingerprint.`,
-    )
-  return actual
+  const stored = await storedFingerprint(paths)
+  if (stored === undefined || stored === actual) return actual
+  throw new Refusal(
+    'Stored fingerprint is invalid.',
+    `${paths.fingerprint} contains ${stored.slice(0, 64)}, but the fingerprint of ${paths.caCertificate} is ${actual}.`,
+    'Apps know the relay by its fingerprint. Restore the ca.crt that belongs to it, with `smp-server restore FILE`, or from another backup.',
+    `If this ca.crt is the right one, remove ${paths.fingerprint}: it is then written again.`,
+  )
+}
+
+/**
+ * Writes the file with the fingerprint again if it is missing or empty.
+ *
+ * @returns a sentence when it was
+ * @throws AppError `NO_FINGERPRINT` when it cannot be written
+ */
+export async function repairFingerprint(paths: Paths): Promise<string | undefined> {
+  const fingerprint = await readFingerprint(paths)
+  if ((await storedFingerprint(paths)) !== undefined) return undefined
+  try {
+    await writeDurably(paths.fingerprint, `${fingerprint}\n`, { mode: 0o644, ifExists: 'replace' })
+  } catch (cause) {
+    const message = `${paths.fingerprint} is missing or empty, and this user cannot write it.`
+    const remedy = `Run as its owner: \`echo ${fingerprint} > ${paths.fingerprint}\``
+    throw new AppError('NO_FINGERPRINT', message, remedy, { cause })
+  }
+  return `${paths.fingerprint} was missing or empty, and now contains the fingerprint of ca.crt again: ${fingerprint}`
+}
+
+async function storedFingerprint({ fingerprint }: Paths): Promise<string | undefined> {
+  const text = existsSync(fingerprint) ? await readFile(fingerprint, 'utf8') : ''
+  const [line = ''] = text.split(/\r?\n/, 1)
+  return line.trim() === '' ? undefined : line.trim()
 }
 
 interface ServerParts {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readIni } from '../config/ini-file.ts'
 import type { Paths } from '../config/paths.ts'
 import { readSettings, type SettingsResult } from '../config/settings.ts'
 import { checkIniAccess } from './access.ts'
@@ -13,8 +13,8 @@ export function requireIni(paths: Paths): void {
   }
 }
 
-/** The settings of this relay. */
+/** The settings of this relay. @throws whatever `requireIni`, `readIni` and `readSettings` throw */
 export async function loadSettings(paths: Paths): Promise<SettingsResult> {
   requireIni(paths)
-  return readSettings(await readFile(paths.ini, 'utf8'), paths.ini)
+  return readSettings((await readIni(paths.ini)).text, paths.ini)
 }

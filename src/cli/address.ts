@@ -3,6 +3,7 @@ import { renderUnicodeCompact } from 'uqr'
 import { addressParts, addressText, missingHost } from '../app/address.ts'
 import type { Context } from './context.ts'
 import { readFingerprint } from '../app/identity.ts'
+import { askStatus } from '../app/relay-status.ts'
 import { loadSettings } from '../app/load-settings.ts'
 import { addOptions } from './options.ts'
 import { print, warn } from './output.ts'
@@ -22,6 +23,12 @@ export function addAddress(program: Command, { paths }: Context): void {
       if (options.qr) print(qrCode(address))
       const missing = missingHost(settings, paths.ini)
       if (missing !== undefined) warn(missing)
+      const running = await askStatus(paths).catch(() => undefined)
+      if (running && running.address !== address) {
+        warn(
+          `The running relay still has another address: ${running.address} To change that, run \`smp-server reload\`.`,
+        )
+      }
     })
   addOptions(command, [
     new Option('--qr', 'Show a QR code as well'),

@@ -8,7 +8,7 @@ import { checkAccess, rootWarning } from '../app/access.ts'
 import { addressParts, addressText, missingHost } from '../app/address.ts'
 import { bannerLines, type Site } from './banner.ts'
 import type { Context } from './context.ts'
-import { readFingerprint } from '../app/identity.ts'
+import { readFingerprint, repairFingerprint } from '../app/identity.ts'
 import { loadSettings } from '../app/load-settings.ts'
 import { reportReload } from '../app/reload.ts'
 import { serviceNotice } from '../app/service-notice.ts'
@@ -58,8 +58,16 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   for (const warning of [...warnings, rootWarning(paths), missingHost(settings, paths.ini)]) {
     if (warning !== undefined) log.warn(warning)
   }
+  const { newQueues, createPassword } = settings.auth
+  if (newQueues && createPassword === undefined) {
+    log.note('This relay is open: anyone can create queues (no create_password in [AUTH])')
+  }
+  const repaired = await repairFingerprint(paths)
+  if (repaired !== undefined) log.warn(repaired)
   const fingerprint = await readFingerprint(paths)
-  const address = addressText(addressParts(settings, fingerprint))
+  const parts = addressParts(settings, fingerprint)
+  const hidden = settings.auth.hidePassword && parts.password !== undefined
+  const address = addressText(hidden ? { ...parts, password: '…' } : parts)
   print(...identityLines(version, fingerprint, address), ...sourceCodeLines(settings.information?.sourceCode))
 
   await checkStorage(settings, paths)

@@ -12,18 +12,41 @@ export interface IniFile {
   readonly uid: number
 }
 
-/** @throws AppError `INI_UNREADABLE` */
+/** @throws AppError `INI_UNREADABLE`, `INI_ENCODING` */
 export async function readIni(path: string): Promise<IniFile> {
-  try {
-    const bytes = await readFile(path)
-    const encoding = isUtf8(bytes) ? 'utf8' : 'latin1'
-    return { text: bytes.toString(encoding), encoding, uid: (await stat(path)).uid }
-  } catch (error) {
-    const missing = errorCode(error) === 'ENOENT'
-    const message = `${path} ${missing ? 'does not exist' : 'cannot be read'}.`
-    const remedy = missing ? 'Run `smp-server init` first.' : 'Run the command as the user that owns it.'
-    throw new AppError('INI_UNREADABLE', message, remedy, { cause: error })
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw unreadable(path, cause)
+  })
+  refuseOtherText(path, bytes)
+  const encoding = isUtf8(bytes) ? 'utf8' : 'latin1'
+  return { text: bytes.toString(encoding), encoding, uid: (await stat(path)).uid }
+}
+
+function unreadable(path: string, cause: unknown): AppError {
+  const missing = errorCode(cause) === 'ENOENT'
+  const message = `${path} ${missing ? 'does not exist' : 'cannot be read'}.`
+  const remedy = missing ? 'Run `smp-server init` first.' : 'Run the command as the user that owns it.'
+  return new AppError('INI_UNREADABLE', message, remedy, { cause })
+}
+
+/** What some editors write instead of UTF-8 would read as a file without any setting. */
+function refuseOtherText(path: string, bytes: Buffer): void {
+  const isUtf16 = /^(?:fffe|feff)/.test(bytes.toString('hex', 0, 2)) || isAlternating(bytes)
+  if (isUtf16) {
+    const remedy = `Convert it: \`iconv -f UTF-16 -t UTF-8 ${path} > ${path}.new && mv ${path}.new ${path}\``
+    throw new AppError('INI_ENCODING', `${path} is UTF-16 text, and must be UTF-8.`, remedy)
   }
+  if (bytes.includes(0)) {
+    throw new AppError('INI_ENCODING', `${path} is not a text file.`, 'Restore it from a backup.')
+  }
+}
+
+/** ASCII in UTF-16 has a zero in every other byte. */
+function isAlternating(bytes: Buffer): boolean {
+  const sample = bytes.subarray(0, 200)
+  const zeros = [0, 0]
+  for (const [at, byte] of sample.entries()) if (byte === 0) zeros[at % 2] = (zeros[at % 2] ?? 0) + 1
+  return zeros.some((count) => count > sample.length * 0.4) && zeros.some((count) => count === 0)
 }
 
 /**

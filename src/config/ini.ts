@@ -35,6 +35,8 @@ export interface IniSection {
 
 export interface IniProblem {
   readonly line: number
+  /** Of a glued line: the line that it swallows. */
+  readonly lastLine?: number
   readonly type: 'glued' | 'unread' | 'repeated key' | 'repeated section'
   /** A sentence without its full stop. */
   readonly message: string
@@ -57,11 +59,8 @@ export function parseIni(text: string): IniDocument {
     const header = /^\[([^[\]]*)\]/.exec(text.slice(at, lineEnd(text, at)))
     if (!header) {
       const line = lineOf(at)
-      problems.push({
-        line,
-        type: 'unread',
-        message: `line ${line} is not a setting, so the rest of the file is ignored`,
-      })
+      const message = `line ${line} ${unreadFault(text.slice(at, lineEnd(text, at)))}, so the rest of the file is ignored`
+      problems.push({ line, type: 'unread', message })
       break
     }
     const name = (header[1] ?? '').trim()
@@ -158,8 +157,8 @@ function skipEntries(
     const line = lineOf(separatorAt)
     const gluedTo = /[\r\n]/.test(key) ? lineOf(at) : undefined
     if (gluedTo !== undefined) {
-      const message = `line ${gluedTo} has neither = nor :, so line ${line} is read as a part of it and ignored`
-      problems.push({ line: gluedTo, type: 'glued', message })
+      const message = `line ${gluedTo} ${gluedFault(text, at, entries.length > 0)}, so line ${line} is ignored`
+      problems.push({ line: gluedTo, lastLine: line, type: 'glued', message })
     } else if (entries.some((entry) => entry.key === key)) {
       problems.push({
         line,
@@ -170,6 +169,21 @@ function skipEntries(
     entries.push({ key, value: text.slice(separatorAt + 1, endAt).trim(), line, separatorAt, endAt })
     at = skipBlank(text, endAt)
   }
+}
+
+/** What is wrong with a line at which the reading stops. */
+function unreadFault(line: string): string {
+  if (/^[^=:[\]]+\[[^\]]*\]\s*[=:]/.test(line)) return 'is an array, which this file cannot have (write one line)'
+  if (line.startsWith('[[')) return 'is a section in a section, which this file cannot have'
+  if (/^\[[^\]]*$/.test(line)) return 'has no closing ]'
+  if (/^[=:]/.test(line)) return 'has nothing in front of the separator'
+  return 'is not a setting'
+}
+
+/** What is wrong with a line without a separator; a value goes on there in the INI files of other programs. */
+function gluedFault(text: string, at: number, isBelowEntry: boolean): string {
+  const isIndented = /[ \t]/.test(text.charAt(at - 1))
+  return isBelowEntry && isIndented ? 'continues a value, but a value is one line' : 'has neither = nor :'
 }
 
 /** Skips white space, a byte order mark and comment lines. */

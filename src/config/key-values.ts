@@ -127,7 +127,18 @@ export const hostList = v.pipe(
 /** Suffixes separated by blanks, or by commas as in `init --own-domains`. */
 export const domainList = v.pipe(
   v.string(),
-  v.transform((list) => list.split(/[\s,]+/).filter((domain) => domain !== '')),
+  v.rawTransform(({ dataset, addIssue, NEVER }): readonly string[] => {
+    const domains: string[] = []
+    for (const item of dataset.value.split(/[\s,]+/).filter((text) => text !== '')) {
+      const checked = checkHost(item.replace(/^\./, ''))
+      if ('fault' in checked) {
+        addIssue({ message: `${item} ${checked.fault}` })
+        return NEVER
+      }
+      domains.push(checked.host)
+    }
+    return domains
+  }),
 )
 
 export type SocksLogin =
@@ -154,7 +165,8 @@ export const socksProxy = v.pipe(
     const [, user, password, at, name = '', portText = '9050'] = match ?? []
     const host = name.replace(/^\[|\]$/g, '') || '127.0.0.1'
     const number = Number(portText)
-    if (!match || dataset.value === '' || (name.startsWith('[') && isIP(host) !== 6) || number < 1 || number > 65535) {
+    const isHost = name.startsWith('[') ? isIP(host) === 6 : 'host' in checkHost(host)
+    if (!match || dataset.value === '' || !isHost || number < 1 || number > 65535) {
       addIssue({ message: socksAllowed })
       return NEVER
     }

@@ -40,6 +40,15 @@ interface KeyOptions extends GeneratedForm {
   readonly lenient?: true
   /** The value is never shown in a message. */
   readonly secret?: true
+  /** The relay must not run when a line with this key is ignored. */
+  readonly guard?: {
+    /** The value that protects; any value when absent. */
+    readonly when?: string
+    /** What would happen: a clause. */
+    readonly risk: string
+  }
+  /** Why the key has no effect in this relay: a clause. */
+  readonly unused?: string
 }
 
 /** One key of the INI file. `T` is the type of its value, without `undefined` when a default stands in. */
@@ -56,6 +65,7 @@ function key<S extends Schema>(schema: S, options?: KeyOptions): IniKey<v.InferO
 function key(schema: Schema, options: KeyOptions & { default?: string } = {}): IniKey<unknown> {
   return { ...options, schema, default: options.default }
 }
+
 
 const aDay = 86_400
 const aCentury = 100 * 365 * aDay
@@ -108,6 +118,7 @@ export const iniKeys = {
 
   STORE_LOG: {
     enable: key(onOff, {
+      guard: { when: 'on', risk: 'queues and messages would be lost at the next restart' },
       default: 'off',
       value: 'on',
       doc: 'on: queues and messages are stored on disk, and survive restarts, crashes and power cuts. off: everything is in memory, and lost when the relay stops.',
@@ -128,6 +139,7 @@ export const iniKeys = {
     db_deleted_ttl: key(integer(0, aCentury), { samples: ['21'] }),
     store_messages: key(choice(['memory', 'journal', 'database']), { default: 'memory', value: 'memory' }),
     restore_messages: key(onOff, {
+      guard: { when: 'off', risk: 'undelivered messages would be kept on disk' },
       value: 'on',
       doc: 'Keep undelivered messages over a restart. Defaults to the value of enable.',
     }),
@@ -165,14 +177,22 @@ export const iniKeys = {
 
   AUTH: {
     new_queues: key(onOff, {
+      guard: { when: 'off', risk: 'anyone could create queues' },
       default: 'on',
       value: 'on',
       doc: 'off: nobody can create queues; existing ones keep working. For retiring a relay.',
     }),
     create_password: key(addressPassword, {
+      guard: { risk: 'the relay would be open to everyone' },
       samples: ['a password of your choice (printable characters, no blanks and no @ : /)'],
       secret: true,
       doc: 'Anyone with this password can create queues, and send through this relay to other relays. It is part of the address that you give to your users; their contacts never see it and need no password to send. Without a password the relay is open to everyone.',
+    }),
+    hide_password: key(onOff, {
+      guard: { when: 'on', risk: 'start would print the password into the log' },
+      default: 'off',
+      samples: ['off'],
+      doc: 'on: `start` does not print the password, so that it is not in the log of the system or the container. `smp-server address` shows it.',
     }),
     control_port_admin_password: key(text, {
       samples: [' '],
@@ -197,6 +217,7 @@ export const iniKeys = {
       doc: 'Ports to listen on. A port below 1024 that the user of the relay may not open is left out with a warning, unless it is the only one.',
     }),
     listen_host: key(address, {
+      guard: { risk: 'the relay would listen on all addresses' },
       samples: ['127.0.0.1'],
       doc: 'Listen on this address only, for a relay behind a proxy or an onion service on the same machine.',
     }),
@@ -233,6 +254,7 @@ export const iniKeys = {
       doc: 'on: fail instead of using a host of the other kind.',
     }),
     own_server_domains: key(domainList, {
+      lenient: true,
       default: '',
       samples: [' '],
       doc: 'Domains of your other relays, separated by blanks. They are counted separately in the statistics.',
@@ -242,6 +264,7 @@ export const iniKeys = {
       doc: 'SOCKS port of Tor, to reach relays that have only an onion address: those are never looked up in DNS. Every destination gets its own circuit; user:password@ in front sets fixed credentials, and @ alone sends none.',
     }),
     socks_mode: key(choice(['onion', 'always']), {
+      guard: { when: 'always', risk: 'this relay would connect to other relays directly' },
       default: 'onion',
       samples: ['onion'],
       doc: 'onion: use SOCKS for onion addresses only. always: for all connections to other relays.',
@@ -252,6 +275,7 @@ export const iniKeys = {
       doc: 'Messages of one connection that may be on their way to other relays at the same time.',
     }),
     allow_private: key(onOff, {
+      guard: { when: 'off', risk: 'apps could make this relay connect to private addresses' },
       default: 'off',
       samples: ['off'],
       doc: 'on: apps can also make this relay connect to private addresses: this machine and its local network.',
@@ -353,10 +377,12 @@ export const iniKeys = {
       doc: 'Control port of that Tor: the path of a socket, or HOST:PORT. Found automatically by default.',
     }),
     torrc_extra: key(text, {
+      guard: { risk: 'Tor would run without these lines' },
       samples: ['/etc/opt/simplex/torrc-extra'],
       doc: 'File with extra lines for the torrc.',
     }),
     single_hop: key(onOff, {
+      guard: { when: 'off', risk: 'the onion service would reveal the location of this machine' },
       samples: ['on'],
       doc: 'on: a faster single-hop onion service, which reveals the location of this machine. off: an anonymous one, which only makes sense if host has nothing but the onion address. A key is never used for both.',
     }),

@@ -1,8 +1,9 @@
-import * as v from 'valibot'
 import { AppError } from '../errors/app-error.ts'
-import { type IniDocument, iniEntry, parseIni } from './ini.ts'
+import { ignoredLines } from './ignored-lines.ts'
+import { parseIni } from './ini.ts'
 import { mayCarryCredentials, type ResolverAuth, type SocksProxy } from './key-values.ts'
-import { type IniKey, iniKeys, isSectionName, type KeyName, type KeyValue, keyRows, type SectionName } from './keys.ts'
+import type { KeyName, KeyValue } from './keys.ts'
+import { ValueReader } from './value-reader.ts'
 
 export interface Contact {
   readonly simplex?: string | undefined
@@ -65,6 +66,8 @@ export interface Settings {
   readonly auth: {
     readonly newQueues: boolean
     readonly createPassword: string | undefined
+    /** `start` does not print it. */
+    readonly hidePassword: boolean
     readonly controlPortAdminPassword: string | undefined
     readonly controlPortUserPassword: string | undefined
     /** Per UTC day; 0 is any number, -1 is none. */
@@ -156,16 +159,21 @@ export interface SettingsResult {
  * Reads the settings from the text of an INI file.
  *
  * @param file its path, for the messages
- * @throws AppError `INI_VALUE` with one sentence (and line) per bad value
+ * @throws AppError `INI_VALUE` with a line per bad value, per ignored line without which the relay would be more open,
+ *   emptier or less private than meant, and per warning
  */
 export function readSettings(text: string, file: string): SettingsResult {
   const document = parseIni(text)
   const reader = new ValueReader(document, file)
   const settings = collect(reader)
-  if (reader.errors.length > 0) {
-    throw new AppError('INI_VALUE', reader.errors.join('\n'), `Fix that in ${file} and run the command again.`)
+  const ignored = ignoredLines(document, file)
+  const errors = [...reader.errors, ...ignored.errors]
+  const warnings = [...reader.warnings, ...ignored.warnings]
+  if (errors.length > 0) {
+    const hints = warnings.map((warning) => `Warning: ${warning}`)
+    throw new AppError('INI_VALUE', [...errors, ...hints].join('\n'), `Fix that in ${file} and run the command again.`)
   }
-  return { settings, warnings: [...reader.warnings, ...documentWarnings(document, file)] }
+  return { settings, warnings }
 }
 
 function collect(reader: ValueReader): Settings {
@@ -178,6 +186,7 @@ function collect(reader: ValueReader): Settings {
     auth: {
       newQueues: reader.read('AUTH', 'new_queues'),
       createPassword: reader.read('AUTH', 'create_password'),
+      hidePassword: reader.read('AUTH', 'hide_password'),
       controlPortAdminPassword: reader.read('AUTH', 'control_port_admin_password'),
       controlPortUserPassword: reader.read('AUTH', 'control_port_user_password'),
       dailyBlockQueueQuota: reader.read('AUTH', 'daily_block_queue_quota'),
@@ -192,15 +201,7 @@ function collect(reader: ValueReader): Settings {
       webSocketPorts: reader.read('TRANSPORT', 'websockets').filter((port) => !ports?.includes(port)),
       controlPort: reader.read('TRANSPORT', 'control_port'),
     },
-    proxy: {
-      hostMode: reader.read('PROXY', 'host_mode'),
-      requiredHostMode: reader.read('PROXY', 'required_host_mode'),
-      ownServerDomains: reader.read('PROXY', 'own_server_domains'),
-      socksProxy: reader.read('PROXY', 'socks_proxy'),
-      socksMode: reader.read('PROXY', 'socks_mode'),
-      clientConcurrency: reader.read('PROXY', 'client_concurrency'),
-      allowPrivate: reader.read('PROXY', 'allow_private'),
-    },
+    proxy: proxy(reader),
     names: names(reader),
     inactiveClients: reader.read('INACTIVE_CLIENTS', 'disconnect')
       ? {
@@ -300,6 +301,24 @@ function contact(simplex: Maybe, email: Maybe, key: Maybe, fingerprint: Maybe): 
   return simplex || email || pgp ? { simplex, email, pgp } : undefined
 }
 
+function proxy(reader: ValueReader): Settings['proxy'] {
+  const socksProxy = reader.read('PROXY', 'socks_proxy')
+  const socksMode = reader.read('PROXY', 'socks_mode')
+  if (socksMode === 'always' && socksProxy === undefined) {
+    const fault = 'needs socks_proxy; without it, this relay would connect to other relays directly'
+    reader.refuse('PROXY', 'socks_mode', fault)
+  }
+  return {
+    hostMode: reader.read('PROXY', 'host_mode'),
+    requiredHostMode: reader.read('PROXY', 'required_host_mode'),
+    ownServerDomains: reader.read('PROXY', 'own_server_domains'),
+    socksProxy,
+    socksMode,
+    clientConcurrency: reader.read('PROXY', 'client_concurrency'),
+    allowPrivate: reader.read('PROXY', 'allow_private'),
+  }
+}
+
 function names(reader: ValueReader): Settings['names'] {
   if (!reader.read('NAMES', 'enable')) return undefined
   const endpoint = reader.required('NAMES', 'resolver_endpoint')
@@ -346,80 +365,4 @@ function backup(reader: ValueReader): Settings['backup'] {
     keep: reader.read('BACKUP', 'keep'),
     lock: recipients ? { type: 'recipients', recipients } : file ? { type: 'passphrase', file } : undefined,
   }
-}
-
-/** Reads values by the table of keys and collects what is wrong with them. */
-class ValueReader {
-  readonly errors: string[] = []
-  readonly warnings: string[] = []
-  readonly #document: IniDocument
-  readonly #file: string
-
-  constructor(document: IniDocument, file: string) {
-    this.#document = document
-    this.#file = file
-  }
-
-  /** The value. A bad one adds a sentence to `errors` and counts as missing. */
-  read<S extends SectionName, K extends KeyName<S>>(section: S, key: K): KeyValue<S, K> {
-    const definition: IniKey<KeyValue<S, K>> = definitionOf(section, key)
-    const entry = iniEntry(this.#document, section, key)
-    if (entry) {
-      const result = v.safeParse(definition.schema, entry.value)
-      if (result.success) return valueOf(definition, result.output)
-      const sentence = this.#sentence(section, key, result.issues[0].message)
-      if (definition.lenient) this.warnings.push(`${sentence} It is ignored.`)
-      else this.errors.push(sentence)
-    }
-    const usual = definition.default === undefined ? undefined : v.parse(definition.schema, definition.default)
-    return valueOf(definition, usual)
-  }
-
-  /** Like `read`, for keys that must be there. */
-  required<S extends SectionName, K extends KeyName<S>>(section: S, key: K): KeyValue<S, K> {
-    if (!iniEntry(this.#document, section, key)) {
-      const why = this.#document.problems.find(({ type }) => type === 'glued' || type === 'unread')
-      this.errors.push(`${this.#file}: [${section}] ${key} is missing${why ? ` (${why.message})` : ''}.`)
-    }
-    return this.read(section, key)
-  }
-
-  /** @param fault a predicate, as in the messages of the schemas */
-  refuse(section: SectionName, key: string, fault: string): void {
-    this.errors.push(this.#sentence(section, key, fault))
-  }
-
-  #sentence(section: SectionName, key: string, fault: string): string {
-    const entry = iniEntry(this.#document, section, key)
-    const secret = keyRows().some((row) => row.section === section && row.name === key && row.definition.secret)
-    const shown = entry === undefined ? '(missing)' : entry.value === '' ? '(empty)' : secret ? '…' : entry.value
-    const line = entry ? `:${entry.line}` : ''
-    return `${this.#file}${line}: [${section}] ${key} = ${shown}: ${fault}.`
-  }
-}
-
-function definitionOf<S extends SectionName, K extends KeyName<S>>(section: S, key: K): IniKey<KeyValue<S, K>> {
-  // True by the types of the table; a generic index loses it.
-  return iniKeys[section][key] as unknown as IniKey<KeyValue<S, K>>
-}
-
-function valueOf<T>(_definition: IniKey<T>, output: unknown): T {
-  // `output` comes from the schema of the definition, and T is the output of that schema.
-  return output as T
-}
-
-function documentWarnings(document: IniDocument, file: string): string[] {
-  const structure = document.problems.map((problem) => `${file}: ${problem.message}.`)
-  const rows = keyRows()
-  const strangers = document.sections.flatMap(({ name, entries }) =>
-    entries
-      .filter(({ key }) => !/[\r\n]/.test(key) && !rows.some((row) => row.section === name && row.name === key))
-      .map(({ key, line }) => {
-        const homes = rows.filter((row) => row.name === key).map((row) => `[${row.section}]`)
-        const unknown = isSectionName(name) ? `[${name}] has no key ${key}` : `there is no section [${name}]`
-        const where = homes.length > 0 ? `${key} belongs to ${homes.join(' or ')}` : unknown
-        return `${file}:${line}: ${key} in [${name}] is ignored: ${where}.`
-      }),
-  )
-  return [...structure, ...strangers]
 }

@@ -101,6 +101,10 @@ export const ERROR_AREAS = {
       cause: 'The INI file was changed by another program while the command was working on it.',
       cure: 'Run the command again.',
     },
+    INI_ENCODING: {
+      cause: 'The INI file is not UTF-8 text: an editor saved it as UTF-16, or it is not a text file at all.',
+      cure: 'Save it as UTF-8, for example with the `iconv` command from the message.',
+    },
     INI_UNREADABLE: {
       cause: 'The INI file is missing or cannot be read.',
       cure: 'Run `smp-server init` if there is none yet; otherwise run the command as the user that owns the file.',
@@ -184,10 +188,6 @@ export const ERROR_AREAS = {
       cure: 'Put a shorter host first; apps do not look at this name.',
     },
     EXPIRED: { cause: 'A certificate of the relay has expired.', cure: 'Renew it: `smp-server cert`.' },
-    FINGERPRINT: {
-      cause: 'The file `fingerprint` is missing.',
-      cure: 'Restore it from a backup.',
-    },
     KEY_MISMATCH: {
       cause: '`server.key` is not the key of `server.crt`.',
       cure: 'Restore the pair that belongs together, or make a new one: `smp-server cert`.',
@@ -197,8 +197,8 @@ export const ERROR_AREAS = {
       cure: 'Restore them from a backup: `smp-server restore FILE`.',
     },
     NO_FINGERPRINT: {
-      cause: 'The file `fingerprint` is missing.',
-      cure: 'If `ca.crt` is the right one, write the fingerprint from the message into the file.',
+      cause: 'The file `fingerprint` is missing or empty, and cannot be written again by this user.',
+      cure: 'Write it with the command from the message. It is only the hash of `ca.crt`.',
     },
     UNREADABLE: {
       cause: 'A file of the identity cannot be read.',

@@ -133,7 +133,7 @@ describe('warnings', () => {
   it('name the section that a key belongs to', () => {
     const { warnings } = readSettings(withKey('TRANSPORT', 'socks_proxy', '127.0.0.1:9050'), file)
     expect(warnings).toEqual([
-      expect.stringMatching(/:\d+: socks_proxy in \[TRANSPORT\] is ignored: socks_proxy belongs to \[PROXY\]\.$/),
+      expect.stringMatching(/:\d+: socks_proxy in \[TRANSPORT\] is ignored: socks_proxy belongs in \[PROXY\]\.$/),
     ])
   })
 
@@ -141,8 +141,8 @@ describe('warnings', () => {
     const { warnings } = readSettings(`${generated}[SPEED]\nfast = yes\n[PROXY]\nsock = 1\n`, file)
     expect(warnings).toEqual([
       expect.stringContaining('[PROXY] appears again'),
-      expect.stringContaining('there is no section [SPEED]'),
-      expect.stringContaining('[PROXY] has no key sock'),
+      expect.stringContaining('fast in [SPEED] is ignored: [SPEED] is not a section.'),
+      expect.stringContaining('sock in [PROXY] is ignored: [PROXY] has no such key.'),
     ])
   })
 })
