@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { iniEntry, parseIni } from '../config/ini.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { AppError } from '../errors/app-error.ts'
@@ -7,8 +8,8 @@ import { holdsNothing } from '../store/upstream/notice.ts'
 import { storedQueues } from '../store/lmdb/stored-queues.ts'
 
 /**
- * Refuses a storage that this relay does not have, to guess which of two sets of messages is the present one, and to
- * serve without the queues that are stored.
+ * Refuses storage that this relay does not have, to guess which of two sets of messages is current, and to serve without
+ * the queues that are stored.
  *
  * @throws Refusal, AppError `STORE_DISABLED`
  */
@@ -28,33 +29,18 @@ export async function checkStorage({ store }: Settings, paths: Paths): Promise<v
   }
 }
 
-/** Without `enable` the store is not opened: every client would be told that its queues do not exist. */
+/** Without `enable` the store is not opened: every app would be told that its queues do not exist. */
 function requireNoQueues({ store, ini }: Paths): void {
   const queues = storedQueues(store)
   if (queues === 0) return
-  const held = queues === undefined ? 'queues' : queues === 1 ? '1 queue' : `${queues} queues`
-  const lines = enableLines(ini)
-  const seen = lines.length === 0 ? `no line of ${ini} sets it` : lines.join('; ')
+  const content = queues === undefined ? 'queues' : queues === 1 ? '1 queue' : `${queues} queues`
+  const entry = iniEntry(parseIni(readFileSync(ini, 'utf8')), 'STORE_LOG', 'enable')
+  const seen = entry ? `off (${ini}:${entry.line})` : `not set in ${ini}`
   throw new AppError(
     'STORE_DISABLED',
-    `The message store ${store} holds ${held}, but [STORE_LOG] enable is not on: ${seen}.`,
-    `Set \`enable = on\` under [STORE_LOG] in ${ini}; to serve without these queues, move the store away: mv ${store} ${store}.unused`,
+    `The store ${store} contains ${content}, but enable in [STORE_LOG] is ${seen}. Their users would lose them.`,
+    `Set \`enable = on\` in [STORE_LOG]. To start without these queues, move the store away: \`mv ${store} ${store}.unused\``,
   )
-}
-
-/** The lines that set `enable` under [STORE_LOG], or, where there is none, those that turn one on elsewhere. */
-function enableLines(ini: string): string[] {
-  const found: { readonly isOwn: boolean; readonly isOn: boolean; readonly text: string }[] = []
-  let section = 'no section'
-  for (const [index, line] of readFileSync(ini, 'utf8').split(/\r?\n/).entries()) {
-    const header = /^\s*(\[[^\]]*\])/.exec(line)?.[1]
-    if (header !== undefined) section = header
-    if (!/^\s*enable\s*[:=]/i.test(line)) continue
-    const text = `\`${line.trim()}\` is under ${section} (${ini}:${index + 1})`
-    found.push({ isOwn: section === '[STORE_LOG]', isOn: /[:=]\s*on\b/i.test(line), text })
-  }
-  const own = found.filter(({ isOwn }) => isOwn)
-  return (own.length > 0 ? own : found.filter(({ isOn }) => isOn)).map(({ text }) => text)
 }
 
 /** Upstream has given this mixture up. */

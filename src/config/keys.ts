@@ -66,7 +66,6 @@ function key(schema: Schema, options: KeyOptions & { default?: string } = {}): I
   return { ...options, schema, default: options.default }
 }
 
-
 const aDay = 86_400
 const aCentury = 100 * 365 * aDay
 
@@ -135,7 +134,11 @@ export const iniKeys = {
     }),
     db_schema: key(text, { default: 'smp_server', samples: ['smp_server'] }),
     db_pool_size: key(integer(1, 1000), { default: '10', samples: ['10'] }),
-    db_store_log: key(onOff, { default: 'off', samples: ['off'] }),
+    db_store_log: key(onOff, {
+      unused: 'this relay keeps no log of queues beside PostgreSQL',
+      default: 'off',
+      samples: ['off'],
+    }),
     db_deleted_ttl: key(integer(0, aCentury), { samples: ['21'] }),
     store_messages: key(choice(['memory', 'journal', 'database']), { default: 'memory', value: 'memory' }),
     restore_messages: key(onOff, {

@@ -10,6 +10,7 @@ export interface TemplateOptions {
   readonly host?: string | undefined
   readonly port?: string | undefined
   readonly createPassword?: string | undefined
+  readonly hidePassword?: boolean
   readonly controlPort?: { readonly port: number; readonly admin: string; readonly user: string } | undefined
   readonly socksProxy?: string | undefined
   readonly ownDomains?: readonly string[] | undefined
@@ -77,6 +78,7 @@ function chosenLines(options: TemplateOptions): Lines {
     },
     AUTH: {
       create_password: options.createPassword,
+      hide_password: options.hidePassword ? 'on' : undefined,
       control_port_admin_password: controlPort?.admin,
       control_port_user_password: controlPort?.user,
     },

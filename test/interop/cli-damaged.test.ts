@@ -103,11 +103,10 @@ describe('a message store with queues that the settings do not use', () => {
       .findIndex((text) => text === 'enable = off')
     expect([status, stdout]).toEqual([
       1,
-      expect.stringContaining(`\`enable = off\` is under [STORE_LOG] (${relay.ini}:${line + 1})`),
+      expect.stringContaining(`contains 7 queues, but enable in [STORE_LOG] is off (${relay.ini}:${line + 1}).`),
     ])
-    expect(stdout).toContain('holds 7 queues, but [STORE_LOG] enable is not on')
 
-    // A lost header: the key stands elsewhere.
+    // A lost header: the key is in another section.
     writeFileSync(
       relay.ini,
       '[INFORMATION]\nsource_code: https://example.org/s\nenable: on\n[TRANSPORT]\nhost: a.example\nport: 7301\nwebsockets: off\n',
@@ -115,7 +114,7 @@ describe('a message store with queues that the settings do not use', () => {
     ;({ status, stdout } = start())
     expect([status, stdout]).toEqual([
       1,
-      expect.stringContaining(`\`enable: on\` is under [INFORMATION] (${relay.ini}:3)`),
+      expect.stringContaining(`${relay.ini}:3: enable in [INFORMATION] is ignored: enable belongs in [STORE_LOG].`),
     ])
   })
 })

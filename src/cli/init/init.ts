@@ -120,6 +120,7 @@ function iniText(
     dailyStats: options.dailyStats ?? false,
     host,
     createPassword,
+    hidePassword: options.hidePassword === true,
     controlPort:
       options.controlPort === undefined
         ? undefined

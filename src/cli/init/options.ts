@@ -37,6 +37,7 @@ export interface InitOptions {
   readonly webPath?: string
   readonly disableWeb?: boolean | undefined
   readonly yes?: boolean | undefined
+  readonly hidePassword?: true
 }
 
 export function knownSourceCode({ sourceCode }: InitOptions): string | undefined {
@@ -122,6 +123,7 @@ export function initOptions(sourceCode: string | undefined): Option[] {
     new Option('--disable-web', 'Do not serve a web site'),
     new Option('-y, --yes', 'Ask nothing'),
     // What upstream does not have comes last.
+    new Option('--hide-password', 'Keep the password out of the log of `start`'),
     valueOption('--password-file <FILE>', 'File whose first line is the password', (file) => resolve(file)).conflicts(
       'password',
     ),

@@ -32,14 +32,16 @@ function names(text: string): string[] {
 }
 
 describe.each([
-  { name: 'init', ownOptions: ['--password-file FILE'] },
+  { name: 'init', ownOptions: ['--hide-password', '--password-file FILE'] },
   ...['cert', 'start', 'delete', 'journal', 'database'].map((name) => ({ name, ownOptions: [] })),
 ])('the help of $name', ({ name, ownOptions }) => {
   const own = helpText(command(name), context)
   const other = recorded(`smp-server-${name}-help.txt`)
 
   it('has the usage of upstream byte for byte, and then its own options', () => {
-    expect(usage(own)).toBe([usage(other), ...ownOptions.map((option) => `[${option}]`)].join(' '))
+    expect(usage(own).startsWith(usage(other))).toBe(true)
+    const added = usage(own).slice(usage(other).length).trim().replaceAll(/\s+/g, ' ')
+    expect(added).toBe(ownOptions.map((option) => `[${option}]`).join(' '))
   })
 
   it('lists the options of upstream in the same order, and then its own', () => {

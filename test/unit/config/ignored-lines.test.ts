@@ -188,8 +188,10 @@ describe('habits from the INI files of other programs are named:', () => {
 })
 
 it('a setting that has no effect in this relay is named', () => {
-  const { warnings } = read(`[STORE_LOG]\ndb_pool_size = 20\n${TRANSPORT}`)
-  expect(warnings).toEqual(['x.ini:2: [STORE_LOG] db_pool_size has no effect: this build has no PostgreSQL.'])
+  const { warnings } = read(`[STORE_LOG]\ndb_store_log = on\n${TRANSPORT}`)
+  expect(warnings).toEqual([
+    'x.ini:2: [STORE_LOG] db_store_log has no effect: this relay keeps no log of queues beside PostgreSQL.',
+  ])
 })
 
 it('many ignored lines are not all listed', () => {
