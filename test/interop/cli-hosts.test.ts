@@ -54,7 +54,7 @@ describe('a host in the INI file', () => {
 
   it.each([
     [['address'], 'smp.example.org:5223', 'contains a port; write smp.example.org here, and 5223 in port.'],
-    [['address', '--json'], '"smp.example.org"', 'contains a quotation mark; write it without.'],
+    [['address', '--json'], '"smp.example.org"', 'write it without quotation marks.'],
     [['address', '--qr'], '*', 'contains a wildcard; apps need one complete name.'],
     [['start'], '${DEVICE_HOSTNAME}', 'is a placeholder that nothing was put in place of.'],
     [['tor', 'setup', '--own', '-y'], 'smp.example.org,expyuzz4wqqyqhjn.onion', 'is a version 2 onion address'],

@@ -413,7 +413,7 @@ describe('the command line', () => {
 
   it('shows its version in the known form', () => {
     const { stdout } = relay.run(['-v'])
-    expect(stdout).toMatch(/^SMP server v\d+\.\d+\.\d+ \/ [0-9a-f]{0,7}\n$/)
+    expect(stdout).toMatch(/^SMP server v\d+\.\d+\.\d+(-rc\.\d+)? \/ [0-9a-f]{0,7}\n$/)
     expect(relay.run(['--version', '+RTS', '-N', '-RTS']).stdout).toBe(stdout)
   })
 
