@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import { errorCode } from '../system/error-code.ts'
+import { become, foreignOwner, keepRights } from '../system/owner.ts'
 
 const { R_OK, W_OK, X_OK } = constants
 
@@ -64,11 +65,17 @@ function nearest(path: string): string {
   return existsSync(path) ? path : nearest(dirname(path))
 }
 
-/** A sentence when root would create files that the relay's own user cannot open. */
-export function rootWarning({ stateDir }: Paths): string | undefined {
-  const owner = ownerOf(stateDir)
-  if (myUid() !== 0 || owner === undefined || owner === 0) return undefined
-  return `smp-server runs as root, but ${stateDir} belongs to user ${owner}, who cannot open files that root creates there. Run it as that user: \`sudo -u '#${owner}' smp-server start\``
+/**
+ * Run by root for the relay of another user, this process becomes one of that user: root must not act by path in a
+ * directory where someone else can put symbolic links, and leaves no files there that the relay cannot open.
+ *
+ * @returns the user's number, if there is one
+ */
+export function becomeRelayUser({ stateDir, configDir }: Paths): number | undefined {
+  const owner = foreignOwner(stateDir) ?? foreignOwner(configDir)
+  if (owner) become(owner)
+  keepRights()
+  return owner?.uid
 }
 
 function refuse(paths: Paths, needs: readonly Need[]): void {

@@ -1,6 +1,6 @@
-import { open, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
 import type { Paths } from '../config/paths.ts'
+import { writeDurably } from '../system/durable-file.ts'
 
 type Mark = Pick<Paths, 'backupMark'>
 
@@ -15,17 +15,7 @@ export async function lastBackup({ backupMark }: Mark): Promise<Date | undefined
 /** Notes that a backup was completed. The backup is made whether or not this can be written. */
 export async function noteBackup({ backupMark }: Mark, at: Date): Promise<void> {
   try {
-    await rm(backupMark, { force: true })
-    // Never through a link that another user has put there.
-    const file = await open(backupMark, 'wx', 0o600)
-    try {
-      await file.writeFile(`${at.toISOString()}\n`)
-      if (process.geteuid?.() !== 0) return
-      const { uid, gid } = await stat(dirname(backupMark))
-      await file.chown(uid, gid)
-    } finally {
-      await file.close()
-    }
+    await writeDurably(backupMark, `${at.toISOString()}\n`, { mode: 0o600, ifExists: 'replace' })
   } catch {
     return
   }

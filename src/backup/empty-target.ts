@@ -1,8 +1,9 @@
-import { chown, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError } from '../errors/app-error.ts'
 import { syncDirectory } from '../system/durable-file.ts'
 import { errorCode } from '../system/error-code.ts'
+import { asOwnerOf } from '../system/owner.ts'
 
 /*
  * A directory that a relay is restored into. Everything is first unpacked into a directory within it, because its parent
@@ -46,9 +47,10 @@ export class EmptyTarget {
     const made = await makeDirectory(directory)
     const target = new EmptyTarget(directory, join(directory, name), made)
     try {
-      await rm(target.staging, { recursive: true, force: true })
-      await mkdir(target.staging, { mode: 0o700 })
-      await giveTo(target.staging, directory)
+      await asOwnerOf(directory, async () => {
+        await rm(target.staging, { recursive: true, force: true })
+        await mkdir(target.staging, { mode: 0o700 })
+      })
     } catch (error) {
       await target.undo()
       throw error
@@ -59,27 +61,25 @@ export class EmptyTarget {
   /** Moves what was unpacked to its place; `last` is the name without which nothing counts. */
   async moveIn(last?: string): Promise<void> {
     const names = (await readdir(this.staging)).toSorted((a, b) => Number(a === last) - Number(b === last))
-    for (const name of names) {
-      await rename(join(this.staging, name), join(this.#directory, name))
-      this.#moved.push(name)
-    }
-    await rm(this.staging, { recursive: true })
-    await syncDirectory(this.#directory)
+    await asOwnerOf(this.#directory, async () => {
+      for (const name of names) {
+        await rename(join(this.staging, name), join(this.#directory, name))
+        this.#moved.push(name)
+      }
+      await rm(this.staging, { recursive: true })
+      await syncDirectory(this.#directory)
+    })
   }
 
   /** Restores the state before. */
   async undo(): Promise<void> {
-    for (const name of this.#moved) await rm(join(this.#directory, name), { recursive: true, force: true })
-    await rm(this.staging, { recursive: true, force: true })
-    if (this.#made !== undefined) await rm(this.#made, { recursive: true, force: true })
+    await asOwnerOf(this.#directory, async () => {
+      for (const name of this.#moved) await rm(join(this.#directory, name), { recursive: true, force: true })
+      await rm(this.staging, { recursive: true, force: true })
+    })
+    const made = this.#made
+    if (made !== undefined) await asOwnerOf(dirname(made), () => rm(made, { recursive: true, force: true }))
   }
-}
-
-/** What root creates for another user gets that user as its owner. */
-export async function giveTo(path: string, like: string): Promise<void> {
-  if (process.geteuid?.() !== 0) return
-  const { uid, gid } = await stat(like)
-  await chown(path, uid, gid)
 }
 
 async function namesIn(directory: string): Promise<string[]> {
@@ -101,9 +101,10 @@ async function makeDirectory(path: string): Promise<string | undefined> {
   }
   const above = await makeDirectory(dirname(path))
   try {
-    await mkdir(path, { mode: 0o700 })
-    await giveTo(path, dirname(path))
-    await syncDirectory(dirname(path))
+    await asOwnerOf(dirname(path), async () => {
+      await mkdir(path, { mode: 0o700 })
+      await syncDirectory(dirname(path))
+    })
   } catch (error) {
     if (above !== undefined) await rm(above, { recursive: true, force: true })
     throw error

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import { readSettings, type Settings } from '../config/settings.ts'
@@ -9,6 +10,7 @@ import type { StoreCounts } from '../store/store.ts'
 import { exists } from '../store/upstream/files.ts'
 import { hasNotice, holdsNothing } from '../store/upstream/notice.ts'
 import { errorCode } from '../system/error-code.ts'
+import { asOwnerOf } from '../system/owner.ts'
 import { checkRelay } from './check-relay.ts'
 import { encodeLabel, labelName, relayFiles, storeName } from './contents.ts'
 import type { BackupTarget } from './target.ts'
@@ -45,24 +47,28 @@ export interface Backup {
  *   and the target throw; the system's error with the path
  */
 export async function makeBackup({ paths, target, lock, now, signal }: BackupOptions): Promise<Backup> {
-  const { settings } = readSettings(await readFile(paths.ini, 'utf8'), paths.ini)
-  const { onion } = await checkRelay(paths, settings)
+  const { configDir, stateDir } = paths
+  const { settings, onion } = await asOwnerOf(configDir, async () => {
+    const { settings } = readSettings(await readFile(paths.ini, 'utf8'), paths.ini)
+    return { settings, onion: (await checkRelay(paths, settings)).onion }
+  })
   requireEmbedded(settings)
   const { persistent } = settings.store
-  if (persistent) await requireImported(paths)
+  if (persistent) await asOwnerOf(stateDir, () => requireImported(paths))
   await target.prepare()
   const ageLock = await lock()
-  const snapshot = persistent ? await snapshotOf(paths) : undefined
+  const snapshot = persistent ? await asOwnerOf(stateDir, () => snapshotOf(paths)) : undefined
   try {
     const counts = snapshot?.counts()
     const store = snapshot?.compacted()
     await target.expect(store?.size ?? 0)
-    const names: string[] = []
-    const files = tarFiles(paths, store, now, (name) => names.push(name))
-    const size = await target.write(untilAborted(await sealStream(writeTar(files), ageLock), signal))
-    return { settings, onion: onion?.hostname, counts, names, size }
+    const files = await smallFiles(paths)
+    if (store) files.push({ name: storeName, mode: 0o600, modifiedAt: now, ...store })
+    const archive = writeTar([labelFile(paths, now), ...files])
+    const size = await target.write(untilAborted(await sealStream(archive, ageLock), signal))
+    return { settings, onion: onion?.hostname, counts, names: files.map(({ name }) => name), size }
   } finally {
-    await snapshot?.close()
+    await asOwnerOf(stateDir, async () => await snapshot?.close())
   }
 }
 
@@ -76,34 +82,37 @@ async function snapshotOf({ store, stateDir }: Paths): Promise<Snapshot | undefi
   return hasStore(store) ? await Snapshot.open(store) : undefined
 }
 
-async function* tarFiles(
-  paths: Paths,
-  store: Pick<TarFile, 'size' | 'content'> | undefined,
-  now: Date,
-  onFile: (name: string) => void,
-): AsyncGenerator<TarFile, void, undefined> {
-  const { configDir, stateDir } = paths
+function labelFile({ configDir, stateDir }: Paths, now: Date): TarFile {
   const label = encodeLabel({ format: 1, madeAt: now.toISOString(), configDir, stateDir })
-  yield { name: labelName, mode: 0o600, modifiedAt: now, size: label.length, content: [label] }
+  return { name: labelName, mode: 0o600, modifiedAt: now, size: label.length, content: [label] }
+}
+
+/** Every file but the store. Read before anything is written: root reads each with the rights of the relay's user. */
+async function smallFiles(paths: Paths): Promise<TarFile[]> {
+  const files: TarFile[] = []
   for (const { name, path, mode, isNeeded, limit } of relayFiles(paths)) {
     if (name === storeName) continue
     // Read as a whole: a running relay may change its size meanwhile.
-    const found = await stat(path).catch((error: unknown) => {
-      if (errorCode(error) === 'ENOENT' && !isNeeded) return undefined
-      throw error
-    })
+    const found = await asOwnerOf(dirname(path), () => readWhole(path, limit))
+    if (!found && isNeeded) throw new AppError('FILE_MISSING', `${path} does not exist.`, 'Restore it from a backup.')
     if (!found) continue
-    if (!found.isFile() || found.size > limit) {
-      const what = found.isFile() ? `has ${found.size} bytes, more than a backup can hold` : 'is not a regular file'
-      throw new AppError('BACKUP_LIMIT', `${path} ${what}.`, `Move it away: \`mv ${path} ${path}.old\``)
-    }
-    const content = await readFile(path)
-    yield { name, mode, modifiedAt: found.mtime, size: content.length, content: [content] }
-    onFile(name)
+    files.push({ name, mode, modifiedAt: found.mtime, size: found.content.length, content: [found.content] })
   }
-  if (!store) return
-  yield { name: storeName, mode: 0o600, modifiedAt: now, ...store }
-  onFile(storeName)
+  return files
+}
+
+/** @throws AppError `BACKUP_LIMIT`; the system's error */
+async function readWhole(path: string, limit: number): Promise<{ mtime: Date; content: Buffer } | undefined> {
+  const found = await stat(path).catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined
+    throw error
+  })
+  if (!found) return undefined
+  if (!found.isFile() || found.size > limit) {
+    const what = found.isFile() ? `has ${found.size} bytes, more than a backup can hold` : 'is not a regular file'
+    throw new AppError('BACKUP_LIMIT', `${path} ${what}.`, `Move it away: \`mv ${path} ${path}.old\``)
+  }
+  return { mtime: found.mtime, content: await readFile(path) }
 }
 
 /** Queues of upstream's server are not in the store until `start` has imported them. */

@@ -5,6 +5,7 @@ import { type Paths, resolvePaths } from '../config/paths.ts'
 import { openLmdbStore, requireStopped } from '../store/lmdb.ts'
 import { DEFAULT_QUOTA, type StoreCounts } from '../store/store.ts'
 import { exists } from '../store/upstream/files.ts'
+import { asOwnerOf } from '../system/owner.ts'
 import { storeName } from './contents.ts'
 import { EmptyTarget } from './empty-target.ts'
 import type { BackupSource } from './source.ts'
@@ -43,7 +44,7 @@ export async function restoreBackup({ paths, source, keyFor, signal }: RestoreOp
       const staged = resolvePaths({ SMP_SERVER_CFG_PATH: config.staging, SMP_SERVER_LOG_PATH: state.staging })
       const options = { source, keyFor, staged, final: paths, roomRemedy: ROOM_REMEDY, signal }
       const unpacked = await unpackBackup(options)
-      const counts = await checkStore(staged.store, source.name)
+      const counts = await asOwnerOf(staged.stateDir, () => checkStore(staged.store, source.name))
       signal.throwIfAborted()
       await state.moveIn()
       await config.moveIn('smp-server.ini')
@@ -72,7 +73,7 @@ async function checkStore(path: string, source: string): Promise<StoreCounts | u
     if (!isDamaged) throw error
     throw new AppError('BACKUP_CONTENT', `${storeName} of ${source} is damaged.`, 'Restore an older backup.')
   } finally {
-    // They may belong to another user than the relay's.
+    // A store that nobody has open has none.
     for (const name of ['lock.mdb', 'closed']) await rm(join(path, name), { force: true })
   }
 }

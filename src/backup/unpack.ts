@@ -7,9 +7,9 @@ import { readSettings, type Settings } from '../config/settings.ts'
 import { type AgeKey, type AgeLock, beginningOf, openStream } from '../crypto/age-file.ts'
 import { exists } from '../store/upstream/files.ts'
 import { writeDurably } from '../system/durable-file.ts'
+import { asOwnerOf } from '../system/owner.ts'
 import { checkRelay, type CheckedRelay } from './check-relay.ts'
 import { decodeLabel, type Label, labelName, type RelayFile, relayFiles, storeName } from './contents.ts'
-import { giveTo } from './empty-target.ts'
 import type { BackupSource } from './source.ts'
 import { isTarStart, readTar, TAR_HEADER, TarError, type TarEntry } from './tar.ts'
 import { untilAborted } from './until-aborted.ts'
@@ -51,12 +51,14 @@ export async function unpackBackup(options: UnpackOptions): Promise<Unpacked> {
   const label = await source.read(async (chunks) =>
     unpack(untilAborted(await archiveOf(chunks, options), signal), options),
   )
-  await moveIniPaths(staged.ini, label, final)
-  const { settings } = readSettings(await readFile(staged.ini, 'utf8'), final.ini)
   const names = new Map(relayFiles(staged).map(({ path, name }) => [path, `${name} of ${source.name}`]))
-  const checked = await checkRelay(staged, settings, (path) => names.get(path) ?? path)
-  signal.throwIfAborted()
-  return { settings, ...checked, madeAt: new Date(label.madeAt) }
+  return await asOwnerOf(staged.configDir, async () => {
+    await moveIniPaths(staged.ini, label, final)
+    const { settings } = readSettings(await readFile(staged.ini, 'utf8'), final.ini)
+    const checked = await checkRelay(staged, settings, (path) => names.get(path) ?? path)
+    signal.throwIfAborted()
+    return { settings, ...checked, madeAt: new Date(label.madeAt) }
+  })
 }
 
 /** What is in a backup; one that `age` has decrypted already is taken as it is. */
@@ -118,10 +120,7 @@ async function readLabel({ name, size, content: chunks }: TarEntry, source: stri
 
 async function write({ path, mode, name }: RelayFile, { size, content }: TarEntry, roomRemedy: string): Promise<void> {
   const directory = dirname(path)
-  if (!(await exists(directory))) {
-    await mkdir(directory, { mode: 0o700 })
-    await giveTo(directory, dirname(directory))
-  }
+  if (!(await exists(directory))) await asOwnerOf(dirname(directory), () => mkdir(directory, { mode: 0o700 }))
   if (name === storeName) await requireRoom(directory, size + ROOM_RESERVE, roomRemedy)
   await writeDurably(path, content, { mode, ifExists: 'fail' })
 }

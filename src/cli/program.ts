@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { becomeRelayUser } from '../app/access.ts'
 import type { Context } from './context.ts'
 import { helpText } from './help-layout.ts'
 import { loadCommands } from './load-commands.ts'
@@ -45,6 +46,22 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   version: async () => (await import('./version.ts')).addVersion,
 }
 
+/** Commands that root also runs outside of the relay's directories, or that say themselves whom they run as. */
+const KEEPS_RIGHTS: ReadonlySet<string> = new Set([
+  'init',
+  'start',
+  'backup',
+  'restore',
+  'update',
+  'tor',
+  'help',
+  'version',
+])
+
+function topCommand(command: Command): Command {
+  return command.parent?.parent ? topCommand(command.parent) : command
+}
+
 /** The command that the arguments begin with, or all of them. */
 export async function createProgram(context: Context): Promise<Command> {
   const asked = /^(-v|--version)$/.test(context.args[0] ?? '') ? 'version' : context.args[0]
@@ -54,6 +71,9 @@ export async function createProgram(context: Context): Promise<Command> {
     .configureHelp({ formatHelp: (command) => helpText(command, context) })
     .helpOption('-h, --help', 'Show this help text')
     .helpCommand(false)
+    .hook('preAction', (_program, command) => {
+      if (!KEEPS_RIGHTS.has(topCommand(command).name())) becomeRelayUser(context.paths)
+    })
     .version(asked === 'version' ? await completeVersion(context) : context.version, '-v, --version', 'Show version')
   for (const add of await loadCommands(commands, asked)) await add(program, context)
   return program

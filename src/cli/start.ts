@@ -4,7 +4,7 @@ import { choice } from '../config/key-values.ts'
 import { createLogger, type LogLevel, logLevels } from '../config/log.ts'
 import type { Settings } from '../config/settings.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
-import { checkAccess, rootWarning } from '../app/access.ts'
+import { becomeRelayUser, checkAccess } from '../app/access.ts'
 import { addressParts, addressText, missingHost } from '../app/address.ts'
 import { bannerLines, type Site } from './banner.ts'
 import type { Context } from './context.ts'
@@ -53,9 +53,11 @@ export function addStart(program: Command, context: Context): void {
 
 async function start(options: StartOptions, { paths, version }: Context): Promise<void> {
   const log = createLogger({ level: options.logLevel })
+  const user = becomeRelayUser(paths)
+  if (user !== undefined) log.warn(`smp-server was started by root, and runs as user ${user}, who owns the relay`)
   const { settings, warnings } = await loadSettings(paths)
   checkAccess(paths)
-  for (const warning of [...warnings, rootWarning(paths), missingHost(settings, paths.ini)]) {
+  for (const warning of [...warnings, missingHost(settings, paths.ini)]) {
     if (warning !== undefined) log.warn(warning)
   }
   const { newQueues, createPassword } = settings.auth

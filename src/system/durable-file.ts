@@ -3,6 +3,7 @@ import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } fr
 import { dirname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errorCode } from './error-code.ts'
+import { asOwnerOf } from './owner.ts'
 
 export interface WriteOptions {
   /** Permissions of a new file; one that is replaced keeps its own, and its owner. */
@@ -17,8 +18,8 @@ export interface WriteOptions {
 
 /**
  * Writes a whole file so that after a power loss either the old or the new content is there: a temporary file beside
- * it, fsync, rename, fsync of the directory. A new file gets the owner of its directory, so that what root sets up
- * can be read by the relay's user.
+ * it, fsync, rename, fsync of the directory. Root writes with the rights of the owner of the directory, so that the user
+ * of a relay can read what root sets up, and cannot turn root's writing against the system.
  *
  * @throws the system's error; `EEXIST` with `ifExists: 'fail'`
  */
@@ -27,17 +28,26 @@ export async function writeDurably(
   content: string | Uint8Array | AsyncIterable<Uint8Array>,
   options: WriteOptions,
 ): Promise<void> {
-  const target = options.ifExists === 'replace' ? await followLink(path) : path
+  await asOwnerOf(dirname(path), async () => {
+    await write(options.ifExists === 'replace' ? await followLink(path) : path, content, options)
+  })
+}
+
+async function write(
+  target: string,
+  content: string | Uint8Array | AsyncIterable<Uint8Array>,
+  options: WriteOptions,
+): Promise<void> {
   const directory = dirname(target)
-  const owner = (await statIfThere(target)) ?? { ...(await ownerOf(directory)), mode: options.mode }
+  const replaced = await statIfThere(target)
   const temporary = `${target}.${randomBytes(6).toString('hex')}.new`
   const file = await open(temporary, 'wx', options.mode & 0o600)
   try {
     try {
       if (typeof content === 'string' || content instanceof Uint8Array) await file.writeFile(content)
       else await writeChunks(file, content, options.syncEvery ?? Infinity)
-      if (process.geteuid?.() === 0) await file.chown(owner.uid, owner.gid)
-      await file.chmod(owner.mode & 0o7777)
+      if (replaced && process.geteuid?.() === 0) await file.chown(replaced.uid, replaced.gid)
+      await file.chmod((replaced?.mode ?? options.mode) & 0o7777)
       await file.sync()
     } finally {
       await file.close()
@@ -101,8 +111,10 @@ async function putNew(temporary: string, target: string): Promise<void> {
 
 /** Puts a file in the place of another one, durably. */
 export async function renameDurably(from: string, to: string): Promise<void> {
-  await rename(from, to)
-  await syncDirectory(dirname(to))
+  await asOwnerOf(dirname(to), async () => {
+    await rename(from, to)
+    await syncDirectory(dirname(to))
+  })
 }
 
 /** The file behind a symbolic link, so that the link stays. */
@@ -122,11 +134,6 @@ async function statIfThere(path: string): Promise<{ uid: number; gid: number; mo
     if (errorCode(error) === 'ENOENT') return undefined
     throw error
   }
-}
-
-async function ownerOf(directory: string): Promise<{ uid: number; gid: number }> {
-  const { uid, gid } = await stat(directory)
-  return { uid, gid }
 }
 
 /** Makes durable which files a directory has. */

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   chownSync,
   cpSync,
   existsSync,
@@ -454,6 +455,7 @@ describe.skipIf(process.getuid?.() !== 0)('as root (needs root, to mount and to 
   it('a restore into directories of another user is that user’s, in each file', async () => {
     const nobody = 65534
     const given = await changed(() => undefined)
+    chmodSync(relay.root, 0o755)
     for (const path of [relay.config, relay.state]) {
       mkdirSync(path)
       chownSync(path, nobody, nobody)

@@ -1,6 +1,6 @@
-import { chownSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { rename } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { syncDirectory } from '../../system/durable-file.ts'
 import { requireStopped, requireStore, Snapshot, storeUsers } from '../lmdb.ts'
 import type { StoreCounts } from '../store.ts'
@@ -52,7 +52,6 @@ export async function repairStoreAt(path: string, now: Date): Promise<Repaired> 
   rmSync(target, { recursive: true, force: true })
   try {
     const { saved, held } = await repairStore(file, meta, target)
-    giveToOwner(target, path)
     const damaged = `${path}.damaged.${now.toISOString()}`
     await rename(path, damaged)
     await rename(target, path)
@@ -64,11 +63,4 @@ export async function repairStoreAt(path: string, now: Date): Promise<Repaired> 
   } finally {
     file.close()
   }
-}
-
-/** What root makes for another user belongs to that user. */
-function giveToOwner(made: string, like: string): void {
-  if (process.geteuid?.() !== 0) return
-  const { uid, gid } = statSync(like)
-  for (const name of ['', ...readdirSync(made)]) chownSync(join(made, name), uid, gid)
 }

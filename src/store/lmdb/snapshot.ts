@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, writeFileSync, chownSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { StoreCounts } from '../store.ts'
@@ -106,10 +106,7 @@ export class Snapshot {
 function prepare(path: string): void {
   try {
     const lock = join(path, 'lock.mdb')
-    if (!existsSync(lock)) {
-      closeSync(openSync(lock, 'a', 0o600))
-      giveToOwner(lock, path)
-    }
+    if (!existsSync(lock)) closeSync(openSync(lock, 'a', 0o600))
     // A relay that runs changes the file meanwhile, and has verified it.
     if (storeUsers(path).length === 0) requireUsable(path)
   } catch (error) {
@@ -125,7 +122,6 @@ function claimCopy(root: Root, path: string): void {
   try {
     removeCopy(path)
     writeFileSync(copyMark(path), `${process.pid}\n`, { mode: 0o600, flag: 'wx' })
-    giveToOwner(copyMark(path), path)
   } catch (error) {
     throw cannotOpen(path, error)
   }
@@ -152,13 +148,6 @@ function ownTransaction(root: Root): number | undefined {
     if (Number(pid) === process.pid && txnId !== undefined && txnId !== '-') return Number(txnId)
   }
   return undefined
-}
-
-/** What root makes for another user belongs to that user. */
-function giveToOwner(made: string, path: string): void {
-  if (process.geteuid?.() !== 0) return
-  const { uid, gid } = statSync(path)
-  chownSync(made, uid, gid)
 }
 
 function copying(path: string, copier: number): AppError {

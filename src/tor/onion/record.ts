@@ -1,6 +1,8 @@
 import { readFile, rm } from 'node:fs/promises'
 import * as v from 'valibot'
+import { dirname } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
+import { asOwnerOf } from '../../system/owner.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
 import type { ServiceType } from './service-config.ts'
@@ -70,7 +72,7 @@ export async function writeOnionRecord(keyFile: string, key: OnionKey, serviceTy
 }
 
 export async function deleteOnionRecord(keyFile: string): Promise<void> {
-  await rm(recordFile(keyFile), { force: true })
+  await asOwnerOf(dirname(keyFile), () => rm(recordFile(keyFile), { force: true }))
 }
 
 /**

@@ -3,6 +3,8 @@ import { readFile, rm } from 'node:fs/promises'
 import { writeDurably } from '../../system/durable-file.ts'
 import { encodeOnionKey, type OnionKey } from '../../crypto/onion-key.ts'
 import { deleteOnionRecord, recordFile } from '../onion/record.ts'
+import { dirname } from 'node:path'
+import { asOwnerOf } from '../../system/owner.ts'
 
 /**
  * Copies a key and its record to a name with the time in it, e.g. `onion-2025-01-31T12-00-00Z.key`.
@@ -35,6 +37,6 @@ async function writeAside(keyFile: string, content: Uint8Array): Promise<string>
 
 /** Deletes a key and its record. */
 export async function deleteKey(keyFile: string): Promise<void> {
-  await rm(keyFile, { force: true })
+  await asOwnerOf(dirname(keyFile), () => rm(keyFile, { force: true }))
   await deleteOnionRecord(keyFile)
 }

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../errors/app-error.ts'
+import { asOwnerOf } from '../../system/owner.ts'
 import { withHosts } from '../../config/ini-hosts.ts'
 import { readIni, replaceIni } from '../../config/ini-file.ts'
 import type { OnionHostname } from '../../crypto/onion-address.ts'
@@ -165,7 +166,7 @@ export async function removeOnion(options: RemoveOptions, removal: Removal, keep
     // A record that was there before the setup belongs to the key.
     for (const file of [keyFile, nextKeyFile(keyFile)]) await deleteKey(file)
     for (const path of [...ownTorDirectories(torDirectory), portsFile, ...traces]) {
-      await rm(path, { recursive: true, force: true, maxRetries: 5 })
+      await asOwnerOf(dirname(path), () => rm(path, { recursive: true, force: true, maxRetries: 5 }))
     }
     if (system.failures.length > 0) throw unfinished(system.failures)
     await journal.finish()

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
+import { asOwnerOf } from '../../system/owner.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import { IniEditor } from '../../config/ini-edit.ts'
 import { iniHosts, withHosts } from '../../config/ini-hosts.ts'
@@ -54,7 +56,7 @@ export async function replaceKey({ ini: path, keyFile, key, force }: ReplaceKey)
     if (!isThere) await saveOnionKey(keyFile, key)
   } else {
     await writeDurably(keyFile, encodeOnionKey(key), { mode: 0o600, ifExists: 'replace' })
-    await chmod(keyFile, 0o600)
+    await asOwnerOf(dirname(keyFile), () => chmod(keyFile, 0o600))
   }
   await writeOnionRecord(keyFile, key, serviceTypeOf(ini.text, record))
   const editor = new IniEditor(ini.text)

@@ -1,4 +1,4 @@
-import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /*
@@ -11,11 +11,7 @@ const MARK = 'closed'
 /** To be called when nothing will be written any more. A mark that cannot be left costs the next start some time. */
 export function leaveClosedMark(path: string): void {
   try {
-    const mark = join(path, MARK)
-    writeFileSync(mark, identityOf(path), { mode: 0o600 })
-    if (process.geteuid?.() !== 0) return
-    const { uid, gid } = statSync(path)
-    chownSync(mark, uid, gid)
+    writeFileSync(join(path, MARK), identityOf(path), { mode: 0o600 })
   } catch {
     return
   }
