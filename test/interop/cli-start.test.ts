@@ -183,7 +183,7 @@ describe('start', () => {
     setIni('TRANSPORT', 'socks_proxy', '127.0.0.1:9050')
     const running = relay.start(['start'])
     await running.shows(/Listening on port/)
-    expect(running.output.stderr).toMatch(/WARN .*socks_proxy belongs to \[PROXY\]/)
+    expect(running.output.stderr).toMatch(/WARN .*socks_proxy belongs in \[PROXY\]/)
   })
 })
 
@@ -213,7 +213,7 @@ describe('start refuses', () => {
     )
     const { status, stdout, stderr } = relay.run(['start'])
     expect({ status, stderr }).toEqual({ status: 1, stderr: '' })
-    expect(stdout).toMatch(/^Stored fingerprint is invalid\.\n.*bring both back from a backup/)
+    expect(stdout).toMatch(/^Stored fingerprint is invalid\.\n[^]*Restore the ca\.crt that belongs to it/)
   })
 
   it('missing certificates, naming them', () => {
