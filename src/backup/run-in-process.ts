@@ -39,12 +39,18 @@ export type BackupRunner = (request: BackupRequest, signal: AbortSignal) => Prom
 const PROGRAM = fileURLToPath(import.meta.url).replace(/run-in-process(\.[jt]s)$/, 'backup-process$1')
 /** The lowest there is: the process works when nobody else wants to. */
 const PRIORITY = 19
+/** Encryption leaves much garbage, which is collected early: in MiB. */
+const HEAP = ['--max-semi-space-size=1']
 /** How long an interrupted process may take to clean up, in milliseconds. */
 const GRACE_MS = 5000
 
 /** In a process of its own, of the lowest priority. */
 export const backupInProcess: BackupRunner = async (request, signal) => {
-  const child = fork(PROGRAM, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  const child = fork(PROGRAM, {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    execArgv: [...process.execArgv, ...HEAP],
+  })
   try {
     if (child.pid !== undefined) setPriority(child.pid, PRIORITY)
   } catch {
