@@ -52,6 +52,7 @@ const KEEPS_RIGHTS: ReadonlySet<string> = new Set([
   'start',
   'backup',
   'restore',
+  'doctor',
   'update',
   'tor',
   'help',

@@ -89,6 +89,10 @@ describe('a wrong state of files', () => {
     expect(doctor().found).toMatch(/fail owners: \S+server\.key belongs not to user 0, .* but to user 65534: /)
     expect(doctor('--fix').status).toBe(0)
     expect(statSync(key).uid).toBe(0)
+    chownSync(relay.config, 65534, 65534)
+    expect(doctor('--fix').status).toBe(0)
+    expect([statSync(key).uid, statSync(relay.ini).uid]).toEqual([65534, 65534])
+    spawnSync('chown', ['-R', '0:0', relay.config])
   })
 })
 

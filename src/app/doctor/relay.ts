@@ -7,6 +7,7 @@ import { checkRelay } from '../../backup/check-relay.ts'
 import { readBackupList } from '../../backup/backup-list.ts'
 import { isOnion } from '../../protocol/host.ts'
 import { checkStoreAt } from '../../store/check/store-check.ts'
+import { asOwnerOf } from '../../system/owner.ts'
 import { hasNotice } from '../../store/upstream/notice.ts'
 import { onionStatus } from '../../tor/index.ts'
 import { missingHost } from '../address.ts'
@@ -160,7 +161,7 @@ async function store({ settings, paths }: RelayFacts): Promise<Omit<Finding, 'ch
   }
   if (!existsSync(paths.store) && !(await hasNotice(paths.stateDir)))
     return { level: 'ok', text: 'There is no message store yet.' }
-  const { counts, faults } = await checkStoreAt(paths.store)
+  const { counts, faults } = await asOwnerOf(paths.stateDir, () => checkStoreAt(paths.store))
   if (faults.length === 0) {
     return { level: 'ok', text: `The message store is sound: ${counts.queues} queues, ${counts.messages} messages.` }
   }
