@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Duplex, type Readable, type Writable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { BlockSource } from '../client/blocks.ts'
@@ -22,7 +22,9 @@ const MISSING =
   'Chromium is missing: install it as root, on Debian with: apt-get install --no-install-recommends chromium'
 
 const directories = (process.env.PATH ?? '').split(':')
-const program = ['chromium', 'google-chrome'].find((name) => directories.some((path) => existsSync(join(path, name))))
+const program = ['chromium', 'google-chrome'].find((name) =>
+  directories.some((path) => existsSync(join(path, name)) && basename(realpathSync(join(path, name))) !== 'snap'),
+)
 
 /** On Ubuntu Chromium is a snap, which cannot read the files of these tests: there, Google Chrome is as good, or none. */
 export const noChromium = program === undefined && /^ID=ubuntu$/m.test(readFileSync('/etc/os-release', 'utf8'))

@@ -84,6 +84,8 @@ describe.skipIf(!isRoot)('the Debian package (needs root, to make a system)', ()
     expect(shown).toMatch(/^(\/usr)?\/lib\/systemd\/system\/smp-server\.service$/m)
     const verify = ['systemd-analyze', 'verify', '/usr/lib/systemd/system/smp-server.service']
     expect(await machine.succeeds(verify)).toBe('')
+    // In tenths.
+    await machine.succeeds(['systemd-analyze', 'security', '--no-pager', '--threshold=18', 'smp-server'])
   }, 120_000)
 
   it('runs a relay that systemd knows to be ready, and reloads', async () => {
