@@ -3,7 +3,7 @@
 # process id as the machine counts, and ends with its standard input; then everything in the namespaces ends, too, and
 # every mount is undone.
 set -eu
-mount -t tmpfs -o mode=755,size=3g tmpfs "$1"
+mount -t tmpfs -o mode=755,size=4g tmpfs "$1"
 # /proc is that of the machine.
 read -r pid _ </proc/self/stat
 echo "$pid"

@@ -53,7 +53,9 @@ export class DebianMachine {
     const acquire = (await succeed('apt-config', ['dump', 'Acquire']))
       .split('\n')
       .filter((line) => /^Acquire::https?:/.test(line))
-    await this.write('/etc/apt/apt.conf.d/90machine', `${acquire.join('\n')}\n`)
+    // It is in memory.
+    const settings = [...acquire, 'APT::Keep-Downloaded-Packages "false";']
+    await this.write('/etc/apt/apt.conf.d/90machine', `${settings.join('\n')}\n`)
     const lines = release.sources.map(({ uri, suite }) => `deb ${uri} ${suite} ${release.components}`)
     await this.write('/etc/apt/sources.list', `${lines.join('\n')}\n`)
     // No package starts a service.
