@@ -23,9 +23,9 @@ interface Entry {
 }
 
 /** One worker's share of a turn at most, milliseconds. */
-const SLICE_MS = 2
+const SLICE_MS = 1
 /** Work in one turn before sockets and timers get theirs, milliseconds. */
-const TURN_MS = 4
+const TURN_MS = 2
 /** Connections that are let in for their next block between two turns, while the processor is short. */
 const READS_PER_TURN = 16
 /** After this time processor time counts half. */

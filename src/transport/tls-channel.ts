@@ -15,7 +15,7 @@ import { LowMemory, LOW_MEMORY_PIECE } from './low-memory.ts'
 const LINGER_MS = 5000
 
 /** How long a block may take to leave in small pieces, while this process is busy, before the rest is sent at once. */
-const SMALL_PIECES_MS = 100
+const SMALL_PIECES_MS = 10
 
 const NO_BYTES = Buffer.alloc(0)
 const NO_BLOCKS: readonly Buffer[] = []

@@ -16,7 +16,8 @@ export interface ResultMessage {
 /** Answers the calls of the process that forked this one, and ends with it. */
 export const serveCalls = (calls: Calls): void => {
   const answer = (message: ResultMessage): void => {
-    if (process.connected) process.send?.(message)
+    // The other process may be gone by now, and needs no answer then.
+    if (process.connected) process.send?.(message, undefined, undefined, () => undefined)
   }
   const perform = async ({ id, name, argument }: CallMessage): Promise<void> => {
     try {
