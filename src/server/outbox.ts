@@ -1,4 +1,4 @@
-import type { EntityId } from '../protocol/ids.ts'
+import { NO_ENTITY, type EntityId } from '../protocol/ids.ts'
 import { BLOCK_SIZE } from '../protocol/limits.ts'
 import { encodeReplyTransmission, expectedSize, type Reply } from '../protocol/reply.ts'
 import { packBatches } from '../protocol/transmission.ts'
@@ -19,13 +19,16 @@ export interface Item {
   readonly alone?: boolean
 }
 
-/** Replies and events that are sent together, in their turn. */
+/** The replies to one block, with the events that go with them: sent together. */
 interface Group {
   readonly items: Item[]
+  /** The queues that they are about. */
+  readonly queues: EntityId[]
   /** Commits that it waits for. */
   commits: number
-  /** More replies to the same block follow. */
-  isOpen: boolean
+  /** Groups before it that are about one of its queues and have not left. */
+  predecessors: number
+  readonly successors: Group[]
 }
 
 /** Groups waiting for the disk; with more, no further commands are executed. */
@@ -38,6 +41,11 @@ const MAX_PUSHED_BYTES = 16 * BLOCK_SIZE
 const LINGER_MS = 20
 /** Items that are packed at once. */
 const MAX_PACKED = 1024
+
+/** The queue that an item is about: to its client it exists from IDS on. */
+function queueOf({ entityId, reply }: Item): EntityId {
+  return reply.type === 'IDS' ? reply.rcvId : entityId
+}
 
 /** The cause is in the operator's log. */
 const LOST: Reply = { type: 'ERR', error: { type: 'STORE', message: NOT_STORED } }
@@ -52,9 +60,9 @@ export interface OutboxOptions {
 }
 
 /**
- * Everything that one connection is sent. The replies to one block leave together, in the order of the blocks, once all
- * that they promise is durable; events go between them. All is packed into as few blocks as possible. While the client
- * does not read, nothing is encoded, and events are deferred.
+ * Everything that one connection is sent. The replies to one block leave together, once all that they promise is durable.
+ * What promises nothing does not wait for what does: only for what comes before it and is about the same queue. All is
+ * packed into as few blocks as possible. While the client does not read, nothing is encoded, and events are deferred.
  */
 export class Outbox {
   /** When the client stopped reading, milliseconds; undefined while it reads. */
@@ -63,8 +71,12 @@ export class Outbox {
   sentAt: number
   readonly #link: SmpLink
   readonly #options: OutboxOptions
-  /** The first one cannot be sent yet; only the last one may be open. */
-  readonly #groups: Group[] = []
+  /** What cannot be sent yet, in order. */
+  readonly #groups = new Set<Group>()
+  /** The last of them, while more replies to the same block follow. */
+  #open: Group | undefined
+  /** The last of them that is about a queue. */
+  #groupsAbout: Map<EntityId, Group> | undefined
   /** What can be sent. */
   #ready: Item[] = []
   /** Packed, block by block. */
@@ -88,7 +100,7 @@ export class Outbox {
 
   /** Whether no more commands should be executed. */
   get isFull(): boolean {
-    return this.#isCongested || this.#groups.length >= MAX_GROUPS || this.#bytes >= MAX_BYTES
+    return this.#isCongested || this.#groups.size >= MAX_GROUPS || this.#bytes >= MAX_BYTES
   }
 
   /** Whether events may be pushed; otherwise they are deferred. */
@@ -109,17 +121,10 @@ export class Outbox {
    * @param hasTime it may wait a little for others
    */
   put(item: Item, hasTime = false): void {
-    const last = this.#groups.at(-1)
-    if (last === undefined) this.#makeReady([item], hasTime)
-    else if (last.isOpen) last.items.push(item)
-    else this.#groups.push({ items: [item], commits: 0, isOpen: false })
-  }
-
-  /** Puts a counted item before the group that is open. */
-  putFirst(item: Item): void {
-    const open = this.#groups.at(-1)?.isOpen === true ? this.#groups.pop() : undefined
-    this.put(item)
-    if (open !== undefined) this.#groups.push(open)
+    const isAboutAll = item.entityId === NO_ENTITY && item.corrId.length === 0
+    const before = isAboutAll ? [...this.#groups].at(-1) : this.#groupsAbout?.get(item.entityId)
+    if (before === undefined) this.#makeReady([item], hasTime)
+    else before.items.push(item)
   }
 
   /**
@@ -129,15 +134,18 @@ export class Outbox {
    * @param areLast they complete the group
    */
   putReplies(items: readonly Item[], flushed: Promise<void> | undefined, areLast: boolean): void {
-    const last = this.#groups.at(-1)
-    const group: Group = last?.isOpen === true ? last : { items: [], commits: 0, isOpen: true }
-    if (group !== last) this.#groups.push(group)
+    const isComplete = areLast || this.#bytes >= MAX_PUSHED_BYTES
+    if (flushed === undefined && isComplete && this.#groups.size === 0) {
+      this.#makeReady(items)
+      return
+    }
+    const group = (this.#open ??= this.#newGroup())
     const from = group.items.length
-    group.items.push(...items)
+    for (const item of items) this.#add(group, item)
     // A large group is sent in parts.
-    if (areLast || this.#bytes >= MAX_PUSHED_BYTES) group.isOpen = false
-    if (flushed === undefined) this.#sendReady()
-    else this.#await(flushed, group, from, from + items.length)
+    if (isComplete) this.#open = undefined
+    if (flushed !== undefined) this.#await(flushed, group, from, from + items.length)
+    else this.#sendIfReady(group)
   }
 
   /**
@@ -170,7 +178,9 @@ export class Outbox {
   close(): void {
     this.#isClosed = true
     clearTimeout(this.#linger)
-    this.#groups.length = 0
+    this.#groups.clear()
+    this.#open = undefined
+    this.#groupsAbout = undefined
     this.#ready = []
     this.#batches = []
     this.#items = 0
@@ -188,7 +198,7 @@ export class Outbox {
     const end = (): void => {
       backlog.remove(BLOCK_SIZE)
       group.commits--
-      if (!this.#isClosed) this.#sendReady()
+      if (!this.#isClosed) this.#sendIfReady(group)
     }
     flushed.then(end, () => {
       for (let at = from; at < to; at++) this.#lose(group.items, at)
@@ -204,15 +214,38 @@ export class Outbox {
     this.#bytes += expectedSize(LOST) - expectedSize(item.reply)
   }
 
-  #sendReady(): void {
-    for (;;) {
-      const [first] = this.#groups
-      if (first === undefined || first.isOpen || first.commits > 0) break
-      this.#groups.shift()
-      this.#makeReady(first.items)
+  #newGroup(): Group {
+    const group: Group = { items: [], queues: [], commits: 0, predecessors: 0, successors: [] }
+    this.#groups.add(group)
+    return group
+  }
+
+  #add(group: Group, item: Item): void {
+    group.items.push(item)
+    const queue = queueOf(item)
+    if (queue === NO_ENTITY) return
+    this.#groupsAbout ??= new Map()
+    const before = this.#groupsAbout.get(queue)
+    if (before === group) return
+    this.#groupsAbout.set(queue, group)
+    group.queues.push(queue)
+    if (before === undefined) return
+    before.successors.push(group)
+    group.predecessors++
+  }
+
+  #sendIfReady(group: Group): void {
+    if (group === this.#open || group.commits > 0 || group.predecessors > 0) return
+    this.#groups.delete(group)
+    for (const queue of group.queues) {
+      if (this.#groupsAbout?.get(queue) === group) this.#groupsAbout.delete(queue)
     }
     // One group fewer: the next block may be executed.
-    this.#options.onChange()
+    this.#makeReady(group.items)
+    for (const next of group.successors) {
+      next.predecessors--
+      this.#sendIfReady(next)
+    }
   }
 
   #makeReady(items: readonly Item[], hasTime = false): void {

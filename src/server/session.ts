@@ -139,7 +139,7 @@ export class Session implements Worker, Subscriber {
   pushNew(entityId: EntityId, reply: Reply): void {
     const item: Item = { corrId: NO_CORR_ID, entityId, reply, alone: this.#events !== undefined }
     this.#outbox.count(item)
-    this.#outbox.putFirst(item)
+    this.#outbox.put(item)
   }
 
   /** Schedules this session: it has deferred events, or may execute commands again. */

@@ -11,12 +11,24 @@ import { messages } from './measurements/messages.ts'
 import { neighbours } from './measurements/neighbours.ts'
 import { queues } from './measurements/queues.ts'
 import { start } from './measurements/start.ts'
+import { tails } from './measurements/tails.ts'
 import { timing } from './measurements/timing.ts'
 import { tor } from './measurements/tor.ts'
 import { reachesAim, Reporter } from './report.ts'
 import { relayOptions, removeDirectories, useRelayOptions } from './stage.ts'
 
-const all: readonly Measurement[] = [messages, latency, idle, queues, start, neighbours, attackMeasurement, timing, tor]
+const all: readonly Measurement[] = [
+  messages,
+  latency,
+  tails,
+  idle,
+  queues,
+  start,
+  neighbours,
+  attackMeasurement,
+  timing,
+  tor,
+]
 
 const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile DIRECTORY] [--node=OPTIONS]
 

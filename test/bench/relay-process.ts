@@ -22,6 +22,8 @@ import type { SeededQueues } from './load/attacks.ts'
 let relay: ServingRelay | undefined
 let longestUs = 0
 let rollBack: () => void = () => undefined
+/** Until when the disk answers nobody; milliseconds. */
+let stalledUntilMs = 0
 let profiler: Session | undefined
 
 /** Processor time of one thread, ns, of /proc/PID/task/TID/schedstat. */
@@ -44,6 +46,17 @@ const openSchemaOf = (directory: string, connection: string, onRollback: () => v
   })
 }
 
+/** The store, on a disk that may stall. */
+const stalling = (store: RelayStore): RelayStore => {
+  const flushed = store.flushed.bind(store)
+  store.flushed = async () => {
+    await flushed()
+    const leftMs = stalledUntilMs - performance.now()
+    if (leftMs > 0) await sleep(leftMs)
+  }
+  return store
+}
+
 const calls = {
   /** Serves what lies in `directory`; the milliseconds since this process began. */
   async serve({ directory }: { directory: string }): Promise<{ port: number; readyMs: number; queues: number }> {
@@ -53,7 +66,7 @@ const calls = {
         rollBack = onRollback
         const connection = process.env.SMP_BENCH_DATABASE
         return connection === undefined
-          ? openLmdbStore(join(directory, 'store'), { quota: DEFAULT_QUOTA, onRollback })
+          ? stalling(openLmdbStore(join(directory, 'store'), { quota: DEFAULT_QUOTA, onRollback }))
           : openSchemaOf(directory, connection, onRollback)
       },
       policy: {
@@ -165,6 +178,11 @@ const calls = {
   /** Says again and again that the store has gone back to its last durable state. */
   rollBackEvery({ ms }: { ms: number }): void {
     setInterval(() => rollBack(), ms).unref()
+  },
+
+  /** Has the disk stall for `ms` milliseconds, again and again: what is written meanwhile becomes durable after that. */
+  stallStore({ ms, everyMs }: { ms: number; everyMs: number }): void {
+    setInterval(() => (stalledUntilMs = performance.now() + ms), everyMs).unref()
   },
 
   /** Begins to measure the turns of the event loop. */

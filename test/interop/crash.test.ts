@@ -11,8 +11,13 @@ beforeAll(async () => {
 })
 afterAll(() => run.end(false))
 
-it(`a relay that is killed in bursts of SENDs delivers what got OK, once and in order, ${ROUNDS} times`, async () => {
-  let promised = 0
-  for (let round = 0; round < ROUNDS; round++) promised += (await run.round(round)).promised ?? 0
+it(`a relay that is killed in bursts of SENDs and ACKs delivers what got OK and no ACK, once and in order, ${ROUNDS} times`, async () => {
+  let [promised, acknowledged] = [0, 0]
+  for (let round = 0; round < ROUNDS; round++) {
+    const counts = await run.round(round)
+    promised += counts.promised ?? 0
+    acknowledged += counts.acknowledged ?? 0
+  }
   expect(promised).toBeGreaterThan(ROUNDS)
+  expect(acknowledged).toBeGreaterThan(ROUNDS)
 }, 180_000)

@@ -1,15 +1,18 @@
 import { connectClient, type SmpClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
-import type { Queue } from '../client/queue.ts'
+import type { Message, Queue } from '../client/queue.ts'
 import { buildProgram, Installation } from '../interop/cli-process.ts'
 import { type Campaign, type CampaignRun, randomFrom } from './campaign.ts'
 
 /*
  * The built program is killed (SIGKILL) in the middle of a burst of SENDs, again and again on the same store. What was
- * answered OK must be delivered after the restart: once, whole, and in order.
+ * answered OK must be delivered: once, whole, and in order. Some queues are received from at the same time: what was
+ * acknowledged may come again after the restart, but only from some message on, in order.
  */
 
 const SENDERS = 4
+/** Queues that are received from during the burst. */
+const RECIPIENTS = 2
 const IN_FLIGHT = 16
 /** From the first OK to the kill; one kill in eight comes before it. */
 const LONGEST_BURST_MS = 60
@@ -17,7 +20,7 @@ const LONGEST_BURST_MS = 60
 /** @param configure makes something else of a relay that has been initialised */
 export const killCampaignOn = (configure: (relay: Installation) => Promise<void>): Campaign => ({
   name: 'kill',
-  about: 'kill -9 in a burst of messages; what got OK is delivered after the restart, once and in order',
+  about: 'kill -9 in a burst of messages; what got OK and no ACK is delivered after the restart, once and in order',
   rounds: 1000,
   prepare: async (seed) => {
     await buildProgram()
@@ -51,11 +54,16 @@ class KillRun implements CampaignRun {
     const bursts = await Promise.all(
       queues.map(async (queue, sender) => burst(await connectClient(this.#address), queue, `${index}/${sender}`)),
     )
+    const receptions = await Promise.all(
+      queues
+        .slice(0, RECIPIENTS)
+        .map(async (queue, sender) => receive(await connectClient(this.#address), queue, `${index}/${sender}`)),
+    )
     if (this.#random() < 7 / 8) await Promise.race(bursts.flatMap(({ begun, ended }) => [begun, ended]))
     await new Promise((resolve) => setTimeout(resolve, this.#random() * LONGEST_BURST_MS))
     running.kill('SIGKILL')
     await running.ended()
-    await Promise.all(bursts.map(({ ended }) => ended))
+    await Promise.all([...bursts, ...receptions].map(({ ended }) => ended))
     await recipient.close()
 
     const killedAt = performance.now()
@@ -63,22 +71,30 @@ class KillRun implements CampaignRun {
     await restarted.shows(/Listening on port/)
     const restartMs = performance.now() - killedAt
     const again = await connectClient(this.#address)
-    let [promised, delivered] = [0, 0]
+    let [promised, delivered, acknowledged, repeated] = [0, 0, 0, 0]
     for (const [sender, queue] of queues.entries()) {
       const { promised: expected } = bursts[sender] ?? { promised: [] }
+      const before = receptions[sender]?.acknowledged ?? []
       const arrived = await drain(again, queue, `${index}/${sender}`)
+      const repetition = before.filter((number) => number >= (arrived[0] ?? Infinity))
       promised += expected.length
       delivered += arrived.length
-      const lost = expected.filter((number) => !arrived.includes(number))
+      acknowledged += before.length
+      repeated += repetition.length
+      const lost = [...expected.filter((number) => !before.includes(number)), ...repetition].filter(
+        (number) => !arrived.includes(number),
+      )
       if (lost.length > 0) throw new Error(`lost, of queue ${sender}: ${lost.join(', ')}`)
-      const outOfOrder = arrived.filter((number, at) => at > 0 && number <= (arrived[at - 1] ?? 0))
-      if (outOfOrder.length > 0) throw new Error(`doubled or out of order, of queue ${sender}: ${arrived.join(', ')}`)
+      for (const numbers of [before, arrived]) {
+        const outOfOrder = numbers.filter((number, at) => at > 0 && number <= (numbers[at - 1] ?? 0))
+        if (outOfOrder.length > 0) throw new Error(`doubled or out of order, of queue ${sender}: ${numbers.join(', ')}`)
+      }
       if ((await again.del(queue)).type !== 'OK') throw new Error(`queue ${sender} cannot be deleted`)
     }
     await again.close()
     restarted.kill('SIGKILL')
     await restarted.ended()
-    return { promised, delivered, restartMs }
+    return { promised, delivered, acknowledged, repeated, restartMs }
   }
 
   async end(keepFiles: boolean): Promise<void> {
@@ -113,6 +129,28 @@ function burst(client: SmpClient, queue: Queue, name: string): Burst {
   return { promised, begun, ended: Promise.all(lanes).then(() => undefined) }
 }
 
+interface Reception {
+  /** Numbers of the messages whose ACK was sent. */
+  readonly acknowledged: number[]
+  readonly ended: Promise<void>
+}
+
+/** Receives from a queue, and acknowledges, until the connection breaks. */
+function receive(client: SmpClient, queue: Queue, name: string): Reception {
+  const acknowledged: number[] = []
+  const loop = async (): Promise<void> => {
+    await client.sub(queue)
+    for (;;) {
+      let message: Message | undefined = await client.receive(queue)
+      while (message) {
+        acknowledged.push(...numberOf(message, name))
+        message = await next(client, queue, message)
+      }
+    }
+  }
+  return { acknowledged, ended: Promise.race([loop().catch(() => undefined), client.closed]) }
+}
+
 /** Receives and acknowledges everything in a queue. @returns the numbers of its messages */
 async function drain(client: SmpClient, queue: Queue, name: string): Promise<number[]> {
   const numbers: number[] = []
@@ -122,14 +160,23 @@ async function drain(client: SmpClient, queue: Queue, name: string): Promise<num
   const event = client.takeEvent()
   let message = event && client.read(queue, event.reply)
   while (message) {
-    if (message.type === 'message') {
-      const body = message.body.toString()
-      const number = Number(body.slice(name.length).replace(/\.+$/, ''))
-      if (body !== `${name} ${number}`.padEnd(4000, '.')) throw new Error(`a body is not whole: ${body.slice(0, 40)}`)
-      numbers.push(number)
-    }
-    const reply = await client.ack(queue, message.id)
-    message = reply.type === 'MSG' ? client.read(queue, reply) : undefined
+    numbers.push(...numberOf(message, name))
+    message = await next(client, queue, message)
   }
   return numbers
+}
+
+/** Acknowledges a message; the one that the reply brings. */
+async function next(client: SmpClient, queue: Queue, { id }: Message): Promise<Message | undefined> {
+  const reply = await client.ack(queue, id)
+  return reply.type === 'MSG' ? client.read(queue, reply) : undefined
+}
+
+/** The number of a message; none of a quota marker. @throws Error when the body is not whole */
+function numberOf(message: Message, name: string): number[] {
+  if (message.type !== 'message') return []
+  const body = message.body.toString()
+  const number = Number(body.slice(name.length).replace(/\.+$/, ''))
+  if (body !== `${name} ${number}`.padEnd(4000, '.')) throw new Error(`a body is not whole: ${body.slice(0, 40)}`)
+  return [number]
 }

@@ -1,7 +1,7 @@
 import type { Command } from '../../protocol/command.ts'
 import type { QueueRec } from '../../store/store.ts'
 import { markDelivered, messageReply } from '../delivery.ts'
-import { fail, durable, OK, type Context, type Outcome } from '../outcome.ts'
+import { fail, OK, type Context, type Outcome } from '../outcome.ts'
 import type { Subscription } from '../subscriber.ts'
 
 /** GET: returns the first message without subscribing; from then on this connection may not SUB to the queue. */
@@ -35,6 +35,8 @@ export function getMessage(context: Context, _: Command<'GET'>, queue: QueueRec)
 /**
  * ACK: deletes the message that was delivered to this connection, and answers with the next one, which counts as
  * delivered. A message that is no longer the first of its queue was removed by another connection: nothing is deleted.
+ * The reply does not wait for the disk: should the relay crash at once, the message comes again, and clients know it by
+ * its id.
  */
 export function acknowledge(context: Context, command: Command<'ACK'>, queue: QueueRec): Outcome {
   const { core, session } = context
@@ -52,9 +54,9 @@ export function acknowledge(context: Context, command: Command<'ACK'>, queue: Qu
     stats.activeQueues.add(queue.rcvId, deleted.notify)
     stats.ackTimes.add((core.now() - delivered.at) / 1000)
   }
-  if (subscription.mode === 'get') return durable(OK)
+  if (subscription.mode === 'get') return { reply: OK }
   const next = store.firstMessage(queue.rcvId)
-  if (next === undefined) return durable(OK)
+  if (next === undefined) return { reply: OK }
   markDelivered(core, subscription, next)
-  return durable(messageReply(queue, next))
+  return { reply: messageReply(queue, next) }
 }

@@ -80,7 +80,7 @@ export class TableStore implements EmbeddedStore {
   }
 
   committed(): Promise<void> {
-    return this.#commit.flushed()
+    return this.flushed()
   }
 
   addQueue(queue: QueueRec, link?: LinkData): TakenId | undefined {

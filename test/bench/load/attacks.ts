@@ -59,6 +59,14 @@ export const attackCalls = {
     setPriority(19)
   },
 
+  /** Takes a processor for `ms` milliseconds, again and again. */
+  takeCore({ ms, everyMs }: { ms: number; everyMs: number }): void {
+    const take = (): void => {
+      for (const end = performance.now() + ms; performance.now() < end;);
+    }
+    setInterval(take, everyMs)
+  },
+
   /** Badly signed commands for a queue with as many Ed448 keys as a block can set. */
   async manyKeys({ address, connections }: { address: RelayAddress; connections: number }): Promise<void> {
     const owner = await connect(address)

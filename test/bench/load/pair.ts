@@ -21,7 +21,24 @@ export interface PairEvents {
   acknowledged(): void
 }
 
-/** A sender and a recipient, each with a connection of its own, and one queue between them. */
+/** A connection that may belong to several pairs. */
+export interface Line {
+  readonly client: SmpClient
+  /** The pairs that receive through it, by recipient id. */
+  readonly recipients: Map<string, Pair>
+}
+
+export const openLine = async (address: RelayAddress): Promise<Line> => {
+  const recipients = new Map<string, Pair>()
+  const client = await connectClient(address, {
+    maxVersion: 19,
+    requestTimeoutMs: 0,
+    onEvent: ({ entityId, reply }) => recipients.get(entityId.toString('latin1'))?.take(expectReply(reply, 'MSG')),
+  })
+  return { client, recipients }
+}
+
+/** A sender and a recipient, each with a connection, and one queue between them. */
 export class Pair {
   events: PairEvents = { stored: () => undefined, received: () => undefined, acknowledged: () => undefined }
   blocksSent = 0
@@ -42,19 +59,14 @@ export class Pair {
     this.#body = randomBytes(bodySize)
   }
 
-  static async open({ address, auth, bodySize }: PairOptions): Promise<Pair> {
-    const state: { pair?: Pair } = {}
-    const options = { maxVersion: 19, requestTimeoutMs: 0 }
-    const recipient = await connectClient(address, {
-      ...options,
-      onEvent: ({ reply }) => state.pair?.take(expectReply(reply, 'MSG')),
-    })
-    const queue = await recipient.createQueue({ auth })
-    const sender = await connectClient(address, options)
+  /** @param lines the connections of the sender and of the recipient; without them, each gets one of its own */
+  static async open({ address, auth, bodySize }: PairOptions, lines?: readonly [Line, Line]): Promise<Pair> {
+    const [from, to] = lines ?? [await openLine(address), await openLine(address)]
+    const queue = await to.client.createQueue({ auth })
     const senderKey = generateKey(auth)
-    expectReply(await sender.skey(queue, senderKey), 'OK')
-    const pair = new Pair(sender, recipient, queue, senderKey, bodySize)
-    state.pair = pair
+    expectReply(await from.client.skey(queue, senderKey), 'OK')
+    const pair = new Pair(from.client, to.client, queue, senderKey, bodySize)
+    to.recipients.set(queue.rcvId.toString('latin1'), pair)
     return pair
   }
 
@@ -83,7 +95,7 @@ export class Pair {
     await Promise.all([this.#sender.close(), this.#recipient.close()])
   }
 
-  private take(reply: Msg): void {
+  take(reply: Msg): void {
     const message = decryptMessage(this.#queue.box, reply)
     if (message.type === 'quota') throw new Error('the queue is full')
     const { body } = message

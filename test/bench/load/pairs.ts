@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Pair, type PairOptions } from './pair.ts'
+import { openLine, Pair, type PairOptions } from './pair.ts'
 
 export interface PairCounts {
   readonly atMs: number
@@ -37,8 +37,13 @@ const record = (acknowledged: (pair: Pair) => void): void => {
 
 /** Pairs of a sender and a recipient, and the loads that they make. */
 export const pairCalls = {
-  async openPairs({ count, ...options }: PairOptions & { count: number }): Promise<void> {
-    for (let index = 0; index < count; index++) pairs.push(await Pair.open(options))
+  /** @param lines over how many connections; two for each pair when absent */
+  async openPairs({ count, lines, ...options }: PairOptions & { count: number; lines?: number }): Promise<void> {
+    const shared = await Promise.all(Array.from({ length: lines ?? 0 }, () => openLine(options.address)))
+    for (let index = 0; index < count; index++) {
+      const [from, to] = [shared[(2 * index) % shared.length], shared[(2 * index + 1) % shared.length]]
+      pairs.push(await Pair.open(options, from && to && [from, to]))
+    }
   },
 
   /** Keeps `window` messages of each pair under way. */
@@ -97,6 +102,11 @@ export const pairCalls = {
     stored = []
     received = []
     return latencies
+  },
+
+  /** Messages that are under way. */
+  underWay(): number {
+    return pairs.reduce((sum, pair) => sum + pair.inFlight, 0)
   },
 
   /** Sends nothing more and waits for what is under way. */
