@@ -485,6 +485,11 @@ export const ERROR_AREAS = {
       cause: 'Tor exited. The message has its last words.',
       cure: 'Fix what it names and try again.',
     },
+    TOR_EXTRA_OPTION: {
+      cause:
+        'The file in `torrc_extra` sets an option that lines of the operator may not set: a user, a directory, a controller, a program outside of /usr, or the lines of another file.',
+      cure: 'Remove that line. Options are written out, without abbreviation.',
+    },
     TOR_EXTRA_RESERVED: {
       cause: 'The file in `torrc_extra` sets an option that the relay sets itself.',
       cure: 'Remove that line.',

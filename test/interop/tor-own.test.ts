@@ -1,5 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, readlinkSync } from 'node:fs'
-import { chown, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'lmdb'
@@ -125,7 +125,6 @@ describe('setup in mode own', () => {
     for (const [line, reason] of [
       ['Bogus 1', "Unknown option 'Bogus'"],
       ['SocksPort 9050', 'Invalid SocksPort configuration'],
-      ['%include /nonexistent/bridges', 'Error reading included configuration file'],
     ] as const) {
       const files = await relay([line])
       const before = tree(files.directory)
@@ -161,6 +160,7 @@ describe('setup in mode own', () => {
   if (process.geteuid?.() === 0) {
     it('root sets up a relay of another user, whose files belong to that user', async () => {
       const files = await relay()
+      await chmod(files.directory, 0o755)
       for (const path of ['etc', 'state']) await chown(join(files.directory, path), 65_534, 65_534)
       await chown(files.ini, 65_534, 65_534)
       await files.setUp()

@@ -4,6 +4,7 @@ import type { CommandRunner } from '../../system/command.ts'
 import { errorCode } from '../../system/error-code.ts'
 import { bridgesIgnored } from '../onion/service.ts'
 import type { ServiceType } from '../onion/service-config.ts'
+import { requireAllowedOptions } from './extra-options.ts'
 import { parseTorLog } from './tor-log.ts'
 
 /*
@@ -100,7 +101,7 @@ export function clientExtra({ path, text }: TorrcExtra): TorrcExtra {
 /**
  * Reads the operator's own lines.
  *
- * @throws AppError `TOR_EXTRA_UNREADABLE`, `TOR_EXTRA_RESERVED`
+ * @throws AppError `TOR_EXTRA_UNREADABLE`, `TOR_EXTRA_RESERVED`, `TOR_EXTRA_OPTION`
  */
 export async function readTorrcExtra(path: string): Promise<TorrcExtra> {
   let text: string
@@ -112,7 +113,10 @@ export async function readTorrcExtra(path: string): Promise<TorrcExtra> {
     throw new AppError('TOR_EXTRA_UNREADABLE', `The torrc file ${path} ${why}.`, remedy, { cause: error })
   }
   const taken = torrcOptions(text).find((name) => reserved.has(name))
-  if (taken === undefined) return { path, text }
+  if (taken === undefined) {
+    await requireAllowedOptions({ path, text })
+    return { path, text }
+  }
   throw new AppError('TOR_EXTRA_RESERVED', `${path} sets ${taken}, which smp-server sets itself.`, 'Remove that line.')
 }
 

@@ -80,6 +80,35 @@ describe('the operator’s own lines', () => {
     expect(await readTorrcExtra(path)).toEqual({ path, text: 'UseBridges 1\n# User root\n' })
   })
 
+  it.each([
+    ['%include /etc/passwd', ':2: %include is not allowed here'],
+    ['Us root', ':2: us is short for'],
+    ['HashedControlPass 16:00', ':2: hashedcontrolpass is short for HashedControlPassword'],
+    ['DataDir /etc', 'DataDirectory'],
+    ['PidF /etc/x', 'PidFile'],
+    ['DirPortFrontPage /etc/shadow', ':2: DirPortFrontPage may not be set here'],
+    ['ServerTransportPlugin obfs4 exec /usr/bin/obfs4proxy', ':2: ServerTransportPlugin may not be set here'],
+    ['ClientTransportPlugin x exec /var/opt/simplex/x', ':2: ClientTransportPlugin may only run a program below'],
+    ['ClientTransportPlugin x exec /usr/bin/../../var/opt/x', ':2: ClientTransportPlugin may only run'],
+    ['ClientTransportPlugin x \\\n exec /var/x', ':2: ClientTransportPlugin may only run'],
+    ['SafeLogging 1 \\\n\nExtORPortC /etc/x', ':4: extorportc is short for ExtORPortCookieAuthFile'],
+  ])('the operator’s lines may not choose users, paths or programs: %s', async (line, message) => {
+    const path = join(directory, 'extra')
+    await writeFile(path, `DisableNetwork 1\n${line}\n`)
+    await expect(readTorrcExtra(path)).rejects.toMatchObject({
+      code: 'TOR_EXTRA_OPTION',
+      message: expect.stringContaining(message) as string,
+    })
+  })
+
+  it('the operator’s lines may lead to the network, limit tor and choose relays; tor itself refuses what is no option', async () => {
+    const path = join(directory, 'extra')
+    const text =
+      'UseBridges 1\nClientTransportPlugin obfs4 exec /usr/bin/obfs4proxy\nEntryNodes {de}\nBandwidthRate 1 MB\nBogus 1\n'
+    await writeFile(path, text)
+    expect(await readTorrcExtra(path)).toEqual({ path, text })
+  })
+
   it('a missing file of extra lines is an error for the operator', async () => {
     const path = join(directory, 'none')
     await expect(readTorrcExtra(path)).rejects.toMatchObject({
