@@ -3,9 +3,11 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { ServingRelay } from '../server/serve.ts'
 import type { SupervisorState } from '../tor/index.ts'
+import type { HealthReport } from '../web/health-report.ts'
 import { addressParts, addressText } from './address.ts'
 import type { AutomaticBackupStatus } from '../backup/automatic-backups.ts'
 import { askRelay } from './control-socket/client.ts'
+import { storeBytes } from './health-facts.ts'
 import { readFingerprint } from './identity.ts'
 import { lastBackup } from './last-backup.ts'
 import { buildCommit, packageVersion } from './version.ts'
@@ -36,6 +38,21 @@ export const relayStatusSchema = v.object({
   /** Messages since the counters began. */
   sent: v.number(),
   received: v.number(),
+  /** Messages sent in each of the last 60 minutes, the oldest first; fewer after a start. */
+  sentPerMinute: v.array(v.number()),
+  /** Bytes on the disk; 0 where the queues are in PostgreSQL. */
+  storeBytes: v.number(),
+  health: v.object({
+    status: v.picklist(['ok', 'degraded', 'failing']),
+    /** What is wrong, a sentence each. */
+    problems: v.array(v.string()),
+    /** `null` when it cannot be told. */
+    freeBytes: v.nullable(v.number()),
+    /** Until the certificate of the relay expires. */
+    certificateDays: v.nullable(v.number()),
+    /** `null` until the first check from outside, or without an onion service. */
+    onionReachable: v.nullable(v.boolean()),
+  }),
   /** `null` while there is no onion service. */
   onion: v.nullable(v.looseObject({ phase: v.string(), hostname: v.optional(v.string()) })),
   backup: v.object({
@@ -74,11 +91,13 @@ export interface StatusSource {
   readonly onion: SupervisorState | undefined
   readonly backups: AutomaticBackupStatus | undefined
   readonly startedAt: Date
+  readonly health: HealthReport
+  readonly sentPerMinute: readonly number[]
 }
 
 /** The answer of the relay itself. */
 export async function relayStatus(source: StatusSource): Promise<RelayStatus> {
-  const { settings, paths, relay, onion, backups, startedAt } = source
+  const { settings, paths, relay, onion, backups, startedAt, health, sentPerMinute } = source
   const { transport, store } = settings
   const { queues, messages, notifications } = await relay.core.engine.counts()
   return {
@@ -99,12 +118,26 @@ export async function relayStatus(source: StatusSource): Promise<RelayStatus> {
     notifications,
     sent: relay.stats.msgSent,
     received: relay.stats.msgRecv,
+    sentPerMinute: [...sentPerMinute],
+    storeBytes: await storeBytes(paths.store),
+    health: {
+      status: health.status,
+      problems: problemsOf(health),
+      freeBytes: health.disk?.freeBytes ?? null,
+      certificateDays: health.certificates.relay?.days ?? null,
+      onionReachable: health.onion?.reachable ?? null,
+    },
     onion: onion === undefined ? null : { ...onion },
     backup: {
       lastAt: (await lastBackup(paths))?.toISOString() ?? null,
       automatic: backups === undefined ? null : automaticBackups(backups),
     },
   }
+}
+
+function problemsOf({ relay, store, disk, onion, backup, certificates }: HealthReport): string[] {
+  const parts = [relay, store, disk, onion, backup, certificates.relay, certificates.web]
+  return parts.flatMap((part) => part?.problem ?? [])
 }
 
 function automaticBackups({

@@ -13,6 +13,7 @@ import { type ControlSocket, openControlSocket } from './control-socket/server.t
 import type { HealthReport } from '../web/health-report.ts'
 import { healthReport } from './health-facts.ts'
 import { lastBackup } from './last-backup.ts'
+import { LastHour } from './last-hour.ts'
 import { operationMetrics } from './operation-metrics.ts'
 import { openDashboard } from './dashboard.ts'
 import { openMetrics } from './metrics-output.ts'
@@ -91,11 +92,23 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
       dashboard: await openDashboard({ settings, paths, relay, onion, connections, health, startedAt, log }),
       log,
     })
+    const lastHour = new LastHour(() => relay.stats.msgSent)
+    beside.lastHour = lastHour.begin(log)
     beside.socket = await openControlSocket({
       path: paths.controlSocket,
       log,
       answers: {
-        'GET /status': () => relayStatus({ settings, paths, relay, onion: onion(), backups: backups(), startedAt }),
+        'GET /status': async () =>
+          relayStatus({
+            settings,
+            paths,
+            relay,
+            onion: onion(),
+            backups: backups(),
+            startedAt,
+            health: await health(),
+            sentPerMinute: lastHour.perMinute,
+          }),
         'GET /tor': () => ({ onion: onion() ?? null }),
         'POST /tor/reload': () => tor.reload(),
       },
@@ -130,6 +143,7 @@ class Beside {
   metrics: { close(): Promise<void> } | undefined
   tor: TorParts | undefined
   backups: AutomaticBackups | undefined
+  lastHour: { stop(): void } | undefined
   readonly #relay: ServingRelay
   readonly #log: Logger
 
@@ -139,6 +153,7 @@ class Beside {
   }
 
   async stop(): Promise<void> {
+    this.lastHour?.stop()
     await this.socket?.close()
     await this.backups?.stop()
     await this.metrics?.close()

@@ -36,6 +36,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   backup: async () => (await import('./backup.ts')).addBackup,
   restore: async () => (await import('./backup.ts')).addRestore,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
+  status: async () => (await import('./status.ts')).addStatus,
   health: async () => (await import('./health.ts')).addHealth,
   update: async () => (await import('./update.ts')).addUpdate,
   tor: async () => (await import('./tor/tor.ts')).addTor,

@@ -36,8 +36,22 @@ describe('the control socket of a running relay', () => {
     })
     expect(status?.address).toMatch(new RegExp(`^smp://.*:secret1@smp\\.example\\.org:${port}$`))
 
+    const shown = relay.run(['status'])
+    expect([shown.status, shown.stderr]).toEqual([0, ''])
+    expect(shown.stdout).toMatch(/^Healthy: smp-server \S+ .*process \d+, up /)
+    expect(shown.stdout).toMatch(new RegExp(`^  Address +smp://\\S+:…@smp\\.example\\.org:${port}$`, 'm'))
+    expect(shown.stdout).toMatch(new RegExp(`^  Ports +${port}$`, 'm'))
+    expect(shown.stdout).not.toContain('secret1')
+    const json = relay.run(['status', '--json']).stdout
+    expect(JSON.parse(json)).toMatchObject({ running: true, queues: 0, health: { status: 'ok', problems: [] } })
+    expect(json).not.toContain('secret1')
+
     running.kill('SIGINT')
     expect((await running.ended()).status).toBe(0)
     expect(await askStatus(paths)).toBeUndefined()
+    const stopped = relay.run(['status'])
+    expect(stopped.status).toBe(1)
+    expect(stopped.stdout).toMatch(/^Stopped: no relay runs here\..*\n {2}Address +smp:\/\/\S+:…@smp\.example\.org/)
+    expect(JSON.parse(relay.run(['status', '--json']).stdout)).toMatchObject({ running: false, lastBackup: null })
   })
 })

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { chown, rm, rmdir } from 'node:fs/promises'
+import { chmod, chown, rm, rmdir } from 'node:fs/promises'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
 import { iniHosts } from '../../src/config/ini-hosts.ts'
 import { runCommand } from '../../src/system/command.ts'
@@ -64,6 +64,7 @@ describe.runIf(process.geteuid?.() === 0)('the removal of a system instance (nee
   }
 
   it('nothing is left of an instance that the setup created for a relay of another user', async () => {
+    await chmod(files.directory, 0o755)
     for (const path of [`${files.directory}/etc`, files.ini]) await chown(path, NOBODY, -1)
     const before = tree(files.directory)
     await setUp()

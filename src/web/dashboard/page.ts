@@ -59,7 +59,7 @@ function page(): Markup {
 <p id="health" class="health" role="status">Loading …</p>
 </header>
 <main>
-<noscript><p class="problem">This page needs JavaScript. <code>smp-server health</code> and <code>smp-server doctor</code> show the state in a terminal.</p></noscript>
+<noscript><p class="problem">This page needs JavaScript. <code>smp-server status</code> shows the same in a terminal.</p></noscript>
 <section aria-labelledby="problems-title" id="problems" hidden>
 <h2 id="problems-title">Needs attention</h2>
 <ul id="problem-list"></ul>
