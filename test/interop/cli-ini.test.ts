@@ -104,7 +104,7 @@ describe('the fingerprint, which is only the hash of ca.crt,', () => {
 
   it('is refused with both values when it is another one, and never replaced', () => {
     const before = readFileSync(file(), 'utf8').trim()
-    const other = `A${before.slice(1)}`
+    const other = `${before.startsWith('A') ? 'B' : 'A'}${before.slice(1)}`
     writeFileSync(file(), `${other}\n`)
     const { status, stdout } = relay.run(['start', '-m'])
     expect(status).toBe(1)

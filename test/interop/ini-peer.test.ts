@@ -42,10 +42,10 @@ it('the package ini reads what init, tor setup, tor rotate and tor remove wrote'
   expect(onion).toBeDefined()
   expect(read()).toMatchObject({ 'TOR.torrc_extra': extra, 'TOR.pow': 'on', 'TOR.max_streams': '64' })
 
-  expect(relay.run(['tor', 'rotate']).status).toBe(0)
+  expect(relay.run(['tor', 'rotate', '-y']).status).toBe(0)
   expect(read()['TRANSPORT.host']?.split(',').slice(0, 2)).toEqual(['a.example', onion])
   expect(read()['TRANSPORT.host']?.split(',')).toHaveLength(3)
 
-  expect(relay.run(['tor', 'remove', '-y']).status).toBe(0)
+  expect(relay.run(['tor', 'remove', '--delete-key', '-y']).status).toBe(0)
   expect(read()).toEqual(initialized)
 })
