@@ -24,7 +24,9 @@ describe.skipIf(!isRoot).each(releases)('a fresh %s (needs root, to make one)', 
     await machine.useRegistryOfThisMachine()
     await machine.write('/etc/torrc-extra', 'DisableNetwork 1\n')
     const leftovers = ['node_modules', 'runtime/node_modules', 'dist', 'data'].map((name) => `${checkout}/${name}`)
-    await machine.succeeds(['rm', '-rf', ...leftovers])
+    // The checkout below may get files meanwhile, such as the cache of this very test run.
+    const remove = `for try in 1 2 3 4 5; do rm -rf ${leftovers.join(' ')} && exit; sleep 1; done; exit 1`
+    await machine.succeeds(['sh', '-c', remove])
   }, 600_000)
   afterAll(async () => {
     await machine?.close()
