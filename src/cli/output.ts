@@ -63,7 +63,7 @@ export function printFailure(error: unknown, debug: boolean): void {
 
 function printKnownFault({ code, message, remedy }: AppError): void {
   say(
-    ...message.split('\n').map((line) => mark(`Error: ${line}`)),
+    ...message.split('\n').map((line) => mark(line.startsWith('Warning: ') ? line : `Error: ${line}`)),
     ...(remedy ? [remedy] : []),
     paint('faint', `More: \`smp-server help ${code}\``, output),
   )
