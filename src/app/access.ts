@@ -69,10 +69,11 @@ function nearest(path: string): string {
  * Run by root for the relay of another user, this process becomes one of that user: root must not act by path in a
  * directory where someone else can put symbolic links, and leaves no files there that the relay cannot open.
  *
+ * @param directories of the relay; the first one of another user decides
  * @returns the user's number, if there is one
  */
-export function becomeRelayUser({ stateDir, configDir }: Paths): number | undefined {
-  const owner = foreignOwner(stateDir) ?? foreignOwner(configDir)
+export function becomeRelayUser(directories: readonly string[]): number | undefined {
+  const owner = directories.map(foreignOwner).find((found) => found !== undefined)
   if (owner) become(owner)
   keepRights()
   return owner?.uid

@@ -74,7 +74,10 @@ export async function createProgram(context: Context): Promise<Command> {
     .helpOption('-h, --help', 'Show this help text')
     .helpCommand(false)
     .hook('preAction', (_program, command) => {
-      if (!KEEPS_RIGHTS.has(topCommand(command).name())) becomeRelayUser(context.paths)
+      const name = topCommand(command).name()
+      const { stateDir, configDir } = context.paths
+      // The certificate may be in a directory of root that the relay's user only reads.
+      if (!KEEPS_RIGHTS.has(name)) becomeRelayUser(name === 'cert' ? [configDir] : [stateDir, configDir])
     })
     .version(asked === 'version' ? await completeVersion(context) : context.version, '-v, --version', 'Show version')
   for (const add of await loadCommands(commands, asked)) await add(program, context)

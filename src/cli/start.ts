@@ -53,7 +53,7 @@ export function addStart(program: Command, context: Context): void {
 
 async function start(options: StartOptions, { paths, version }: Context): Promise<void> {
   const log = createLogger({ level: options.logLevel })
-  const user = becomeRelayUser(paths)
+  const user = becomeRelayUser([paths.stateDir, paths.configDir])
   if (user !== undefined) log.warn(`smp-server was started by root, and runs as user ${user}, who owns the relay`)
   const { settings, warnings } = await loadSettings(paths)
   checkAccess(paths)

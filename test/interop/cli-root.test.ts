@@ -71,6 +71,17 @@ describe.skipIf(process.getuid?.() !== 0)('root that acts for the user of a rela
     expect(ofRoot()).toBe('')
   })
 
+  it('cert renews the certificate in a directory of root that the user of the relay may only read', () => {
+    spawnSync('chown', ['-R', '0:65534', relay.config])
+    spawnSync('chmod', ['-R', 'u=rwX,g=rX,o=', relay.config])
+    const certificate = join(relay.config, 'server.crt')
+    const before = readFileSync(certificate, 'utf8')
+    expect(relay.run(['cert']).status).toBe(0)
+    expect(readFileSync(certificate, 'utf8')).not.toBe(before)
+    expect(statSync(certificate)).toMatchObject({ uid: 0, gid: nobody, mode: 0o100640 })
+    expect(relay.run(['start', '-m']).status).toBe(0)
+  })
+
   it('backup does not read through a link to a file of root', () => {
     plant(join(relay.config, 'ca.key'))
     const passphrase = join(secrets, 'passphrase')
