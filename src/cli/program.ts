@@ -36,6 +36,7 @@ const commands: Readonly<Record<string, () => Promise<Add>>> = {
   backup: async () => (await import('./backup.ts')).addBackup,
   restore: async () => (await import('./backup.ts')).addRestore,
   doctor: async () => (await import('./doctor.ts')).addDoctor,
+  config: async () => (await import('./config.ts')).addConfig,
   status: async () => (await import('./status.ts')).addStatus,
   health: async () => (await import('./health.ts')).addHealth,
   update: async () => (await import('./update.ts')).addUpdate,
@@ -76,8 +77,9 @@ export async function createProgram(context: Context): Promise<Command> {
     .hook('preAction', (_program, command) => {
       const name = topCommand(command).name()
       const { stateDir, configDir } = context.paths
-      // The certificate may be in a directory of root that the relay's user only reads.
-      if (!KEEPS_RIGHTS.has(name)) becomeRelayUser(name === 'cert' ? [configDir] : [stateDir, configDir])
+      if (KEEPS_RIGHTS.has(name)) return
+      // The configuration may be in a directory of root that the relay's user only reads.
+      becomeRelayUser(['cert', 'config'].includes(name) ? [configDir] : [stateDir, configDir])
     })
     .version(asked === 'version' ? await completeVersion(context) : context.version, '-v, --version', 'Show version')
   for (const add of await loadCommands(commands, asked)) await add(program, context)

@@ -97,6 +97,14 @@ export const ERROR_AREAS = {
       cause: '`host` in `[TRANSPORT]` contains an onion address whose key this relay does not have.',
       cure: 'Restore the key with `smp-server tor key restore FILE` or `tor key import FILE`, or remove the address from `host`.',
     },
+    CONFIG_KEY: {
+      cause: 'The INI file has no key of this name.',
+      cure: 'Write the section and the key, for example `TRANSPORT.port`; `smp-server config explain KEY` finds the section.',
+    },
+    CONFIG_KEY_UNSET: {
+      cause: 'The key is not in the INI file, and nothing stands in for it.',
+      cure: 'Set it with `smp-server config set SECTION.KEY VALUE`.',
+    },
     INI_CHANGED: {
       cause: 'The INI file was changed by another program while the command was working on it.',
       cure: 'Run the command again.',

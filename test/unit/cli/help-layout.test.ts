@@ -62,6 +62,7 @@ it('the top level lists the commands of upstream, and then its own', () => {
     'backup',
     'restore',
     'doctor',
+    'config',
     'status',
     'health',
     'update',
