@@ -19,6 +19,17 @@ import { openTorSession } from '../process/session.ts'
 /*
  * Keeps the onion service alive beside the running relay: brings it into a tor, and begins again whenever tor ends,
  * hangs or has lost it. Whatever happens to tor, the relay goes on.
+ *
+ *              start()             tor answers, has the key           bootstrapped          a directory has the descriptor
+ *   stopped ───────────► starting ──────────────────────► bootstrapping ─────────► publishing ─────────► published
+ *      ▲                  ▲    │                                │                   │    ▲                    │
+ *      │                  │    │ no tor or no key               │ tor ends or hangs │    └─ it is gone there ─┤
+ *      │            pause │    ▼                                ▼                   ▼                         │
+ *      │                 waiting ◄──────────────────────────────┴───────────────────┴─────────────────────────┘
+ *      │
+ *      └─ stop(), from every state
+ *
+ * The pause is none after a publication; otherwise 0.5 s, doubled up to 60 s with an own tor and 5 s with one of the system.
  */
 
 export interface SupervisorOptions {
