@@ -251,14 +251,17 @@ describe('bridges', () => {
     expect(setup().stdout).toContain('nothing was changed')
   })
 
-  it('a relay whose single-hop tor has bridges does not let it connect, also when another file has them', async () => {
+  it('a relay whose single-hop tor has bridges does not let it connect, and another file cannot bring them', async () => {
     expect(setup().status).toBe(0)
     const included = join(relay.root, 'bridges')
     writeFileSync(included, 'UseBridges 1\nBridge 127.0.0.1:1\n')
-    for (const lines of ['UseBridges 1\nBridge 127.0.0.1:1', `%include ${included}`]) {
+    for (const [lines, reason] of [
+      ['UseBridges 1\nBridge 127.0.0.1:1', /onion service: .* uses bridges, but a single-hop service ignores them/],
+      [`%include ${included}`, /onion service: .*:2: %include is not allowed here/],
+    ] as const) {
       writeFileSync(extra, `DisableNetwork 1\n${lines}\n`)
       const running = relay.start(['start'])
-      await running.shows(/onion service: .* uses bridges, but a single-hop service ignores them/)
+      await running.shows(reason)
       running.kill('SIGTERM')
       expect((await running.ended()).status).toBe(0)
     }
