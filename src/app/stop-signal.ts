@@ -11,7 +11,7 @@ export interface StopSignal {
  * Resolves at the first signal to stop. Later signals are ignored up to the end of the process, so that nothing
  * interrupts the saving.
  *
- * @param onReload what SIGHUP means to a service; without it that is the end of the terminal, which stops the relay
+ * @param onReload what SIGHUP asks for outside of a terminal; without it SIGHUP is the end of the terminal, which stops the relay
  */
 export function catchStopSignal(onReload?: () => void): StopSignal {
   let resolveReceived: (reason: StopReason) => void

@@ -95,7 +95,9 @@ async function run(options: RunOptions, written: Settings, maintenance: boolean)
     notice?.reloading()
     void reportReload(written, paths, log).finally(() => notice?.ready())
   }
-  const stopping = catchStopSignal(notice && reload)
+  // To what runs in a terminal SIGHUP says that this is gone.
+  const isInTerminal = process.stdin.isTTY || process.stdout.isTTY
+  const stopping = catchStopSignal(isInTerminal ? undefined : reload)
   try {
     if (maintenance) {
       await maintainStore(options)

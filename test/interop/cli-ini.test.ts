@@ -117,7 +117,7 @@ describe('the fingerprint, which is only the hash of ca.crt,', () => {
   })
 })
 
-it('address says when the running relay still has another one', async () => {
+it('address says when the running relay still has another one, and SIGHUP which changes wait for a restart', async () => {
   setIni('TRANSPORT', 'port', String(await freePort()))
   const running = relay.start(['start'])
   await running.shows(/Listening on port/)
@@ -128,4 +128,11 @@ it('address says when the running relay still has another one', async () => {
   expect(status).toBe(0)
   expect(stdout).toContain(':secret2@')
   expect(stderr).toMatch(/^Warning: The running relay still has another address: smp:\S+:secret1@/)
+  running.kill('SIGHUP')
+  await running.shows(/changes of auth take effect after a restart/)
+  setIni('AUTH', 'new_queues', 'perhaps')
+  running.kill('SIGHUP')
+  await running.shows(/the settings are not taken over: .*new_queues = perhaps/)
+  running.kill('SIGINT')
+  expect((await running.ended()).status).toBe(0)
 })
