@@ -98,9 +98,10 @@ export class Outbox {
     return this.#items + this.#batches.length
   }
 
-  /** Whether no more commands should be executed. */
+  /** Whether no more commands should be executed; blocks that are packed leave first. */
   get isFull(): boolean {
-    return this.#isCongested || this.#groups.size >= MAX_GROUPS || this.#bytes >= MAX_BYTES
+    const isSending = this.#batches.length > 0
+    return this.#isCongested || isSending || this.#groups.size >= MAX_GROUPS || this.#bytes >= MAX_BYTES
   }
 
   /** Whether events may be pushed; otherwise they are deferred. */
@@ -151,20 +152,22 @@ export class Outbox {
   /**
    * Sends what is ready, block by block, until the client takes no more or the time is up.
    *
-   * @returns whether more can be sent at once
+   * @returns whether blocks have left and the client takes more
    */
   send(untilMs: number): boolean {
+    let hasSent = false
     while (!this.#isCongested && !this.#isClosed) {
       const batch = this.#batches.shift()
       if (batch === undefined) {
-        if (this.#ready.length === 0) return false
+        if (this.#ready.length === 0) return hasSent
         this.#pack()
         continue
       }
       const isWritable = this.#link.sendTransmissions(batch)
       this.sentAt = this.#options.now()
       if (!isWritable) this.stalledAt = this.sentAt
-      if (performance.now() >= untilMs) return isWritable && (this.#batches.length > 0 || this.#ready.length > 0)
+      hasSent = true
+      if (performance.now() >= untilMs) return isWritable
     }
     return false
   }
@@ -240,7 +243,6 @@ export class Outbox {
     for (const queue of group.queues) {
       if (this.#groupsAbout?.get(queue) === group) this.#groupsAbout.delete(queue)
     }
-    // One group fewer: the next block may be executed.
     this.#makeReady(group.items)
     for (const next of group.successors) {
       next.predecessors--
