@@ -1,4 +1,4 @@
-import { type IniDocument, iniEntry, iniSection } from './ini.ts'
+import { type IniDocument, type IniProblem, iniEntry, iniSection } from './ini.ts'
 import { isSectionName, type KeyRow, keyRows, type SectionName, sectionNames } from './keys.ts'
 
 /*
@@ -50,29 +50,51 @@ function lineOf(text: string, at: number): number {
   return text.slice(0, at).split(LINE_END).length
 }
 
-/** Every line that reads `key = value` or `key: value`, whatever stands around it. */
+/**
+ * Every line that reads `key = value` or `key: value`, whatever stands around it; also when the separator is in the next
+ * line, or missing in front of the value of a known key.
+ */
 function settingLines(text: string): SettingLine[] {
   const found: SettingLine[] = []
   let section: string | undefined
   let header = 0
+  /** A line without a separator, until the next line shows whether it is a key. */
+  let pending: { readonly line: number; readonly text: string } | undefined
+  const give = (line: number, key: string, value: string): void => {
+    found.push({ line, section, header, key: key.trim(), value: value.trim() })
+  }
+  const giveUp = (): void => {
+    const [, key = '', value = ''] = /^(\S+)\s*[^\w\s]*\s*(.*)$/.exec(pending?.text ?? '') ?? []
+    if (pending !== undefined && meantBy({ key, section }) !== undefined) give(pending.line, key, value)
+    pending = undefined
+  }
   for (const [index, line] of text
     .replace(/^\ufeff/, '')
     .split(LINE_END)
     .entries()) {
-    const name = /^\s*\[([^[\]]*)\]/.exec(line)?.[1]
+    const shown = line.trim()
+    if (shown === '') continue
+    const separated = pending && /^[=:](.*)$/.exec(shown)
+    if (pending && separated) {
+      give(index + 1, pending.text, separated[1] ?? '')
+      pending = undefined
+      continue
+    }
+    giveUp()
+    const name = /^\[([^[\]]*)\]/.exec(shown)?.[1]
+    const setting = /^([^\s#;=:[][^=:[]*?)\s*(?:\[[^\]]*\]\s*)?[=:](.*)$/.exec(shown)
     if (name !== undefined) [section, header] = [name.trim(), index + 1]
-    const setting = /^\s*([^\s#;=:[][^=:[]*?)\s*(?:\[[^\]]*\]\s*)?[=:](.*)$/.exec(line)
-    if (name !== undefined || setting === null) continue
-    const [, key = '', value = ''] = setting
-    found.push({ line: index + 1, section, header, key, value: value.trim() })
+    else if (setting !== null) give(index + 1, setting[1] ?? '', setting[2] ?? '')
+    else if (!/^[#;=:[]/.test(shown)) pending = { line: index + 1, text: shown }
   }
+  giveUp()
   return found
 }
 
 function explained(setting: SettingLine, document: IniDocument): StrayLine {
   const { section } = setting
   const meant = meantBy(setting)
-  const home = section === undefined ? undefined : sectionMeant(section)
+  const home = sectionMeant(section)
   const isCertain = meant !== undefined && (home === meant.section || section === undefined)
   return { ...setting, meant, why: why(setting, meant, document), isCertain }
 }
@@ -82,7 +104,7 @@ function why({ line, section, header, key }: SettingLine, meant: KeyRow | undefi
   if (stop !== undefined && line >= stop.line) {
     return line === stop.line ? stop.message : `the file is not read from line ${stop.line} on`
   }
-  const glued = document.problems.find(({ type, lastLine }) => type === 'glued' && lastLine === line)
+  const glued = document.problems.find((problem) => isGlued(problem, line))
   if (glued !== undefined) return glued.message
   if (section === undefined) return `it is not in a section${belongs(meant)}`
   if (!isSectionName(section)) return sectionFault(section, meant)
@@ -92,6 +114,10 @@ function why({ line, section, header, key }: SettingLine, meant: KeyRow | undefi
   if (meant.section !== section) return `${meant.name} belongs in [${meant.section}]`
   if (meant.name !== key) return `[${section}] has no such key: did you mean ${meant.name}?`
   return 'it is set above'
+}
+
+function isGlued({ type, line: first, lastLine = first }: IniProblem, line: number): boolean {
+  return type === 'glued' && first <= line && line <= lastLine
 }
 
 function belongs(meant: KeyRow | undefined): string {
@@ -108,7 +134,8 @@ function sectionFault(section: string, meant: KeyRow | undefined): string {
 }
 
 /** The section whose name it is, or resembles. */
-function sectionMeant(section: string): SectionName | undefined {
+function sectionMeant(section: string | undefined): SectionName | undefined {
+  if (section === undefined) return undefined
   const name = normal(section).toUpperCase()
   const names = sectionNames()
   return (
@@ -121,22 +148,48 @@ function sectionMeant(section: string): SectionName | undefined {
 /** Names that people write instead. */
 const ALIASES: Readonly<Record<string, string>> = {
   password: 'create_password',
-  queue_password: 'create_password',
   hosts: 'host',
   hostname: 'host',
   hostnames: 'host',
   ports: 'port',
+  listen: 'listen_host',
+  listen_address: 'listen_host',
+  listen_addr: 'listen_host',
+  listen_ip: 'listen_host',
+  bind: 'listen_host',
+  bind_address: 'listen_host',
+  bind_host: 'listen_host',
+  queues: 'new_queues',
+  create_queues: 'new_queues',
 }
 
+/** In [AUTH], what is called like this and is no known key can only be meant as the password of the relay. */
+const PASSWORD_LIKE = /pass|pwd|secret|basic_?auth/
+
 /** The row of the key that the line names, or resembles; of several, that of its own section, then the guarded one. */
-function meantBy({ key, section }: SettingLine): KeyRow | undefined {
-  const name = normal(key).toLowerCase()
-  const alias = ALIASES[name]
+function meantBy({ key, section }: Pick<SettingLine, 'key' | 'section'>): KeyRow | undefined {
+  const [, prefix, last] = /^(\w+)[./](\w+)$/.exec(key) ?? []
+  const name = normal(last ?? key).toLowerCase()
+  const home = sectionMeant(prefix) ?? sectionMeant(section)
   const rows = keyRows()
-  const home = section === undefined ? undefined : sectionMeant(section)
-  const exact = rows.filter((row) => row.name === name)
-  const found = exact.length > 0 ? exact : rows.filter((row) => row.name === alias || isMisspelt(name, row.name))
-  return found.find((row) => row.section === home) ?? found.find(({ definition }) => definition.guard) ?? found[0]
+  const candidates = [
+    (row: KeyRow) => row.name === name,
+    (row: KeyRow) => row.name === ALIASES[name] || isMisspelt(name, row.name),
+    (row: KeyRow) => row.definition.guard !== undefined && contains(name, row.name),
+    (row: KeyRow) =>
+      row.name === 'create_password' && (home ?? row.section) === row.section && PASSWORD_LIKE.test(name),
+  ]
+  for (const isCandidate of candidates) {
+    const found = rows.filter(isCandidate)
+    const nearest = found.find((row) => row.section === home) ?? found.find(({ definition }) => definition.guard)
+    if (found.length > 0) return nearest ?? found[0]
+  }
+  return undefined
+}
+
+/** Whether a name of several words stands in a longer one: `SMP_CREATE_PASSWORD`, `create_password (optional)`. */
+function contains(name: string, known: string): boolean {
+  return known.includes('_') && `_${name.replace(/\W+/g, '_')}_`.includes(`_${known}_`)
 }
 
 function normal(name: string): string {

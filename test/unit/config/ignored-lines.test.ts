@@ -66,6 +66,47 @@ describe('a create_password that would not count stops the relay, which would be
       `[SERVER]\ncreate_password = secret1\n${TRANSPORT}`,
       `x.ini:2: create_password in [SERVER] is ignored: [SERVER] is not a section: create_password belongs in [AUTH]. ${open}`,
     ],
+    [
+      'it has no separator, and the next line is read as a part of it',
+      `[AUTH]\ncreate_password secret1\nnew_queues = on\n${TRANSPORT}`,
+      `x.ini:2: create_password in [AUTH] is ignored: line 2 has neither = nor :, so line 3 is ignored. ${open}`,
+    ],
+    [
+      'its separator is an arrow',
+      `[AUTH]\ncreate_password -> secret1\nnew_queues = on\n${TRANSPORT}`,
+      `x.ini:2: create_password in [AUTH] is ignored: line 2 has neither = nor :, so line 3 is ignored. ${open}`,
+    ],
+    [
+      'it has no separator, and the reading stops there',
+      `${TRANSPORT}[AUTH]\ncreate_password secret1\n`,
+      `x.ini:6: create_password in [AUTH] is ignored: line 6 is not a setting, so the rest of the file is ignored. ${open}`,
+    ],
+    [
+      'it is misspelt, with the separator in the next line',
+      `[AUTH]\ncreate_pasword\n= secret1\n${TRANSPORT}`,
+      `x.ini:3: create_pasword in [AUTH] is ignored: [AUTH] has no such key: did you mean create_password? ${open}`,
+    ],
+    [
+      'its line is continued as in a shell',
+      `[AUTH]\ncreate_password \\\n  = secret1\n${TRANSPORT}`,
+      `x.ini:3: create_password \\ in [AUTH] is ignored: [AUTH] has no such key: did you mean create_password? ${open}`,
+    ],
+    ...[
+      'AUTH.create_password',
+      'auth/create_password',
+      'SMP_CREATE_PASSWORD',
+      'export create_password',
+      'create_password (optional)',
+      'create_queue_password',
+      'creation_password',
+      'create_pass',
+      'basic_auth',
+      'pwd',
+    ].map((key) => [
+      `it is called ${key}`,
+      `[AUTH]\n${key} = secret1\n${TRANSPORT}`,
+      `x.ini:2: ${key} in [AUTH] is ignored: [AUTH] has no such key: did you mean create_password? ${open}`,
+    ]),
     ...['creat_password', 'create-password', 'createpassword', 'Create_Password', 'create_pasword', 'password'].map(
       (key) => [
         `it is spelt ${key}`,
@@ -106,6 +147,13 @@ describe('a line that protects more than the counting one stops the relay:', () 
     ['[WEB]\nlisten_host = 127.0.0.1\n', 'listen_host', 'the relay would listen on all addresses'],
     ['[TRANSPORTS]\nlistenhost = 127.0.0.1\n', 'listenhost', 'the relay would listen on all addresses'],
     ['[SOCKS]\nsocks_mode = always\n', 'socks_mode', 'this relay would connect to other relays directly'],
+    ['[STORE_LOG]\nenable on\nlog_stats = off\n', 'enable', 'queues and messages would be lost at the next restart'],
+    ['[X]\nSTORE_LOG.enable = on\n', 'STORE_LOG.enable', 'queues and messages would be lost at the next restart'],
+    ['[AUTH]\nAUTH.new_queues = off\n', 'AUTH.new_queues', 'anyone could create queues'],
+    ['[AUTH]\nallow_new_queues = off\n', 'allow_new_queues', 'anyone could create queues'],
+    ['[TRANSPORT]\nport = 1\nlisten_host 127.0.0.1\nx = y\n', 'listen_host', 'the relay would listen on all addresses'],
+    ['[TRANSPORT]\nport = 1\nbind_address = 127.0.0.1\n', 'bind_address', 'the relay would listen on all addresses'],
+    ['[TRANSPORT]\nport = 1\nlisten = 127.0.0.1\n', 'listen', 'the relay would listen on all addresses'],
   ])('%j', (text, key, risk) => {
     expect(refusal(`${text}${TRANSPORT}`)).toEqual([
       expect.stringMatching(new RegExp(`^x\\.ini:\\d: ${key} in .* is ignored: .*Without it, ${risk}\\.$`)),
@@ -117,6 +165,9 @@ describe('a line that changes nothing is no reason to refuse:', () => {
   it.each([
     ['the value is the default', '[auth]\nnew_queues = on\n'],
     ['the same value counts elsewhere', '[AUTH]\nnew_queues = off\n[AUTHS]\nnew_queues = off\n'],
+    ['a password of another purpose is misspelt', '[AUTH]\ncontrol_port_admin_pasword = x\n'],
+    ['a password of something else is in another section', '[PROXY]\nsocks_password = x\n'],
+    ['a sentence that begins with a key is glued', '[INFORMATION]\nwebsite = x\n  host of this relay\noperator = y\n'],
     ['a section of another program has a key of this name', '[STORE_LOG]\nenable = off\n[MONITOR]\nenable = on\n'],
     ['the key belongs to another section as well', '[STORE_LOG]\nenable = on\n[NAMES]\nenable = off\n'],
   ])('%s', (_why, text) => {
