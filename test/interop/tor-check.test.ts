@@ -126,7 +126,7 @@ describe('a relay with an onion service', () => {
     expect(stdout).toMatch(/^ {2}fingerprint +matches the address$/m)
     expect(stdout).toMatch(/is reachable \(\d+\.\d\d s, SMP 6 to 20\)/)
     expect(exit).toBe(0)
-  }, 120_000)
+  }, 40_000)
 
   it('a check reaches the relay through the SOCKS port of another tor, and at its public host', async () => {
     const { status: exit, result } = await check(relay, '--socks', `${network.socksHost}:${network.socksPort}`)
@@ -172,7 +172,7 @@ describe('a relay with an onion service', () => {
     expect(exit).toBe(1)
     expect(stdout).toMatch(/^ {2}fingerprint +failed$/m)
     expect(stdout).toMatch(/^Error: A different server answers/m)
-  }, 120_000)
+  }, 40_000)
 
   it('status --watch prints what has changed, until it is interrupted', async () => {
     const watching = relay.start(['tor', 'status', '--watch'])
@@ -184,7 +184,7 @@ describe('a relay with an onion service', () => {
     const { status: exit, stdout } = await watching.ended()
     expect(exit).toBe(1)
     expect(stdout.match(/^ {2}key /gm)).toHaveLength(1)
-  }, 120_000)
+  }, 40_000)
 
   it('a check says within 75 s that a killed relay is not reachable', async () => {
     const { status: exit, result } = await check(relay)
@@ -194,7 +194,7 @@ describe('a relay with an onion service', () => {
   }, 90_000)
 })
 
-describe('check explains', () => {
+describe('check explains within 40 s', () => {
   let control: TorControl
   beforeAll(async () => {
     const { controlHost: host, controlPort, cookiePath: cookieFile } = network.onion
@@ -217,7 +217,7 @@ describe('check explains', () => {
     const { status: exit, stdout } = await printed(`${id}.onion`)
     expect(exit).toBe(1)
     expect(stdout).toMatch(/^Error: The Tor network has no descriptor of/m)
-  }, 120_000)
+  }, 40_000)
 
   it('check explains an onion service with nothing behind it', async () => {
     const published = new Promise((resolve) =>
@@ -231,10 +231,10 @@ describe('check explains', () => {
     const installation = await install(`${id}.onion`)
     // The first client may come before the last directory has the descriptor.
     await expect
-      .poll(async () => (await check(installation)).result.checks[0]?.fault?.code, { timeout: 100_000 })
+      .poll(async () => (await check(installation)).result.checks[0]?.fault?.code, { timeout: 35_000 })
       .toBe('ONION_REFUSED')
     await control.delOnion(id)
-  }, 120_000)
+  }, 40_000)
 
   it('check explains a SOCKS port that is not there', async () => {
     const onion = `${await addOnion('127.0.0.1:1')}.onion`

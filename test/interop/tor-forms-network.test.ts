@@ -72,14 +72,14 @@ describe('on a Tor network', () => {
     const supervisor = files.supervisor({ tor, ports, config: service })
     supervisor.start()
     try {
-      await expect.poll(() => supervisor.state.phase, { timeout: 120_000 }).toBe('published')
+      await expect.poll(() => supervisor.state.phase, { timeout: 60_000 }).toBe('published')
       expect(supervisor.state.hostname).toBe(result.hostname)
-      await expect.poll(() => readFromOutside(result.hostname), { timeout: 120_000 }).toBe('relay')
+      await expect.poll(() => readFromOutside(result.hostname), { timeout: 40_000 }).toBe('relay')
       expect(await readThrough(result.hostname, '127.0.0.1', socksPort)).toBe('relay')
     } finally {
       await supervisor.stop()
     }
-  }, 400_000)
+  }, 180_000)
 
   it('a SOCKS tor reaches an onion service, and is restarted when it is killed', async () => {
     const files = await relay()
@@ -91,19 +91,19 @@ describe('on a Tor network', () => {
     const socks = new SocksTor({ directory, port, torrcExtra: files.extra, log: silentLogger })
     socks.start()
     try {
-      await expect.poll(() => supervisor.state.phase, { timeout: 120_000 }).toBe('published')
+      await expect.poll(() => supervisor.state.phase, { timeout: 60_000 }).toBe('published')
       const { hostname = '' } = supervisor.state
       const read = (): Promise<string> => readThrough(hostname, '127.0.0.1', port).catch(String)
-      await expect.poll(read, { timeout: 120_000 }).toBe('relay')
+      await expect.poll(read, { timeout: 60_000 }).toBe('relay')
       const { stdout } = await runCommand('pgrep', ['-f', join(directory, 'torrc')])
       process.kill(Number(stdout.trim()), 'SIGKILL')
-      await expect.poll(read, { timeout: 120_000 }).toBe('relay')
+      await expect.poll(read, { timeout: 60_000 }).toBe('relay')
     } finally {
       await socks.stop()
       await supervisor.stop()
     }
     expect(await whoListens('127.0.0.1', port)).toBe('none')
-  }, 400_000)
+  }, 180_000)
 
   it.runIf(process.geteuid?.() === 0)(
     'a service in mode torrc is published with the imported key (needs root)',
@@ -115,7 +115,7 @@ describe('on a Tor network', () => {
       try {
         const result = await files.setUp(request, surroundings)
         expect(result).toMatchObject({ hostname: key.hostname, publication: { published: true } })
-        await expect.poll(() => readFromOutside(result.hostname), { timeout: 120_000 }).toBe('relay')
+        await expect.poll(() => readFromOutside(result.hostname), { timeout: 40_000 }).toBe('relay')
         const again = await files.setUp(request, surroundings)
         expect(again).toMatchObject({ changed: [], wasDone: true, publication: { published: true } })
       } finally {
@@ -141,11 +141,11 @@ describe('on a Tor network', () => {
     const supervisor = files.supervisor({ ports, expectedHostname: key.hostname })
     supervisor.start()
     try {
-      await expect.poll(() => readFromOutside(key.hostname), { timeout: 120_000 }).toBe('relay')
+      await expect.poll(() => readFromOutside(key.hostname), { timeout: 60_000 }).toBe('relay')
     } finally {
       await supervisor.stop()
     }
-  }, 400_000)
+  }, 180_000)
 })
 
 async function torrcMode(files: RelayFiles): Promise<{ surroundings: SetupSurroundings; player: PlayedUnit }> {
