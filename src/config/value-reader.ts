@@ -22,9 +22,8 @@ export class ValueReader {
     if (entry) {
       const result = v.safeParse(definition.schema, entry.value)
       if (result.success) {
-        if (isQuoted(entry.value)) {
-          this.warnings.push(this.#sentence(section, key, 'the quotation marks are read as a part of the value'))
-        }
+        const doubt = doubtAbout(entry.value, result.output)
+        if (doubt !== undefined) this.warnings.push(this.#sentence(section, key, doubt))
         return valueOf(definition, result.output)
       }
       const sentence = this.#sentence(section, key, valueFault(entry.value, result.issues[0].message))
@@ -75,10 +74,20 @@ function isQuoted(value: string): boolean {
   return /^(["'])[^]*\1$/.test(value) && value.length > 1
 }
 
+/** `${NAME}`, `$NAME`, `{{name}}`, `<name>`, `%NAME%`: from a template in which it was to be replaced. */
+const PLACEHOLDER = /^(?:\$\{.*\}|\$[A-Z_]+|\{\{.*\}\}|<.*>|%[A-Z_]+%)$/
+
+/** Why an accepted value is perhaps not what was meant. */
+function doubtAbout(value: string, output: unknown): string | undefined {
+  if (isQuoted(value)) return 'the quotation marks are read as a part of the value'
+  if (output === value && PLACEHOLDER.test(value)) return 'this looks like a placeholder, and is used as it stands'
+  return undefined
+}
+
 /** What is wrong with a value that its schema refuses; habits from the INI files of other programs come first. */
 function valueFault(value: string, message: string): string {
   if (isQuoted(value)) return 'write it without quotation marks'
-  if (/(?:^|\s)[#;]/.test(value)) return `${message}; a comment needs a line of its own`
+  if (/(?:^|\s)[#;]/.test(value) && !message.includes('comment')) return `${message}; a comment needs a line of its own`
   if (/^[=>]/.test(value)) return `${message}; the separator is one = or one :`
   return message
 }

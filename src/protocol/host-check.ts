@@ -32,6 +32,7 @@ export function checkHost(text: string): PublicHost | HostFault {
   const colon = text.indexOf(':')
   if (colon >= 0) return { fault: portFault(text) }
   const host = text.toLowerCase().replace(/\.$/, '')
+  if (parseOnionHostname(`${host}.onion`) !== undefined) return { fault: `is an onion address; write ${host}.onion` }
   if (isNumeric(host)) return checkIpv4(host)
   return isOnion(host) ? checkOnion(host) : checkName(host)
 }

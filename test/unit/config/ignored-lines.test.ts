@@ -236,6 +236,23 @@ describe('habits from the INI files of other programs are named:', () => {
       'x.ini:2: [AUTH] create_password = …: the quotation marks are read as a part of the value.',
     ])
   })
+
+  it('a comment behind a host, which is said once', () => {
+    expect(refusal('[TRANSPORT]\nport = 1\nhost = a.example # x\n')).toEqual([
+      'x.ini:3: [TRANSPORT] host = a.example # x: contains a comment; comments need a line of their own.',
+    ])
+  })
+
+  it.each(['${SMP_PASSWORD}', '$SMP_PASSWORD', '{{password}}', '<password>', '%PASSWORD%'])(
+    'a placeholder of a template, which is a password that others could guess: %s',
+    (password) => {
+      const { settings, warnings } = read(`[AUTH]\ncreate_password = ${password}\n${TRANSPORT}`)
+      expect(settings.auth.createPassword).toBe(password)
+      expect(warnings).toEqual([
+        'x.ini:2: [AUTH] create_password = …: this looks like a placeholder, and is used as it stands.',
+      ])
+    },
+  )
 })
 
 it('a setting that has no effect in this relay is named', () => {

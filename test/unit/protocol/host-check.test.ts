@@ -64,6 +64,7 @@ describe('the check of a host', () => {
     ['192.0.2.7:443', 'contains a port; write 192.0.2.7 here, and 443 in port'],
     ['[2001:db8::1]:5223', 'contains a port; write 2001:db8::1 here, and 5223 in port'],
     [`${onion}:5223`, `contains a port; write ${onion} here, and 5223 in port`],
+    [onion.replace('.onion', ''), `is an onion address; write ${onion}`],
     ['smp.example.org:smtp', 'contains ":"; write the host only'],
     ['2001:db8::g', 'is not an IPv6 address'],
     ['[smp.example.org]', 'contains "[", which no host name has'],
