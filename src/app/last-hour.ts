@@ -4,6 +4,11 @@ import { every } from '../server/timer.ts'
 const MINUTE_MS = 60_000
 const MINUTES = 60
 
+/** How much a counter grew; one that went back has begun anew, as all do at midnight when there is a daily line. */
+export function counterGrowth(before: number, now: number): number {
+  return now < before ? now : now - before
+}
+
 /** How much a counter grew in each of the last 60 minutes; in memory only. */
 export class LastHour {
   readonly #count: () => number
@@ -20,10 +25,10 @@ export class LastHour {
     return every(MINUTE_MS, log, () => this.add())
   }
 
-  /** Ends a minute. A counter that went back has begun anew. */
+  /** Ends a minute. */
   add(): void {
     const counted = this.#count()
-    this.#minutes.push(counted < this.#counted ? counted : counted - this.#counted)
+    this.#minutes.push(counterGrowth(this.#counted, counted))
     this.#counted = counted
     if (this.#minutes.length > MINUTES) this.#minutes.shift()
   }

@@ -6,6 +6,7 @@ import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import type { SampleFile } from '../web/dashboard/sample-file.ts'
 import type { SampleField, SampleValues } from '../web/dashboard/samples.ts'
 import { storeBytes } from './health-facts.ts'
+import { counterGrowth } from './last-hour.ts'
 
 export interface SampleSource {
   readonly relay: Pick<ServingRelay, 'stats' | 'sessions'> & { readonly core: Pick<ServingRelay['core'], 'engine'> }
@@ -78,7 +79,6 @@ export class Sampler {
     }
   }
 
-  /** Counters go back to zero at midnight when there is a daily line. */
   #growth(): SampleValues {
     const counted: Partial<Record<SampleField, number>> = counters(this.#source)
     const before = this.#counted
@@ -86,7 +86,7 @@ export class Sampler {
     return Object.fromEntries(
       Object.entries(counted).map(([name, value]) => {
         const old = Object.entries(before).find(([known]) => known === name)?.[1] ?? 0
-        return [name, value < old ? value : value - old]
+        return [name, counterGrowth(old, value)]
       }),
     )
   }

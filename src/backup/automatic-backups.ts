@@ -5,6 +5,7 @@ import { systemError } from '../errors/system-error.ts'
 import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { BackupLock } from '../config/settings.ts'
+import { bytesText } from '../system/bytes-text.ts'
 import { exists } from '../store/upstream/files.ts'
 import { type BackupFailure, type BackupList, type MadeBackup, readBackupList, writeBackupList } from './backup-list.ts'
 import { requireBackupDirectory } from './directory-check.ts'
@@ -57,7 +58,6 @@ const FIRST_RETRY_MS = 5 * 60_000
 const LAST_RETRY_MS = 6 * 3_600_000
 /** A last backup that is further ahead than this comes from a clock that was wrong, in milliseconds. */
 const CLOCK_TOLERANCE_MS = 60_000
-const MiB = 1 << 20
 
 /** Makes backups of a running relay by its schedule, and deletes the oldest ones. */
 export class AutomaticBackups {
@@ -179,7 +179,7 @@ export class AutomaticBackups {
     await onMade(madeAt)
     const seconds = ((this.#monotonicMs() - begun) / 1000).toFixed(1)
     const content = counts ? `${counts.queues} queues, ${counts.messages} messages` : 'no queues'
-    log.note(`Backed up to ${unfinished.file}: ${(size / MiB).toFixed(1)} MiB, ${content}, in ${seconds} s`)
+    log.note(`Backed up to ${unfinished.file}: ${bytesText(size)}, ${content}, in ${seconds} s`)
     await this.#prune()
   }
 

@@ -8,6 +8,7 @@ import { loadSettings } from '../app/load-settings.ts'
 import { askStatus, type RelayStatus } from '../app/relay-status.ts'
 import type { Paths } from '../config/paths.ts'
 import { Refusal } from '../errors/refusal.ts'
+import { bytesText } from '../system/bytes-text.ts'
 import { durationText } from '../web/duration-text.ts'
 import type { Context } from './context.ts'
 import { addOptions } from './options.ts'
@@ -153,14 +154,6 @@ function rateText(perMinute: readonly number[]): string {
   const most = Math.max(...pairs, 1)
   const bars = pairs.map((count) => BARS[Math.ceil((count / most) * (BARS.length - 1))] ?? '')
   return `${perMinute.reduce((sum, count) => sum + count, 0)} in the last hour ${bars.join('')}`
-}
-
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const
-
-function bytesText(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
-  const value = bytes / 1024 ** power
-  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)} ${UNITS[power] ?? 'B'}`
 }
 
 function storeText({ storeBytes: bytes, freeBytes }: { storeBytes: number; freeBytes: number | null }): string {

@@ -1,6 +1,7 @@
 import { lstat, readdir, rm, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import type { Paths } from '../../config/paths.ts'
+import { bytesText } from '../../system/bytes-text.ts'
 import { openBelow } from '../../system/open-below.ts'
 import type { Finding, Repair } from './finding.ts'
 
@@ -20,7 +21,6 @@ interface Entry {
 const MAX_ENTRIES = 10_000
 /** At most so many paths in one sentence. */
 const SHOWN = 5
-const MiB = 1 << 20
 
 /** Owners and permissions of everything in the two directories, and what nobody needs any more. */
 export async function fileFindings(paths: Paths): Promise<Finding[]> {
@@ -144,7 +144,7 @@ function leftoverFindings(top: string, entries: readonly Entry[], owner: number)
   return found.map(({ path }): Finding => {
     const inside = entries.filter((entry) => entry.path === path || entry.path.startsWith(`${path}/`))
     const size = inside.reduce((sum, entry) => sum + (entry.isFile ? entry.size : 0), 0)
-    const text = `${path} (${(size / MiB).toFixed(1)} MiB) is left of an update, import or repair.`
+    const text = `${path} (${bytesText(size)}) is left of an update, import or repair.`
     const command = `rm -r ${path}`
     // Root does not delete by path in the directory of another user.
     if (!isMine)

@@ -3,16 +3,16 @@ import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Paths } from '../../config/paths.ts'
 import { clockFacts, clockFindings } from '../../tor/index.ts'
+import { bytesText } from '../../system/bytes-text.ts'
 import { runCommand } from '../../system/command.ts'
 import { descriptorLimit } from '../../system/descriptors.ts'
 import { detectServiceManager } from '../../system/service-manager.ts'
 import { diskHealth } from '../health-facts.ts'
 import { checked, type Finding } from './finding.ts'
 
-const MiB = 1 << 20
 /** Below these a relay with some hundred users gets into trouble. */
 const MIN_DESCRIPTORS = 4096
-const MIN_MEMORY_BYTES = 128 * MiB
+const MIN_MEMORY_BYTES = 128 * 1024 ** 2
 const MIN_FREE_INODES_SHARE = 0.01
 
 /** @param relayPid of the running relay, whose limits count and not those of this command */
@@ -52,7 +52,7 @@ async function diskFinding(directory: string): Promise<Omit<Finding, 'check'>> {
       remedy: 'Delete small files that nobody needs: `df -i` and `du --inodes -x / | sort -n | tail`',
     }
   }
-  const free = disk === null ? 'room' : `${Math.floor(disk.freeBytes / MiB)} MiB free`
+  const free = disk === null ? 'room' : `${bytesText(disk.freeBytes)} free`
   return { level: 'ok', text: `The disk of ${directory} has ${free}.` }
 }
 
@@ -78,7 +78,7 @@ function memoryFinding(pid: number | undefined): Finding {
   const group = /^0::(.*)$/m.exec(read(`/proc/${pid ?? 'self'}/cgroup`))?.[1]
   const limit = group === undefined ? NaN : parseInt(read(join('/sys/fs/cgroup', group, 'memory.max')), 10)
   if (limit < MIN_MEMORY_BYTES) {
-    const text = `The relay may use only ${Math.floor(limit / MiB)} MiB of memory.`
+    const text = `The relay may use only ${bytesText(limit)} of memory.`
     return {
       check,
       level: 'warn',
@@ -87,7 +87,7 @@ function memoryFinding(pid: number | undefined): Finding {
     }
   }
   if (available >= MIN_MEMORY_BYTES) return { check, level: 'ok', text: 'There is enough memory.' }
-  const text = `Only ${Math.floor(available / MiB)} MiB of memory are available.`
+  const text = `Only ${bytesText(available)} of memory are available.`
   return { check, level: 'warn', text, remedy: 'See what takes it: `ps aux --sort -rss | head`' }
 }
 
