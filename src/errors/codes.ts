@@ -495,12 +495,8 @@ export const ERROR_AREAS = {
     },
     TOR_EXTRA_OPTION: {
       cause:
-        'The file in `torrc_extra` sets an option that lines of the operator may not set: a user, a directory, a controller, a program outside of /usr, or the lines of another file.',
+        'The file in `torrc_extra` sets an option that lines of the operator may not set: one that the relay sets itself, a user, a directory, a controller, a program outside of /usr, or the lines of another file.',
       cure: 'Remove that line. Options are written out, without abbreviation.',
-    },
-    TOR_EXTRA_RESERVED: {
-      cause: 'The file in `torrc_extra` sets an option that the relay sets itself.',
-      cure: 'Remove that line.',
     },
     TOR_EXTRA_UNREADABLE: {
       cause: 'The file in `torrc_extra` cannot be read.',

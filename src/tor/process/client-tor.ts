@@ -8,7 +8,7 @@ import type { Timeouts } from '../onion/await-publication.ts'
 import { type ClockSkew, clockRemedy, clockSkew, skewClause } from '../control/clock-skew.ts'
 import type { BootstrapPhase, StreamEvent } from '../control/events.ts'
 import { OwnTor, ownTorPaths } from './own-tor.ts'
-import { clientExtra, readTorrcExtra } from './torrc.ts'
+import { clientExtra, readTorrcExtra } from './torrc-extra.ts'
 
 /*
  * An ordinary tor client that runs for as long as it is needed: the tor that carries the onion service cannot be one, and

@@ -1,7 +1,8 @@
 import type { OnionPort } from '../control/onion.ts'
 import { type OnionServiceConfig, singleHopService } from '../onion/service-config.ts'
 import { socksAddress } from './own-tor.ts'
-import { readTemplate, renderTorrc, type TorrcExtra, torrcValue } from './torrc.ts'
+import type { TorrcExtra } from './torrc-extra.ts'
+import { readTemplate, renderTorrc, torrcValue } from './torrc.ts'
 
 /** The torrc of a tor of the system for the relay's service. */
 export interface InstanceTorrcOptions {

@@ -19,8 +19,8 @@ import { portHolder } from '../../transport/port-holder.ts'
 import type { ServiceType } from '../onion/service-config.ts'
 import { takeStartLock } from './start-lock.ts'
 import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
-import type { TorrcExtra } from './torrc.ts'
-import { decidesNetwork, readTemplate, reasonOf, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
+import { decidesNetwork, type TorrcExtra } from './torrc-extra.ts'
+import { readTemplate, reasonOf, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
 
 /*
  * A tor process that belongs to smp-server: one at a time on one data directory, ended with the connection that owns it

@@ -5,7 +5,7 @@ import { TorControl } from '../control/tor-control.ts'
 import type { ServiceType } from '../onion/service-config.ts'
 import { requireTorType } from '../onion/service.ts'
 import { connectOwnTor, OwnTor, templateFor } from './own-tor.ts'
-import { readTorrcExtra, refuseBridges } from './torrc.ts'
+import { readTorrcExtra, refuseBridges } from './torrc-extra.ts'
 
 /** The tor that carries the onion service, and how to get it. */
 export type TorConfig =

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
 import { OwnTor } from './own-tor.ts'
-import { clientExtra, readTorrcExtra } from './torrc.ts'
+import { clientExtra, readTorrcExtra } from './torrc-extra.ts'
 
 export interface SocksTorOptions {
   /** tor's data directory. */

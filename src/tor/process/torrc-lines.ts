@@ -5,8 +5,9 @@ import { torrcValue } from './torrc.ts'
 /*
  * Lines of a torrc and of what it includes (tor.1, "The configuration file format").
  *
- *   line  = *blank ["+" / "/"] name 1*blank value [comment]     value = quoted / text up to "#"
- *   a line that ends in "\" goes on in the next one
+ *   line  = *blank ["+" / "/"] name [1*blank value] [comment]     value = quoted / text up to "#"
+ *   a line that ends in "\" goes on in the next one, unless that "\" is in a comment
+ *   a comment in one of the lines that continue it does not end it
  */
 
 export interface TorrcLine {
@@ -43,13 +44,16 @@ export function parseTorrc(text: string, file: string): TorrcLine[] {
   const rows = text.split('\n').map((row) => row.replace(/\r$/, ''))
   const lines: TorrcLine[] = []
   for (let first = 0; first < rows.length; first += 1) {
-    let last = first
     let row = rows[first] ?? ''
-    while (row.endsWith('\\') && !row.trimStart().startsWith('#') && last + 1 < rows.length) {
+    let last = first
+    for (let isOpen = /^[^#]*\\$/.test(row); isOpen && last + 1 < rows.length;) {
       last += 1
-      row = `${row.slice(0, -1)} ${rows[last] ?? ''}`
+      const next = rows[last] ?? ''
+      isOpen = next.includes('#') || next.endsWith('\\')
+      // The "\\" ends the name, too.
+      row = row.replace(/^(\s*\S+)\\$/, '$1 ').replace(/\\$/, '') + next.replace(/#.*$/, '')
     }
-    const match = /^\s*[+/]?(%include|[A-Za-z_]\w*)\s+("(?:[^"\\]|\\.)*"|[^#]*)/.exec(row)
+    const match = /^\s*[+/]?([^\s#]+)\s*("(?:[^"\\]|\\.)*"|[^#]*)/.exec(row)
     if (match) {
       const [, name = '', raw = ''] = match
       const value = raw.startsWith('"') ? raw.slice(1, -1).replace(/\\(.)/g, '$1') : raw.trim()

@@ -2,21 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { CommandRunner } from '../../system/command.ts'
 import { errorCode } from '../../system/error-code.ts'
-import { bridgesIgnored } from '../onion/service.ts'
-import type { ServiceType } from '../onion/service-config.ts'
-import { requireAllowedOptions } from './extra-options.ts'
 import { parseTorLog } from './tor-log.ts'
+import type { TorrcExtra } from './torrc-extra.ts'
 
 /*
  * Configuration files for tor: filled-in templates of torrc.d/, followed by the operator's own lines. tor itself checks
  * them before anything depends on them: a running tor that reads a bad torrc exits.
  */
-
-/** The operator's own lines. */
-export interface TorrcExtra {
-  readonly path: string
-  readonly text: string
-}
 
 export type TemplateName = 'own' | 'own-anonymous' | 'instance' | 'instance-anonymous' | 'client' | 'socks'
 
@@ -40,84 +32,14 @@ export function renderTorrc(template: string, values: Readonly<Record<string, st
     return torrcValue(value)
   })
   if (!extra) return text
-  const lines = extra.text.replace(/\r\n/g, '\n')
-  return `${text}\n# From ${extra.path.replace(/[\r\n]+/g, ' ')}:\n${lines}${lines.endsWith('\n') ? '' : '\n'}`
+  const end = extra.text.endsWith('\n') ? '' : '\n'
+  return `${text}\n# From ${extra.path.replace(/[\r\n]+/g, ' ')}:\n${extra.text}${end}`
 }
 
 /** A value for a torrc line, quoted when it contains blanks, quotes or a comment sign (tor.1, "The configuration file format"). */
 export function torrcValue(value: string): string {
   if (/[\0\r\n]/.test(value)) throw new TypeError('a torrc value must be one line')
   return /^[^\s"#\\]+$/.test(value) ? value : `"${value.replace(/["\\]/g, '\\$&')}"`
-}
-
-/** Options that smp-server sets to control its tor. */
-const reserved = new Set(
-  [
-    'ControlSocket',
-    'ControlPort',
-    'CookieAuthentication',
-    'CookieAuthFile',
-    'DataDirectory',
-    'HiddenServiceNonAnonymousMode',
-    'HiddenServiceSingleHopMode',
-    'HashedControlPassword',
-    'PidFile',
-    'RunAsDaemon',
-    'User',
-    '__OwningControllerProcess',
-  ].map((name) => name.toLowerCase()),
-)
-
-/** Option names in lower case, in the order of the lines. */
-export function torrcOptions(text: string): string[] {
-  return text.split('\n').flatMap((line) => /^\s*[+/]?([A-Za-z_]\w*)/.exec(line)?.[1]?.toLowerCase() ?? [])
-}
-
-/**
- * A single-hop service ignores bridges and connects directly, which fails where Tor is blocked, and is dangerous where it
- * is forbidden.
- *
- * @throws AppError `BRIDGES_SINGLE_HOP`
- */
-export function refuseBridges({ path, text }: TorrcExtra, type: ServiceType): void {
-  const isSet = torrcOptions(text).some((name) => name === 'usebridges' || name === 'bridge')
-  if (type === 'single-hop' && isSet) throw bridgesIgnored(path)
-}
-
-/** Whether the operator's lines set DisableNetwork; then smp-server does not. */
-export function decidesNetwork(extra: TorrcExtra | undefined): boolean {
-  return extra !== undefined && torrcOptions(extra.text).includes('disablenetwork')
-}
-
-/** Options that would open ports, write logs or define services twice, or do not apply to a client. */
-const notForClients = /^(?:(?:socks|trans|natd|dns|httptunnel|or|extor|dir|metrics)port|hiddenservice.*|log)$/
-
-/** The operator's lines for a client tor: those that lead to the network, such as bridges and proxies. */
-export function clientExtra({ path, text }: TorrcExtra): TorrcExtra {
-  const lines = text.replace(/\r\n/g, '\n').replace(/\\\n/g, ' ').split('\n')
-  return { path, text: lines.filter((line) => !torrcOptions(line).some((name) => notForClients.test(name))).join('\n') }
-}
-
-/**
- * Reads the operator's own lines.
- *
- * @throws AppError `TOR_EXTRA_UNREADABLE`, `TOR_EXTRA_RESERVED`, `TOR_EXTRA_OPTION`
- */
-export async function readTorrcExtra(path: string): Promise<TorrcExtra> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    const why = errorCode(error) === 'ENOENT' ? 'does not exist' : 'cannot be read'
-    const remedy = 'Correct --torrc-extra, or torrc_extra under [TOR].'
-    throw new AppError('TOR_EXTRA_UNREADABLE', `The torrc file ${path} ${why}.`, remedy, { cause: error })
-  }
-  const taken = torrcOptions(text).find((name) => reserved.has(name))
-  if (taken === undefined) {
-    await requireAllowedOptions({ path, text })
-    return { path, text }
-  }
-  throw new AppError('TOR_EXTRA_RESERVED', `${path} sets ${taken}, which smp-server sets itself.`, 'Remove that line.')
 }
 
 export interface Verification {

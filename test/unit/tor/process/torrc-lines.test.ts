@@ -1,8 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { withIncluded } from '../../../../src/tor/process/torrc-lines.ts'
+import { parseTorrc, withIncluded } from '../../../../src/tor/process/torrc-lines.ts'
 
 let directory: string
 let ours: string
@@ -38,5 +39,37 @@ describe('a torrc with another text of an included file', () => {
     await rm(ours)
     const all = `%include "${directory}/*.conf"\n`
     expect(await withIncluded(all, ours, 'New 1\n')).toBe(`${all}\nNew 1\n`)
+  })
+})
+
+describe('the lines of a torrc', () => {
+  it.each([
+    'ContactInfo x \\\n# c\nNickname foo\n',
+    'ContactInfo\\\nx\nNickname foo\n',
+    'ContactInfo x # c \\\nNickname foo\n',
+    '# c \\\nNickname foo\n',
+    'ContactInfo \\\nx\nNickname foo\n',
+    'ContactInfo x \\\n y # c\nNickname foo\n',
+    'ContactInfo x \\\n y # c\n z\nNickname foo\n',
+    'ContactInfo x \\\n y # c \\\n z\nNickname foo\n',
+    'ContactInfo x \\\r\nNickname foo\n',
+    'Nickname foo\r\nContactInfo x',
+    'ContactInfo x\\y\\\\\nNickname foo\n',
+    'ContactInfo "a\\\\" # x\nNickname foo\n',
+    'ContactInfo "a#b"\n\n\v+Nickname foo\n',
+    'ContactInfo a"b#c"\n/DirPort\n \tnickname foo # x\n',
+  ])('are those that tor reads: %j', async (text) => {
+    const path = join(directory, 'torrc')
+    await writeFile(path, text)
+    const args = ['-f', path, '--defaults-torrc', '/dev/null', '--DisableNetwork', '1', '--dump-config', 'short']
+    const { stdout } = spawnSync('tor', args, { encoding: 'utf8' })
+    const options = stdout.split('\n').filter((line) => /^(?:ContactInfo|Nickname) /.test(line))
+    const read = parseTorrc(text, path).filter(({ value }) => value !== '')
+    const spaced = (line: string): string =>
+      line
+        .toLowerCase()
+        .replace(/"(.*#.*)"$/, '$1')
+        .replace(/\s+/g, ' ')
+    expect(read.map(({ name, value }) => spaced(`${name} ${value}`)).sort()).toEqual(options.map(spaced).sort())
   })
 })

@@ -1,17 +1,14 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ownTorPaths } from '../../../../src/tor/process/own-tor.ts'
 import { parseTorLog } from '../../../../src/tor/process/tor-log.ts'
 import {
-  decidesNetwork,
   managedMark,
   readTemplate,
-  readTorrcExtra,
   reasonOf,
   renderTorrc,
-  torrcOptions,
   torrcValue,
   verifyTorrc,
 } from '../../../../src/tor/process/torrc.ts'
@@ -56,7 +53,7 @@ describe('a torrc', () => {
   })
 
   it('a torrc ends with the operator’s lines', () => {
-    const extra = { path: '/etc/bridges', text: 'UseBridges 1\r\nBridge 192.0.2.1:443' }
+    const extra = { path: '/etc/bridges', text: 'UseBridges 1\nBridge 192.0.2.1:443' }
     expect(renderTorrc('A 1\n', {}, extra)).toBe('A 1\n\n# From /etc/bridges:\nUseBridges 1\nBridge 192.0.2.1:443\n')
   })
 
@@ -66,62 +63,6 @@ describe('a torrc', () => {
     expect(torrcValue('')).toBe('""')
     expect(() => torrcValue('a\nUser root')).toThrow(TypeError)
     expect(() => renderTorrc('A @B@', {})).toThrow(TypeError)
-  })
-})
-
-describe('the operator’s own lines', () => {
-  it('the operator’s lines may not set what smp-server sets itself', async () => {
-    const path = join(directory, 'extra')
-    for (const line of ['DataDirectory /tmp', ' controlport 9051', '+ControlSocket /x', '/User', 'user root']) {
-      await writeFile(path, `# comment\n${line}\n`)
-      await expect(readTorrcExtra(path)).rejects.toMatchObject({ code: 'TOR_EXTRA_RESERVED' })
-    }
-    await writeFile(path, 'UseBridges 1\n# User root\n')
-    expect(await readTorrcExtra(path)).toEqual({ path, text: 'UseBridges 1\n# User root\n' })
-  })
-
-  it.each([
-    ['%include /etc/passwd', ':2: %include is not allowed here'],
-    ['Us root', ':2: us is short for'],
-    ['HashedControlPass 16:00', ':2: hashedcontrolpass is short for HashedControlPassword'],
-    ['DataDir /etc', 'DataDirectory'],
-    ['PidF /etc/x', 'PidFile'],
-    ['DirPortFrontPage /etc/shadow', ':2: DirPortFrontPage may not be set here'],
-    ['ServerTransportPlugin obfs4 exec /usr/bin/obfs4proxy', ':2: ServerTransportPlugin may not be set here'],
-    ['ClientTransportPlugin x exec /var/opt/simplex/x', ':2: ClientTransportPlugin may only run a program below'],
-    ['ClientTransportPlugin x exec /usr/bin/../../var/opt/x', ':2: ClientTransportPlugin may only run'],
-    ['ClientTransportPlugin x \\\n exec /var/x', ':2: ClientTransportPlugin may only run'],
-    ['SafeLogging 1 \\\n\nExtORPortC /etc/x', ':4: extorportc is short for ExtORPortCookieAuthFile'],
-  ])('the operator’s lines may not choose users, paths or programs: %s', async (line, message) => {
-    const path = join(directory, 'extra')
-    await writeFile(path, `DisableNetwork 1\n${line}\n`)
-    await expect(readTorrcExtra(path)).rejects.toMatchObject({
-      code: 'TOR_EXTRA_OPTION',
-      message: expect.stringContaining(message) as string,
-    })
-  })
-
-  it('the operator’s lines may lead to the network, limit tor and choose relays; tor itself refuses what is no option', async () => {
-    const path = join(directory, 'extra')
-    const text =
-      'UseBridges 1\nClientTransportPlugin obfs4 exec /usr/bin/obfs4proxy\nEntryNodes {de}\nBandwidthRate 1 MB\nBogus 1\n'
-    await writeFile(path, text)
-    expect(await readTorrcExtra(path)).toEqual({ path, text })
-  })
-
-  it('a missing file of extra lines is an error for the operator', async () => {
-    const path = join(directory, 'none')
-    await expect(readTorrcExtra(path)).rejects.toMatchObject({
-      code: 'TOR_EXTRA_UNREADABLE',
-      message: `The torrc file ${path} does not exist.`,
-    })
-  })
-
-  it('the operator’s lines may set DisableNetwork', () => {
-    expect(torrcOptions('# A 1\n\n DisableNetwork 1\n+B 2')).toEqual(['disablenetwork', 'b'])
-    expect(decidesNetwork({ path: '', text: 'disablenetwork 1' })).toBe(true)
-    expect(decidesNetwork({ path: '', text: '#DisableNetwork 1' })).toBe(false)
-    expect(decidesNetwork(undefined)).toBe(false)
   })
 })
 

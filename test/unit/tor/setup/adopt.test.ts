@@ -49,7 +49,7 @@ describe('the lines of a torrc', () => {
     expect(lines.map(({ name, value, first, last }) => [name, value, first, last])).toEqual([
       ['socksport', 'auto', 1, 1],
       ['hiddenservicedir', '/a "b" c', 2, 2],
-      ['log', 'notice    syslog', 3, 4],
+      ['log', 'notice   syslog', 3, 4],
     ])
   })
 })

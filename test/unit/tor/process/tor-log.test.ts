@@ -1,37 +1,5 @@
 import { expect, it } from 'vitest'
 import { isHarmlessWarning } from '../../../../src/tor/process/tor-log.ts'
-import { clientExtra } from '../../../../src/tor/process/torrc.ts'
-
-it('a client tor gets the operator’s lines that lead to the network, not those for a service', () => {
-  const text = [
-    '# bridges',
-    'UseBridges 1',
-    'Bridge 192.0.2.1:443 0123456789012345678901234567890123456789',
-    'SocksPort 9050',
-    '+socksport 9051',
-    'ORPort 9001',
-    'Log info file /var/log/tor.log',
-    'HiddenServiceEnableIntroDoSDefense 1',
-    'HiddenServiceExportCircuitID \\',
-    '  haproxy',
-    'LogTimeGranularity 1',
-    '%include /etc/tor/bridges',
-    'DisableNetwork 1',
-    '',
-  ].join('\r\n')
-  expect(clientExtra({ path: '/extra', text })).toEqual({
-    path: '/extra',
-    text: [
-      '# bridges',
-      'UseBridges 1',
-      'Bridge 192.0.2.1:443 0123456789012345678901234567890123456789',
-      'LogTimeGranularity 1',
-      '%include /etc/tor/bridges',
-      'DisableNetwork 1',
-      '',
-    ].join('\n'),
-  })
-})
 
 it.each([
   ['HiddenServiceNonAnonymousMode is set. Every hidden service on this tor instance is NON-ANONYMOUS.', true],
