@@ -11,7 +11,7 @@ import { addressParts, addressText } from './address.ts'
 import { storeBytes } from './health-facts.ts'
 import { readFingerprint } from './identity.ts'
 import { lastBackup } from './last-backup.ts'
-import { Sampler } from './sampler.ts'
+import { type ProcessUsage, Sampler } from './sampler.ts'
 import { packageVersion } from './version.ts'
 
 export interface DashboardOptions {
@@ -19,9 +19,11 @@ export interface DashboardOptions {
   readonly paths: Paths
   readonly relay: ServingRelay
   readonly onion: () => SupervisorState | undefined
-  readonly connections: ConnectionLimits
+  readonly connections: Pick<ConnectionLimits, 'rejected'>
   readonly health: () => Promise<HealthReport>
   readonly startedAt: Date
+  /** Other processes of the relay. */
+  readonly workers?: ProcessUsage | undefined
   readonly log: Logger
 }
 
@@ -33,7 +35,7 @@ export interface Dashboard {
 
 /** Opens the dashboard where the INI file asks for one; one that cannot be opened does not keep the relay from serving. */
 export async function openDashboard(options: DashboardOptions): Promise<Dashboard | undefined> {
-  const { settings, paths, relay, onion, connections, log } = options
+  const { settings, paths, relay, onion, connections, workers, log } = options
   if (!settings.web.dashboard) return undefined
   if (settings.store.metricsPort === undefined) {
     log.warn('No dashboard: it is a page on the metrics port; set metrics_port in [STORE_LOG] too.')
@@ -45,7 +47,7 @@ export async function openDashboard(options: DashboardOptions): Promise<Dashboar
       import('../web/dashboard/respond.ts'),
     ])
     const file = await SampleFile.open(paths.dashboardSamples)
-    const sampling = new Sampler({ relay, onion, connections, storePath: paths.store }).begin(file, log)
+    const sampling = new Sampler({ relay, onion, connections, storePath: paths.store, workers }).begin(file, log)
     return {
       respond: dashboard({
         status: () => dashboardStatus(options),
@@ -78,8 +80,8 @@ async function dashboardStatus({
     version: packageVersion(),
     startedAt: startedAt.toISOString(),
     address: addressText({ ...parts, password: undefined }),
-    ports: relay.listeners.map(({ port }) => port),
-    connections: relay.sessions.size,
+    ports: relay.ports(),
+    connections: relay.connections(),
     queues,
     messages,
     storeBytes: await storeBytes(paths.store),

@@ -12,7 +12,7 @@ import type { CertificateHealth, HealthReport, PartHealth } from '../web/health-
 export interface HealthSource {
   readonly settings: Settings
   readonly paths: Paths
-  readonly relay: Pick<ServingRelay, 'listeners'> & { readonly core: { readonly engine: FlushingStore } }
+  readonly relay: Pick<ServingRelay, 'ports'> & { readonly core: { readonly engine: FlushingStore } }
   readonly onion: () => OnionState | undefined
   readonly backups: () => AutomaticBackupStatus | undefined
 }
@@ -45,7 +45,7 @@ export async function healthReport(source: HealthSource, now = new Date()): Prom
         )
       : null,
   ])
-  const relay = relayHealth(source.relay.listeners)
+  const relay = relayHealth(source.relay.ports())
   const onion = onionHealth(source.onion())
   const certificates = { relay: relayCertificate, web: webCertificate }
   const isOnlyOnion = settings.transport.hosts.length > 0 && settings.transport.hosts.every(isOnion)
@@ -62,8 +62,7 @@ function backupHealth(status: AutomaticBackupStatus | undefined): PartHealth | n
   return failure === undefined ? { ok: true } : { ok: false, problem: `The last backup failed. ${failure.message}` }
 }
 
-function relayHealth(listeners: HealthSource['relay']['listeners']): HealthReport['relay'] {
-  const ports = listeners.map(({ port }) => port)
+function relayHealth(ports: readonly number[]): HealthReport['relay'] {
   return ports.length > 0 ? { ok: true, ports } : { ok: false, ports, problem: 'The relay listens on no port.' }
 }
 

@@ -8,7 +8,9 @@ import { certificateExpiry, diskSpace, storeBytes } from './health-facts.ts'
 export interface OperationSource {
   readonly settings: Settings
   readonly paths: Paths
-  readonly connections: ConnectionLimits
+  readonly connections: Pick<ConnectionLimits, 'rejected'>
+  /** The processes that serve clients, where there are several. */
+  readonly workers?: { readonly running: number; readonly restarts: number } | undefined
   readonly health: () => Promise<HealthReport>
   /** When the last backup was made; undefined when none is known. */
   readonly lastBackup: () => Promise<Date | undefined>
@@ -19,6 +21,7 @@ export function operationMetrics({
   settings,
   paths,
   connections,
+  workers,
   health,
   lastBackup,
 }: OperationSource): OperationMetric[] {
@@ -73,6 +76,24 @@ export function operationMetrics({
         { labels: { limit: 'total' }, value: connections.rejected.total },
         { labels: { limit: 'address' }, value: connections.rejected.perAddress },
       ],
+    },
+    ...(workers === undefined ? [] : workerMetrics(workers)),
+  ]
+}
+
+function workerMetrics(workers: NonNullable<OperationSource['workers']>): OperationMetric[] {
+  return [
+    {
+      name: 'smp_workers',
+      help: 'Processes that serve clients.',
+      type: 'gauge',
+      read: () => [{ value: workers.running }],
+    },
+    {
+      name: 'smp_worker_restarts_total',
+      help: 'How often a process that serves clients ended and was started again.',
+      type: 'counter',
+      read: () => [{ value: workers.restarts }],
     },
   ]
 }

@@ -31,6 +31,8 @@ export const relayStatusSchema = v.object({
   }),
   /** Of clients, after their handshake. */
   connections: v.number(),
+  /** Processes that serve clients; `null` when the relay is one process. */
+  workers: v.nullable(v.object({ running: v.number(), wanted: v.number() })),
   queues: v.number(),
   /** Undelivered ones. */
   messages: v.number(),
@@ -93,11 +95,12 @@ export interface StatusSource {
   readonly startedAt: Date
   readonly health: HealthReport
   readonly sentPerMinute: readonly number[]
+  readonly workers: { readonly running: number; readonly wanted: number } | undefined
 }
 
 /** The answer of the relay itself. */
 export async function relayStatus(source: StatusSource): Promise<RelayStatus> {
-  const { settings, paths, relay, onion, backups, startedAt, health, sentPerMinute } = source
+  const { settings, paths, relay, onion, backups, startedAt, health, sentPerMinute, workers } = source
   const { transport, store } = settings
   const { queues, messages, notifications } = await relay.core.engine.counts()
   return {
@@ -112,7 +115,8 @@ export async function relayStatus(source: StatusSource): Promise<RelayStatus> {
       control: transport.controlPort ?? null,
       metrics: store.metricsPort ?? null,
     },
-    connections: relay.sessions.size,
+    connections: relay.connections(),
+    workers: workers === undefined ? null : { running: workers.running, wanted: workers.wanted },
     queues,
     messages,
     notifications,

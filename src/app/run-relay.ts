@@ -1,14 +1,12 @@
 import type { AutomaticBackups, AutomaticBackupStatus } from '../backup/automatic-backups.ts'
-import type { Logger } from '../config/log.ts'
+import type { Logger, LogLevel } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import type { ServingRelay } from '../server/serve.ts'
 import type { ConnectionLimits } from '../transport/connection-limits.ts'
 import { connectionLimits } from './connection-limits.ts'
-import { addressParts, addressText } from './address.ts'
 import { startAutomaticBackups } from './automatic-backups.ts'
-import { readFingerprint } from './identity.ts'
 import { type ControlSocket, openControlSocket } from './control-socket/server.ts'
 import type { HealthReport } from '../web/health-report.ts'
 import { healthReport } from './health-facts.ts'
@@ -19,28 +17,21 @@ import { openDashboard } from './dashboard.ts'
 import { openMetrics } from './metrics-output.ts'
 import { relayStatus } from './relay-status.ts'
 import type { TorParts } from './tor-parts.ts'
-import { buildCommit, packageVersion } from './version.ts'
+import { packageVersion } from './version.ts'
+import type { Workers } from './workers/workers.ts'
 
 export interface RunOptions {
   /** With the ports that can be opened. */
   readonly settings: Settings
   readonly paths: Paths
   readonly log: Logger
+  readonly level: LogLevel
   /** The pages about the relay. */
   readonly site?: RequestHandler | undefined
   /** Go on after damage in upstream's files that can be skipped. */
   readonly skipWarnings: boolean
   /** What the operator has agreed to: migrations of a database, or undoing the last one. */
   readonly migrate?: 'up' | 'down' | undefined
-}
-
-/** The pages about the relay, made in `static_path`; `undefined` when there are none. */
-export async function makeSite({ settings, paths, log }: RunOptions): Promise<RequestHandler | undefined> {
-  const { prepareSite } = await import('../web/prepare-site.ts')
-  const fingerprint = await readFingerprint(paths)
-  const address = addressText({ ...addressParts(settings, fingerprint), password: undefined })
-  const build = { version: packageVersion(), commit: buildCommit() }
-  return await prepareSite({ settings, paths, log, build, identity: { fingerprint, address } })
 }
 
 /**
@@ -66,13 +57,21 @@ export interface RunningRelay {
 export async function runRelay(options: RunOptions): Promise<RunningRelay> {
   const { settings, paths, log } = options
   const startedAt = new Date()
-  const connections = connectionLimits(settings.transport, log)
+  const workers = await workersFor(options)
+  const limits = connectionLimits(settings.transport, log)
+  const connections = workers ?? limits
   // The other commands need not wait until all of the relay is loaded.
-  const [relay, { TorParts }] = await Promise.all([serve(options, connections), import('./tor-parts.ts')])
+  const [relay, { TorParts }] = await Promise.all([
+    workers ? serve(withoutClients(options), { workers }) : serve(options, { connectionLimits: limits }),
+    import('./tor-parts.ts'),
+  ])
   const beside = new Beside(relay, log)
   try {
+    await workers?.start(relay.stats)
+    beside.workers = workers
     const { ports, webSocketPorts } = settings.transport
-    log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}`)
+    const by = workers === undefined ? '' : ` with ${workers.wanted} workers`
+    log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}${by}`)
     const tor = TorParts.begin({ settings, paths, log })
     beside.tor = tor
     const onion = (): TorParts['onion'] => tor.onion
@@ -87,9 +86,16 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
       },
       relay: () => relay.statistics.metrics(),
       onion,
-      operation: operationMetrics({ settings, paths, connections, health, lastBackup: () => lastBackup(paths) }),
+      operation: operationMetrics({
+        settings,
+        paths,
+        connections,
+        workers,
+        health,
+        lastBackup: () => lastBackup(paths),
+      }),
       health,
-      dashboard: await openDashboard({ settings, paths, relay, onion, connections, health, startedAt, log }),
+      dashboard: await openDashboard({ settings, paths, relay, onion, connections, health, startedAt, workers, log }),
       log,
     })
     const lastHour = new LastHour(() => relay.stats.msgSent)
@@ -108,6 +114,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
             startedAt,
             health: await health(),
             sentPerMinute: lastHour.perMinute,
+            workers,
           }),
         'GET /tor': () => ({ onion: onion() ?? null }),
         'POST /tor/reload': () => tor.reload(),
@@ -120,9 +127,23 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
   return { stop: () => beside.stop() }
 }
 
+/** The processes that serve clients beside this one; undefined when this one serves them. */
+async function workersFor({ settings, level, site, log }: RunOptions): Promise<Workers | undefined> {
+  if (settings.cluster.workers < 2) return undefined
+  const { Workers } = await import('./workers/workers.ts')
+  return new Workers({ settings, level, hasSite: site !== undefined, log })
+}
+
+/** The relay in a process whose workers serve the clients. */
+function withoutClients(options: RunOptions): RunOptions {
+  const { settings } = options
+  const transport = { ...settings.transport, ports: [], webSocketPorts: [] }
+  return { ...options, settings: { ...settings, transport }, site: undefined }
+}
+
 async function serve(
   { settings, paths, log, site, skipWarnings, migrate }: RunOptions,
-  connections?: ConnectionLimits,
+  serving: { readonly connectionLimits?: ConnectionLimits; readonly workers?: Workers } = {},
 ): Promise<ServingRelay> {
   const { startRelay } = await import('../server/relay.ts')
   return await startRelay({
@@ -133,7 +154,7 @@ async function serve(
     site,
     skipWarnings,
     migrate,
-    ...(connections && { connectionLimits: connections }),
+    ...serving,
   })
 }
 
@@ -143,6 +164,7 @@ class Beside {
   metrics: { close(): Promise<void> } | undefined
   tor: TorParts | undefined
   backups: AutomaticBackups | undefined
+  workers: Workers | undefined
   lastHour: { stop(): void } | undefined
   readonly #relay: ServingRelay
   readonly #log: Logger
@@ -159,6 +181,7 @@ class Beside {
     await this.metrics?.close()
     await this.tor?.stop()
     this.#log.note('Saving server state...')
+    await this.workers?.stop()
     await this.#relay.stop()
     this.#log.note('Server stopped')
   }

@@ -9,11 +9,21 @@ import { storeBytes } from './health-facts.ts'
 import { counterGrowth } from './last-hour.ts'
 
 export interface SampleSource {
-  readonly relay: Pick<ServingRelay, 'stats' | 'sessions'> & { readonly core: Pick<ServingRelay['core'], 'engine'> }
+  readonly relay: Pick<ServingRelay, 'stats' | 'connections'> & { readonly core: Pick<ServingRelay['core'], 'engine'> }
   readonly onion: () => OnionState | undefined
   readonly connections: Pick<ConnectionLimits, 'rejected'>
   /** Directory of the store. */
   readonly storePath: string
+  /** Other processes of the relay. */
+  readonly workers?: ProcessUsage | undefined
+}
+
+/** What processes use. */
+export interface ProcessUsage {
+  /** Of processor time since the start, microseconds. */
+  readonly cpu: number
+  /** Bytes. */
+  readonly memory: number
 }
 
 const INTERVAL_MS = 60_000
@@ -38,12 +48,13 @@ function counters({ relay: { stats }, connections }: SampleSource): Partial<Reco
 export class Sampler {
   readonly #source: SampleSource
   #counted: Partial<Record<SampleField, number>>
-  #cpu = process.cpuUsage()
+  #cpu: number
   #cpuAt = performance.now()
 
   constructor(source: SampleSource) {
     this.#source = source
     this.#counted = counters(source)
+    this.#cpu = this.#cpuNow()
   }
 
   /** Samples into the file until stopped; a file that cannot be written is said once in the log. */
@@ -62,7 +73,7 @@ export class Sampler {
 
   /** What happened since the last sample, and how things are now. */
   async sample(): Promise<SampleValues> {
-    const { relay, onion, storePath } = this.#source
+    const { relay, onion, storePath, workers } = this.#source
     const { queues, messages } = await relay.core.engine.counts()
     const check = onion()?.check
     return {
@@ -70,9 +81,9 @@ export class Sampler {
       queues,
       activeQueues: relay.stats.activeQueues.size('activeQueues', 'day'),
       messagesWaiting: messages,
-      connections: relay.sessions.size,
+      connections: relay.connections(),
       cpu: this.#cpuPercent(),
-      memory: process.memoryUsage.rss(),
+      memory: process.memoryUsage.rss() + (workers?.memory ?? 0),
       store: await storeBytes(storePath),
       ...(check && { onionReachable: Number(check.last.fault === undefined) }),
       ...(check && !check.last.fault && { onionLatency: check.last.ms }),
@@ -92,10 +103,16 @@ export class Sampler {
   }
 
   #cpuPercent(): number {
-    const { user, system } = process.cpuUsage(this.#cpu)
-    const ms = performance.now() - this.#cpuAt
-    this.#cpu = process.cpuUsage()
-    this.#cpuAt = performance.now()
-    return ms <= 0 ? 0 : (user + system) / 10 / ms
+    const [cpu, at] = [this.#cpuNow(), performance.now()]
+    const [used, ms] = [cpu - this.#cpu, at - this.#cpuAt]
+    this.#cpu = cpu
+    this.#cpuAt = at
+    return ms <= 0 ? 0 : used / 10 / ms
+  }
+
+  /** Microseconds. */
+  #cpuNow(): number {
+    const { user, system } = process.cpuUsage()
+    return user + system + (this.#source.workers?.cpu ?? 0)
   }
 }

@@ -11,9 +11,10 @@ import { storedQueues } from '../store/lmdb/stored-queues.ts'
  * Refuses storage that this relay does not have, to guess which of two sets of messages is current, and to serve without
  * the queues that are stored.
  *
- * @throws Refusal, AppError `STORE_DISABLED`
+ * @throws Refusal, AppError `STORE_DISABLED`, `WORKERS_STORE`
  */
-export async function checkStorage({ store }: Settings, paths: Paths): Promise<void> {
+export async function checkStorage({ store, cluster }: Settings, paths: Paths): Promise<void> {
+  if (cluster.workers > 1 && store.queues !== 'database') throw oneProcess(cluster.workers, paths)
   if (store.queues === 'database') {
     if (store.database === undefined) throw noJournals(paths)
     await requireNothingElsewhere(paths)
@@ -27,6 +28,14 @@ export async function checkStorage({ store }: Settings, paths: Paths): Promise<v
       'Move the older one away: the messages of only one of them can be imported.',
     )
   }
+}
+
+function oneProcess(workers: number, { ini }: Paths): AppError {
+  return new AppError(
+    'WORKERS_STORE',
+    `The relay cannot run with ${workers} workers: store_queues in ${ini} is memory, the embedded store, which one process has open.`,
+    'Move the queues into PostgreSQL: `smp-server database import`. Or serve with one process: `smp-server start --workers 1`',
+  )
 }
 
 /** Without `enable` the store is not opened: every app would be told that its queues do not exist. */

@@ -12,6 +12,11 @@ export function versionLine(): string {
   return `SMP server v${packageVersion()} / ${buildCommit().slice(0, 7)}`
 }
 
+/** Version and commit as they are on the disk now, which an update may have changed. */
+export function programBuild(): string {
+  return `${packageVersion()} ${buildCommit().slice(0, 7)}`.trim()
+}
+
 /** The version in package.json, which lies two directories above both src/cli and dist/cli. */
 export function packageVersion(): string {
   return packageFacts().version

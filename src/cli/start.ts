@@ -1,6 +1,7 @@
+import cluster from 'node:cluster'
 import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
-import { choice } from '../config/key-values.ts'
+import { choice, integer } from '../config/key-values.ts'
 import { createLogger, type LogLevel, logLevels } from '../config/log.ts'
 import type { Settings } from '../config/settings.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
@@ -12,10 +13,11 @@ import { readFingerprint, repairFingerprint } from '../app/identity.ts'
 import { loadSettings } from '../app/load-settings.ts'
 import { reportReload } from '../app/reload.ts'
 import { serviceNotice } from '../app/service-notice.ts'
-import { addOptions, checked, valueOption } from './options.ts'
+import { addOptions, checked, parsedBy, valueOption } from './options.ts'
 import { print } from './output.ts'
 import { withOpenablePorts, withoutPorts } from '../app/port-check.ts'
-import { maintainStore, makeSite, type RunOptions, runRelay } from '../app/run-relay.ts'
+import { maintainStore, type RunOptions, runRelay } from '../app/run-relay.ts'
+import { makeSite } from '../app/site.ts'
 import { catchStopSignal } from '../app/stop-signal.ts'
 import { checkStorage } from '../app/storage-check.ts'
 import { identityLines, sourceCodeLines } from './summary-lines.ts'
@@ -26,6 +28,7 @@ interface StartOptions {
   readonly logLevel: LogLevel
   readonly skipWarnings?: true
   readonly confirmMigrations?: 'up' | 'down'
+  readonly workers?: number
 }
 
 export function addStart(program: Command, context: Context): void {
@@ -48,14 +51,26 @@ export function addStart(program: Command, context: Context): void {
       'Confirm PostgreSQL migrations: up, down',
       checked(choice(['up', 'down']), "invalid migration confirmation, pass 'up' or 'down'"),
     ),
+    valueOption(
+      '--workers <N>',
+      'Processes that serve clients; more than one needs PostgreSQL (default: workers in [CLUSTER])',
+      parsedBy(integer(1, 256)),
+    ),
   ])
 }
 
 async function start(options: StartOptions, { paths, version }: Context): Promise<void> {
+  // One of the processes that `run` starts.
+  if (cluster.isWorker) {
+    const { runWorker } = await import('../app/workers/worker.ts')
+    await runWorker(paths)
+    return
+  }
   const log = createLogger({ level: options.logLevel })
   const user = becomeRelayUser([paths.stateDir, paths.configDir])
   if (user !== undefined) log.warn(`smp-server was started by root, and runs as user ${user}, who owns the relay`)
-  const { settings, warnings } = await loadSettings(paths)
+  const { settings: written, warnings } = await loadSettings(paths)
+  const settings = { ...written, cluster: { workers: options.workers ?? written.cluster.workers } }
   checkAccess(paths)
   for (const warning of [...warnings, missingHost(settings, paths.ini)]) {
     if (warning !== undefined) log.warn(warning)
@@ -78,13 +93,14 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
     settings: opened,
     paths,
     log,
+    level: options.logLevel,
     skipWarnings: options.skipWarnings === true,
     migrate: options.confirmMigrations,
   }
   const site = options.maintenance ? undefined : await makeSite(base)
   const { ports, webSocketPorts } = opened.transport
   print(...bannerLines({ settings, paths, ports, webSocketPorts, site: siteState(settings, site) }))
-  await run({ ...base, site }, settings, options.maintenance === true)
+  await run({ ...base, site }, written, options.maintenance === true)
 }
 
 /** @param written the settings as the INI file has them */

@@ -123,6 +123,7 @@ function lines(seen: Seen, now: Date): string[] {
     row('Address', relay.address),
     row('Ports', portsText(ports)),
     row('Clients', `${relay.connections} connected`),
+    ...(relay.workers === null ? [] : [row('Workers', `${relay.workers.running} of ${relay.workers.wanted} run`)]),
     row('Queues', `${relay.queues}, ${relay.messages} messages waiting`),
     row('Messages', `${relay.sent} sent, ${relay.received} received; ${rateText(relay.sentPerMinute)}`),
     row('Store', storeText({ storeBytes: relay.storeBytes, freeBytes: health.freeBytes })),

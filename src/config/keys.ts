@@ -418,6 +418,14 @@ export const iniKeys = {
       doc: 'Seconds between two reachability checks of the onion service; each connects through Tor as apps do.',
     }),
   },
+
+  CLUSTER: {
+    workers: key(integer(1, 256), {
+      default: '1',
+      samples: ['2'],
+      doc: 'Processes that serve clients, to use several processors. More than one needs store_queues = database.',
+    }),
+  },
 } as const
 
 export type IniKeys = typeof iniKeys

@@ -16,6 +16,8 @@ export type LogStyle = 'plain' | 'colour' | 'journal'
 export interface LoggerOptions {
   level: LogLevel
   style?: LogStyle
+  /** The process that says it, where there are several: put in front of each line. */
+  name?: string
   /** Takes whole lines; stderr by default. */
   destination?: { write(line: string): void }
   now?: () => Date
@@ -46,9 +48,10 @@ export function createLogger(options: LoggerOptions): Logger {
   const style = options.style ?? detectLogStyle(process.env, process.stderr.isTTY)
   const destination = options.destination ?? pino.destination({ dest: 2, sync: true })
   const now = options.now ?? ((): Date => new Date())
+  const prefix = options.name === undefined ? '' : `${options.name}: `
   const lines = {
     write(json: string): void {
-      destination.write(formatLine(json, style, now()))
+      destination.write(formatLine(json, style, now(), prefix))
     },
   }
   const log = pino(
@@ -94,11 +97,11 @@ function describeError(error: unknown): unknown {
   return error instanceof Error ? error.message : error
 }
 
-function formatLine(json: string, style: LogStyle, at: Date): string {
+function formatLine(json: string, style: LogStyle, at: Date, prefix: string): string {
   const { level, msg, ...fields } = JSON.parse(json) as { level: number; msg?: string; [field: string]: unknown }
   const name = levelByNumber.get(level) ?? 'info'
   const details = Object.entries(fields).map(([key, value]) => ` ${key}=${fieldText(value)}`)
-  const text = `${singleLine(msg ?? '')}${details.join('')}\n`
+  const text = `${prefix}${singleLine(msg ?? '')}${details.join('')}\n`
   if (style === 'journal') return `<${priorities[name]}>${text}`
   const label = `[${name.toUpperCase()} ${timestamp(at)}]`
   return style === 'colour' ? `\x1b[${colours[name]}m${label}\x1b[0m ${text}` : `${label} ${text}`

@@ -63,6 +63,10 @@ export interface Settings {
     /** Of 127.0.0.1. */
     readonly metricsPort: number | undefined
   }
+  readonly cluster: {
+    /** Processes that serve clients. */
+    readonly workers: number
+  }
   readonly auth: {
     readonly newQueues: boolean
     readonly createPassword: string | undefined
@@ -183,6 +187,7 @@ function collect(reader: ValueReader): Settings {
   return {
     information: information(reader),
     store,
+    cluster: { workers: reader.read('CLUSTER', 'workers') },
     auth: {
       newQueues: reader.read('AUTH', 'new_queues'),
       createPassword: reader.read('AUTH', 'create_password'),

@@ -261,6 +261,15 @@ export const ERROR_AREAS = {
       cause: '`store_queues` in `[STORE_LOG]` is `database`, but queues are also in the state directory.',
       cure: 'Set `store_queues` and `store_messages` to `memory` to serve those, or move them away.',
     },
+    WORKERS_STORE: {
+      cause:
+        'The relay was to run as several processes, with the embedded store, which only one process can have open.',
+      cure: 'Move the queues into PostgreSQL with `smp-server database import` ([scaling.md](scaling.md)), or set `workers = 1` in `[CLUSTER]`.',
+    },
+    WORKER_START: {
+      cause: 'A process that was to serve clients ended, or its program was replaced, before it was ready.',
+      cure: 'The log above says why. Start the relay again: `smp-server start`.',
+    },
     STORE_JOURNAL: {
       cause:
         '`store_messages` in `[STORE_LOG]` is `journal` while `store_queues` is `database`: upstream has given that up, and this relay keeps both in PostgreSQL.',
@@ -325,6 +334,19 @@ export const ERROR_AREAS = {
       cause:
         'A relay is running on the database, or was until a moment ago: what it accepts meanwhile would not be copied.',
       cure: 'Stop all relays on the database, wait half a minute, and run the command again.',
+    },
+    DATABASE_DISK: {
+      cause: 'The disk of the PostgreSQL server is full.',
+      cure: 'Free some space on that machine. Clients are told to try again meanwhile; nothing that got OK is lost.',
+    },
+    DATABASE_FULL: {
+      cause:
+        'PostgreSQL takes no more connections, of all programs or of this role. Each process of the relay needs `db_pool_size` and one more.',
+      cure: 'Raise `max_connections` in `postgresql.conf`, or lower `db_pool_size` in `[STORE_LOG]`.',
+    },
+    DATABASE_TIMEOUT: {
+      cause: 'PostgreSQL cancelled a statement of the start because of `statement_timeout` or `lock_timeout`.',
+      cure: 'Set a longer `statement_timeout` for the role with the command that the message names.',
     },
     DATABASE_LOGIN: {
       cause:

@@ -12,7 +12,7 @@ import type { RequestHandler } from '../transport/web-requests.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
 import { openControlPort } from './control-port/control-port.ts'
 import { openStore } from '../store/open-store.ts'
-import type { ServeOptions } from './serve-options.ts'
+import type { ServeOptions, ServingWorkers } from './serve-options.ts'
 import { serveRelay, type ServingRelay } from './serve.ts'
 import type { StatisticsOptions } from './statistics/statistics.ts'
 
@@ -29,6 +29,8 @@ export interface RelayOptions {
   /** What the operator has agreed to: migrations of a database, or undoing the last one. */
   readonly migrate?: 'up' | 'down' | undefined
   readonly connectionLimits?: ConnectionLimits
+  /** Other processes that serve the clients of this relay. */
+  readonly workers?: ServingWorkers | undefined
 }
 
 /** Starts the relay that the INI file describes, with its store under the state directory. */
@@ -75,6 +77,7 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
     log,
     logTlsErrors: settings.transport.logTlsErrors,
     ...(options.connectionLimits && { connectionLimits: options.connectionLimits }),
+    ...(options.workers && { workers: options.workers }),
     onPortError: (port, error) => {
       if (ports.includes(port) && (port >= 1024 || ports.length === 1)) throw error
       const remedy = error instanceof AppError && error.remedy !== undefined ? ` ${error.remedy}` : ''

@@ -5,6 +5,7 @@ import type { RelayCredentials } from '../transport/credentials.ts'
 import type { WebCertificate } from '../transport/web-certificate.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import type { Policy, ProxyPolicy } from './core.ts'
+import type { Ask } from './process-answers.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
 import type { RelayPoolOptions } from './relay-pool.ts'
 import type { StatisticsOptions } from './statistics/statistics.ts'
@@ -43,6 +44,19 @@ export interface ServeOptions {
   readonly timeouts?: Partial<Timeouts>
   /** Files for the statistics; in memory only when absent. */
   readonly statistics?: StatisticsOptions
+  /** Other processes that serve the clients of this relay. */
+  readonly workers?: ServingWorkers
+}
+
+/** The processes of a relay that serve its clients, as the one that counts for all sees them. */
+export interface ServingWorkers {
+  readonly ask: Ask
+  /** That at least one of them listens on. */
+  readonly ports: readonly number[]
+  /** Of clients, after their handshake. */
+  readonly connections: number
+  /** Wrong creation passwords since the start. */
+  readonly wrongPasswords: number
 }
 
 /** Milliseconds. */

@@ -9,7 +9,8 @@ import { Redelivery } from './delivery.ts'
 import { listenOnAll } from './listening.ts'
 import { maintain } from './maintenance.ts'
 import { NameResolver } from './name-resolver.ts'
-import { readLive } from './observe.ts'
+import type { Observed } from './observe.ts'
+import { answerOf, type Ask } from './process-answers.ts'
 import { Recheck } from './recheck.ts'
 import { RelayPool } from './relay-pool.ts'
 import { Scheduler } from './scheduler.ts'
@@ -19,6 +20,7 @@ import type { Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import { activeQueuesKey } from './statistics/active-queues.ts'
 import { newStats, type Stats } from './statistics/counters.ts'
+import { sumLive } from './statistics/live.ts'
 import { Statistics } from './statistics/statistics.ts'
 import { Subscriptions } from './subscriptions.ts'
 
@@ -40,6 +42,12 @@ export interface ServingRelay {
   readonly sessions: ReadonlySet<Session>
   readonly stats: Stats
   readonly statistics: Statistics
+  /** Over all processes of the relay. */
+  readonly ask: Ask
+  /** That clients can connect to. */
+  readonly ports: () => readonly number[]
+  /** Of clients, after their handshake. */
+  readonly connections: () => number
   /** Closes every connection, makes everything durable, and closes the store. */
   stop(): Promise<void>
 }
@@ -56,12 +64,18 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
   const core = await openCore(options, background)
   const sessions = new Sessions(core, { credentials, handshakeTimeoutMs: timeouts.handshake, scheduler, background })
   const listeners: Listener[] = []
+  const { workers } = options
+  const observed: Observed = { core, sessions: sessions.all, listeners }
+  const ask: Ask = async (question) => [
+    await answerOf(observed, question),
+    ...(workers === undefined ? [] : await workers.ask(question)),
+  ]
   const statistics = new Statistics(
     {
       stats: core.stats,
       counts: async () => core.engine.counts(),
-      live: () => readLive({ core, sessions: sessions.all, listeners }),
-      wrongPasswords: () => core.creationPassword.wrong,
+      live: async () => sumLive(await ask('live')),
+      wrongPasswords: () => core.creationPassword.wrong + (workers?.wrongPasswords ?? 0),
       now: core.now,
       log,
     },
@@ -82,7 +96,18 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
       await listening.close()
       await close()
     }
-    return { core, listeners, http: listening.http, sessions: sessions.all, stats: core.stats, statistics, stop }
+    return {
+      core,
+      listeners,
+      http: listening.http,
+      sessions: sessions.all,
+      stats: core.stats,
+      statistics,
+      ask,
+      ports: () => [...listeners.map(({ port }) => port), ...(workers?.ports ?? [])],
+      connections: () => sessions.all.size + (workers?.connections ?? 0),
+      stop,
+    }
   } catch (error) {
     await close()
     throw error

@@ -47,6 +47,19 @@ export async function prepareSite(options: SiteOptions): Promise<RequestHandler 
   }
 }
 
+/** The pages that another process of this relay has written. */
+export async function openSite(
+  options: Pick<SiteOptions, 'settings' | 'paths' | 'log'>,
+): Promise<RequestHandler | undefined> {
+  const { staticPath } = options.settings.web
+  if (staticPath === undefined) return undefined
+  return staticFiles({
+    root: await realpath(resolve(staticPath)),
+    onionLocation: onionLocation(options),
+    log: options.log,
+  })
+}
+
 /** Anyone can read the files of the site's directory, so the relay's keys must not be in it. */
 async function refuseOwnFiles(root: string, { configDir, stateDir }: Paths): Promise<void> {
   const real = async (path: string): Promise<string> => await realpath(path).catch(() => path)
@@ -66,7 +79,7 @@ async function refuseOwnFiles(root: string, { configDir, stateDir }: Paths): Pro
  * Where Tor Browser finds the server's page. A relay that manages its onion service knows whether port 80 of it leads to
  * the pages; for one that was set up manually this is assumed.
  */
-function onionLocation({ settings, paths }: SiteOptions): string | undefined {
+function onionLocation({ settings, paths }: Pick<SiteOptions, 'settings' | 'paths'>): string | undefined {
   const { tor, web, transport } = settings
   const onion = transport.hosts.find(isOnion)
   const isOwn = tor.mode !== undefined || existsSync(paths.onionKey)

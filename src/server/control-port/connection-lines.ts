@@ -1,19 +1,18 @@
-import type { Listener } from '../../transport/listener.ts'
 import type { Session } from '../session.ts'
+import type { PortSockets } from '../statistics/live.ts'
 
 /** The lines of `sockets`: the connections of each port since the start, those that are not SMP ones included. */
-export function* socketLines(listeners: Iterable<Pick<Listener, 'port' | 'counts'>>): Generator<string> {
-  for (const { port, counts } of listeners) {
-    const { accepted, closed, active } = counts
+export function* socketLines(sockets: Iterable<PortSockets>): Generator<string> {
+  for (const { port, accepted, closed, active, leaked } of sockets) {
     yield `Sockets for port ${port}:`
     yield `accepted: ${accepted}`
     yield `closed: ${closed}`
     yield `active: ${active}`
-    yield `leaked: ${accepted - closed - active}`
+    yield `leaked: ${leaked}`
   }
 }
 
-const CLIENTS_HEADER = 'clientId,sessionId,connected,createdAt,rcvActiveAt,sndActiveAt,age,subscriptions'
+export const CLIENTS_HEADER = 'clientId,sessionId,connected,createdAt,rcvActiveAt,sndActiveAt,age,subscriptions'
 
 /** What is shown of a session. */
 export type ClientFacts = Pick<
@@ -22,12 +21,11 @@ export type ClientFacts = Pick<
 >
 
 /**
- * The lines of `clients`: one per SMP connection, times and age in seconds.
+ * The lines of `clients` after their header: one per SMP connection, times and age in seconds.
  *
  * @param now milliseconds since the epoch
  */
 export function* clientLines(sessions: Iterable<ClientFacts>, now: number): Generator<string> {
-  yield CLIENTS_HEADER
   for (const session of sessions) {
     const createdAt = seconds(session.createdAt)
     const fields = [

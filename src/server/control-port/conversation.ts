@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Listener } from '../../transport/listener.ts'
 import type { LineConversation } from '../../transport/line-server.ts'
 import type { Core } from '../core.ts'
-import type { Session } from '../session.ts'
+import type { Ask } from '../process-answers.ts'
 import { parseControlCommand, type ControlCommand, type ControlVerb } from './command.ts'
-import { clientLines, socketLines, socketThreadLines } from './connection-lines.ts'
+import { CLIENTS_HEADER, socketLines } from './connection-lines.ts'
 import type { Moderation } from './moderation.ts'
-import { runtimeFacts, runtimeLines, threadLines, threadsOf } from '../process-facts.ts'
+import { runtimeLines, threadLines } from '../process-facts.ts'
+import { sumLive } from '../statistics/live.ts'
 import type { Statistics } from '../statistics/statistics.ts'
 import { mayUse, roleFor, roleLine, type ControlPasswords, type Role } from './roles.ts'
 import { serverInfoLines } from './server-info.ts'
@@ -15,8 +15,7 @@ import { statsLines } from './stats-lines.ts'
 /** The running relay, as the control port sees it. */
 export interface ControlledRelay {
   readonly core: Core
-  readonly listeners: readonly Listener[]
-  readonly sessions: ReadonlySet<Session>
+  readonly ask: Ask
   readonly statistics: Pick<Statistics, 'save'>
 }
 
@@ -85,7 +84,7 @@ export class ControlConversation implements LineConversation {
 
   async *#perform(command: ControlCommand): AsyncGenerator<string> {
     const { relay, moderation } = this.#context
-    const { core, sessions, listeners } = relay
+    const { core, ask } = relay
     switch (command.type) {
       case 'nothing':
         return
@@ -106,25 +105,24 @@ export class ControlConversation implements LineConversation {
         yield* statsLines({ stats: core.stats, counts: await core.engine.counts() }, this.#role)
         return
       case 'stats-rts':
-        yield* runtimeLines(runtimeFacts())
+        for (const facts of await ask('runtime')) yield* runtimeLines(facts)
         return
       case 'threads':
-        yield* threadLines(await threadsOf())
+        yield* threadLines((await ask('threads')).flat())
         return
       case 'clients':
-        yield* clientLines(sessions, core.now())
+        yield CLIENTS_HEADER
+        for (const lines of await ask('clients')) yield* lines
         return
       case 'sockets':
-        yield* socketLines(listeners)
+        yield* socketLines(sumLive(await ask('live')).sockets)
         return
       case 'socket-threads':
-        yield* socketThreadLines(sessions, process.pid)
+        for (const lines of await ask('socketThreads')) yield* lines
         return
-      case 'server-info': {
-        const threads = (await threadsOf()).length
-        yield* await serverInfoLines({ threads, sessions, subscriptions: core.subscriptions }, this.#role)
+      case 'server-info':
+        yield* serverInfoLines(await ask('info'), this.#role)
         return
-      }
       case 'status':
         yield await moderation.status(command.id)
         return

@@ -17,6 +17,13 @@ export function noAcks(): AckPeriods {
   return { '0-60': 0, '60-300': 0, '300-1200': 0, '1200-3600': 0, '3600+': 0 }
 }
 
+/** Of several processes together. */
+export function sumAcks(all: readonly Readonly<AckPeriods>[]): AckPeriods {
+  const sums = noAcks()
+  for (const [period] of ackPeriods) for (const counts of all) sums[period] += counts[period]
+  return sums
+}
+
 /** Counts one delivery that took, or has been waiting for, `seconds`. */
 export function countAck(counts: AckPeriods, seconds: number): void {
   const [period] = ackPeriods.find(([, end]) => seconds < end) ?? ['3600+']
@@ -26,8 +33,8 @@ export function countAck(counts: AckPeriods, seconds: number): void {
 /** How long recipients took to acknowledge messages, since the relay started. */
 export class AckTimes {
   /** One for each of {@link ackBuckets} and one for what took longer; not cumulated. */
-  readonly buckets: number[] = [...ackBuckets.map(() => 0), 0]
-  readonly periods = noAcks()
+  readonly buckets: number[] = noBuckets()
+  periods = noAcks()
   count = 0
   /** Seconds. */
   sum = 0
@@ -44,4 +51,27 @@ export class AckTimes {
     this.sum += time
     this.max = Math.max(this.max, time)
   }
+
+  /** Moves everything out, for the process that counts for all. */
+  take(): Pick<AckTimes, 'buckets' | 'periods' | 'count' | 'sum' | 'max'> {
+    const { count, sum, max } = this
+    const taken = { buckets: [...this.buckets], periods: this.periods, count, sum, max }
+    this.buckets.fill(0)
+    this.periods = noAcks()
+    this.count = this.sum = this.max = 0
+    return taken
+  }
+
+  /** Adds what {@link take} took from another one. */
+  merge({ buckets, periods, count, sum, max }: Readonly<ReturnType<AckTimes['take']>>): void {
+    for (const [at, grown] of buckets.entries()) this.buckets[at] = (this.buckets[at] ?? 0) + grown
+    this.periods = sumAcks([this.periods, periods])
+    this.count += count
+    this.sum += sum
+    this.max = Math.max(this.max, max)
+  }
+}
+
+function noBuckets(): number[] {
+  return [...ackBuckets.map(() => 0), 0]
 }

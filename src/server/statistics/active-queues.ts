@@ -9,6 +9,9 @@ export type Period = (typeof periods)[number]
 export const activeSets = ['activeQueues', 'activeQueuesNtf'] as const
 export type ActiveSet = (typeof activeSets)[number]
 
+/** Hashes of queues by the set that they became members of. */
+export type NewlyActive = Readonly<Record<ActiveSet, readonly bigint[]>>
+
 const KEY_SIZE = 32
 const FIRST_SLOTS = 1024
 /** Slots of the table before that are moved with each hash: all of them before the next table is full. */
@@ -84,6 +87,16 @@ export class ActiveQueues {
         yield BigInt.asIntN(64, (BigInt(high) << 32n) | BigInt(low))
       }
     }
+  }
+
+  /** The hashes of the day, which are forgotten, as everything is. For the process that counts for all. */
+  take(): NewlyActive {
+    const all = (set: ActiveSet): bigint[] => [...this.hashes(set, 'day')].filter((hash) => hash !== undefined)
+    const taken = { activeQueues: all('activeQueues'), activeQueuesNtf: all('activeQueuesNtf') }
+    this.#table = new MembershipTable(FIRST_SLOTS)
+    this.#before = undefined
+    this.#sizes.fill(0)
+    return taken
   }
 
   /** Adds one of {@link hashes}, whichever server made it. */

@@ -1,5 +1,5 @@
 import type { ServiceParty } from '../../store/store.ts'
-import type { AckPeriods } from './ack-times.ts'
+import { sumAcks, type AckPeriods } from './ack-times.ts'
 
 /** Connections of one port. */
 export interface PortSockets {
@@ -39,4 +39,44 @@ export interface Deliveries {
   readonly waiting: Readonly<AckPeriods>
   /** Seconds that the oldest has been waiting. */
   readonly longest: number
+}
+
+/** Of the processes of one relay together. */
+export function sumLive(all: readonly Live[]): Live {
+  const sum = (count: (live: Live) => number): number => all.reduce((total, live) => total + count(live), 0)
+  const activity = (party: ServiceParty): ServiceActivity => ({
+    connected: sum(({ services }) => services[party].connected),
+    queues: sum(({ services }) => services[party].queues),
+  })
+  return {
+    sockets: sumSockets(all.flatMap(({ sockets }) => sockets)),
+    threads: sum(({ threads }) => threads),
+    clients: sum(({ clients }) => clients),
+    subscriptions: sum(({ subscriptions }) => subscriptions),
+    subscribedClients: sum(({ subscribedClients }) => subscribedClients),
+    notifiers: sum(({ notifiers }) => notifiers),
+    notifierClients: sum(({ notifierClients }) => notifierClients),
+    services: { R: activity('R'), N: activity('N') },
+    deliveries: {
+      count: sum(({ deliveries }) => deliveries.count),
+      clients: sum(({ deliveries }) => deliveries.clients),
+      waiting: sumAcks(all.map(({ deliveries }) => deliveries.waiting)),
+      longest: Math.max(0, ...all.map(({ deliveries }) => deliveries.longest)),
+    },
+  }
+}
+
+function sumSockets(all: readonly PortSockets[]): PortSockets[] {
+  const sums = new Map<number, PortSockets>()
+  for (const { port, accepted, closed, active, leaked } of all) {
+    const sum = sums.get(port) ?? { port, accepted: 0, closed: 0, active: 0, leaked: 0 }
+    sums.set(port, {
+      port,
+      accepted: sum.accepted + accepted,
+      closed: sum.closed + closed,
+      active: sum.active + active,
+      leaked: sum.leaked + leaked,
+    })
+  }
+  return [...sums.values()]
 }

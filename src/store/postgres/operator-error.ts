@@ -39,6 +39,27 @@ export function operatorError(error: unknown, address: DatabaseAddress): unknown
         `Make the role its owner: psql -d ${database} -c 'ALTER DATABASE ${database} OWNER TO ${user}'`,
         cause,
       )
+    case '53300':
+      return new AppError(
+        'DATABASE_FULL',
+        `PostgreSQL at ${places} takes no more connections: ${error.message}.`,
+        'Raise max_connections in postgresql.conf, or the CONNECTION LIMIT of the role or database, and restart PostgreSQL; or lower db_pool_size in [STORE_LOG].',
+        cause,
+      )
+    case '53100':
+      return new AppError(
+        'DATABASE_DISK',
+        `The disk of PostgreSQL at ${places} is full: ${error.message}.`,
+        'Free some space on that machine, see: df -h',
+        cause,
+      )
+    case '57014':
+      return new AppError(
+        'DATABASE_TIMEOUT',
+        `PostgreSQL at ${places} did not do in time what the relay needs: ${error.message}.`,
+        `Let the role take longer: psql -d ${database} -c 'ALTER ROLE ${user} IN DATABASE ${database} SET statement_timeout = 0'`,
+        cause,
+      )
     case undefined:
       return connectionError(error, address, places)
     default:

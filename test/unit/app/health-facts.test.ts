@@ -38,13 +38,7 @@ function source(host = 'relay.example', change: Partial<HealthSource> = {}): Hea
 }
 
 function relay(flushed: () => Promise<void>, ports = [5223]): HealthSource['relay'] {
-  const listeners = ports.map((port) => ({
-    port,
-    counts: { accepted: 0, closed: 0, active: 0 },
-    useCredentials: () => undefined,
-    close: () => Promise.resolve(),
-  }))
-  return { listeners, core: { engine: { flushed } } }
+  return { ports: () => ports, core: { engine: { flushed } } }
 }
 
 const at = new Date()

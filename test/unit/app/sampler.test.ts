@@ -10,7 +10,7 @@ function source(
   return {
     relay: {
       stats: newStats(0, Buffer.alloc(32)),
-      sessions: new Set(),
+      connections: () => 0,
       core: { engine: openMemoryStore({ quota: 1 }) },
     },
     onion: () => onion,

@@ -33,7 +33,8 @@ function names(text: string): string[] {
 
 describe.each([
   { name: 'init', ownOptions: ['--hide-password', '--password-file FILE'] },
-  ...['cert', 'start', 'delete', 'journal', 'database'].map((name) => ({ name, ownOptions: [] })),
+  { name: 'start', ownOptions: ['--workers N'] },
+  ...['cert', 'delete', 'journal', 'database'].map((name) => ({ name, ownOptions: [] })),
 ])('the help of $name', ({ name, ownOptions }) => {
   const own = helpText(command(name), context)
   const other = recorded(`smp-server-${name}-help.txt`)
