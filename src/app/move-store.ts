@@ -5,13 +5,17 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { AppError } from '../errors/app-error.ts'
 import { copyStore, type Copied } from '../store/copy-store.ts'
+import { copyToDirectory, requireComplete } from '../store/copy-to-directory.ts'
 import { openDatabase } from '../store/open-database.ts'
 import { openStore } from '../store/open-store.ts'
 import { hasStore } from '../store/lmdb/stored-queues.ts'
-import { hasNotice } from '../store/upstream/notice.ts'
-import { embeddedWalks } from '../store/walks.ts'
+import { hasNotice, leaveNotice } from '../store/upstream/notice.ts'
+import { StoreError } from '../store/store.ts'
+import { type CopySource, embeddedWalks } from '../store/walks.ts'
 import type { EmbeddedStore, LoadingStore } from '../store/work.ts'
+import { renameDurably } from '../system/durable-file.ts'
 import { readFingerprint } from './identity.ts'
+import { heldElsewhere, unfinishedExport } from './storage-check.ts'
 
 export interface MoveOptions {
   readonly settings: Settings
@@ -34,11 +38,11 @@ export async function importIntoDatabase(options: MoveOptions): Promise<{ copied
   }
   const source = await openEmbedded(options)
   try {
-    const target = await openIn(options, 'up')
+    const target = await openIn(options)
     try {
       await requireEmpty(target, `The schema "${options.database.schema}"`)
-      const copied = await copyStore(embeddedWalks(source), target, options.onProgress)
-      await verify(copied, target)
+      const copied = await copyInto(target, embeddedWalks(source), options)
+      requireComplete(copied, await target.counts())
       await source.close()
       const renamed = `${paths.store}.${new Date().toISOString()}`
       await rename(paths.store, renamed)
@@ -51,34 +55,79 @@ export async function importIntoDatabase(options: MoveOptions): Promise<{ copied
   }
 }
 
+/** @throws AppError `DATABASE_COPY`; what was copied before that stays */
+async function copyInto(
+  target: LoadingStore,
+  source: CopySource,
+  { database, onProgress }: MoveOptions,
+): Promise<Copied> {
+  try {
+    const copied = await copyStore(source, target, onProgress)
+    await target.flushed()
+    return copied
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    throw new AppError(
+      'DATABASE_COPY',
+      `The copy into schema "${database.schema}" could not be written: ${error.reason}. The state directory is as it was.`,
+      'Drop the schema, as `smp-server database delete` says, and run the command again.',
+      { cause: error },
+    )
+  }
+}
+
 /**
- * Copies everything from the database into an empty store in the state directory.
+ * Copies everything from the database into a new store in the state directory, which appears there when it is complete.
  *
  * @throws AppError `DATABASE_…`, `STORE_…`
  */
 export async function exportFromDatabase(options: MoveOptions): Promise<Copied> {
-  const source = await openIn(options)
+  const { database, paths, log, onProgress } = options
+  const { openDatabaseSnapshot } = await import('../store/postgres.ts')
+  const snapshot = await openDatabaseSnapshot({
+    connection: database.connection,
+    schema: database.schema,
+    fingerprint: await readFingerprint(paths),
+    onWarning: log.warn,
+  })
   try {
-    if ((await source.others()) > 0) {
+    if (snapshot.relays > 0) {
       throw new AppError(
         'DATABASE_IN_USE',
         'A relay is running on this database, or was until a moment ago.',
         'Stop all relays on it, wait half a minute, and run the command again.',
       )
     }
-    await forgetMoved(options.paths)
-    const target = await openEmbedded(options)
-    try {
-      await requireEmpty(target, `The store ${options.paths.store}`)
-      const copied = await copyStore(source.walks(), target, options.onProgress)
-      await verify(copied, target)
-      return copied
-    } finally {
-      await target.close()
-    }
+    await requireNoStore(paths)
+    return await intoPlace(paths, (directory) => copyToDirectory(snapshot.source, directory, onProgress))
   } finally {
-    await source.close()
+    await snapshot.close()
   }
+}
+
+/** Queues of anybody would be overwritten, or doubled. @throws AppError `DATABASE_NOT_EMPTY` */
+async function requireNoStore(paths: Paths): Promise<void> {
+  const found = await heldElsewhere(paths)
+  if (found === undefined) return
+  throw new AppError(
+    'DATABASE_NOT_EMPTY',
+    `There are queues in ${paths.stateDir} already: ${found.path}${found.held}.`,
+    `If they are of no more use, move them away: mv ${found.path} ${found.path}.unused`,
+  )
+}
+
+/** Makes a store beside the place where the relay looks for it, and moves it there when it is complete. */
+async function intoPlace<T>(paths: Paths, make: (directory: string) => Promise<T>): Promise<T> {
+  const { store, stateDir } = paths
+  const unfinished = unfinishedExport(paths)
+  await rm(unfinished, { recursive: true, force: true })
+  const made = await make(unfinished)
+  await forgetMoved(paths)
+  // Without queues.
+  await rm(store, { recursive: true, force: true })
+  await renameDurably(unfinished, store)
+  await leaveNotice(stateDir)
+  return made
 }
 
 /** The notice of a store that was moved into a database would keep a new one from being made in its place. */
@@ -86,9 +135,9 @@ async function forgetMoved({ store, stateDir, storeLog }: Paths): Promise<void> 
   if (!hasStore(store) && (await hasNotice(stateDir))) await rm(storeLog)
 }
 
-async function openIn({ database, paths, log }: MoveOptions, migrate?: 'up'): Promise<LoadingStore> {
+async function openIn({ database, paths, log }: MoveOptions): Promise<LoadingStore> {
   const fingerprint = await readFingerprint(paths)
-  return await openDatabase({ settings: database, fingerprint, migrate, onRollback: () => undefined, log })
+  return await openDatabase({ settings: database, fingerprint, migrate: 'up', onRollback: () => undefined, log })
 }
 
 /** What upstream has left is imported by this. */
@@ -115,16 +164,5 @@ async function requireEmpty(store: EmbeddedStore | LoadingStore, what: string): 
     'DATABASE_NOT_EMPTY',
     `${what} is not empty: it holds ${queues} queues and ${messages} messages.`,
     'Choose another one, or remove it: `smp-server database delete` says how for a schema.',
-  )
-}
-
-async function verify(copied: Copied, target: EmbeddedStore | LoadingStore): Promise<void> {
-  await target.flushed()
-  const { queues, messages, notifications } = await target.counts()
-  if (queues === copied.queues && messages === copied.messages && notifications === copied.notifications) return
-  throw new AppError(
-    'DATABASE_COPY',
-    `The copy is not complete: ${queues} of ${copied.queues} queues, ${messages} of ${copied.messages} messages, ${notifications} of ${copied.notifications} notifications.`,
-    'Remove it, and run the command again.',
   )
 }

@@ -11,7 +11,7 @@ import { storedQueues } from '../store/lmdb/stored-queues.ts'
  * Refuses storage that this relay does not have, to guess which of two sets of messages is current, and to serve without
  * the queues that are stored.
  *
- * @throws Refusal, AppError `STORE_DISABLED`, `WORKERS_STORE`
+ * @throws Refusal, AppError `STORE_…`, `WORKERS_STORE`
  */
 export async function checkStorage({ store, cluster }: Settings, paths: Paths): Promise<void> {
   if (cluster.workers > 1 && store.queues !== 'database') throw oneProcess(cluster.workers, paths)
@@ -21,6 +21,7 @@ export async function checkStorage({ store, cluster }: Settings, paths: Paths): 
     return
   }
   if (!store.persistent) requireNoQueues(paths)
+  await requireNoUnfinishedExport(paths)
   const { messagesLog, journal } = paths
   if (existsSync(journal) && existsSync(messagesLog)) {
     throw new Refusal(
@@ -62,17 +63,40 @@ function noJournals({ ini }: Paths): AppError {
 }
 
 /** With PostgreSQL nothing else is opened: the clients of queues that are elsewhere would be told that they do not exist. */
-async function requireNothingElsewhere({ store, storeLog, messagesLog, journal, ini }: Paths): Promise<void> {
-  const queues = storedQueues(store)
-  const files = [storeLog, messagesLog].filter((path) => existsSync(path))
-  const empty = await Promise.all(files.map(holdsNothing))
-  const upstreams = [...files.filter((_, index) => empty[index] !== true), journal].find((path) => existsSync(path))
-  const found = queues === 0 ? upstreams : store
+async function requireNothingElsewhere(paths: Paths): Promise<void> {
+  const found = await heldElsewhere(paths)
   if (found === undefined) return
-  const held = queues === 0 ? '' : ` with ${queues ?? 'some'} queue${queues === 1 ? '' : 's'}`
+  const { path, held } = found
   throw new AppError(
     'STORE_ELSEWHERE',
-    `store_queues is database in ${ini}, but there is also ${found}${held}, which would not be served.`,
-    `Move it into PostgreSQL: smp-server database import. Set store_queues and store_messages to memory to serve it; if it is of no more use, move it away: mv ${found} ${found}.unused`,
+    `store_queues is database in ${paths.ini}, but there is also ${path}${held}, which would not be served.`,
+    `Move it into PostgreSQL: smp-server database import. Set store_queues and store_messages to memory to serve it; if it is of no more use, move it away: mv ${path} ${path}.unused`,
+  )
+}
+
+/** What holds queues or messages in the state directory: its path, and how many queues as ` with 3 queues`. */
+export async function heldElsewhere(paths: Paths): Promise<{ path: string; held: string } | undefined> {
+  const { store, storeLog, messagesLog, journal } = paths
+  const queues = storedQueues(store)
+  if (queues !== 0) return { path: store, held: ` with ${queues ?? 'some'} queue${queues === 1 ? '' : 's'}` }
+  const files = [storeLog, messagesLog].filter((path) => existsSync(path))
+  const empty = await Promise.all(files.map(holdsNothing))
+  const path = [...files.filter((_, index) => empty[index] !== true), journal].find((path) => existsSync(path))
+  return path === undefined ? undefined : { path, held: '' }
+}
+
+/** Where `database export` makes a store, which takes its place when it is complete. */
+export function unfinishedExport({ store }: Paths): string {
+  return `${store}.unfinished`
+}
+
+/** An empty store would be served in place of the one that was to be exported. */
+async function requireNoUnfinishedExport(paths: Paths): Promise<void> {
+  const unfinished = unfinishedExport(paths)
+  if (!existsSync(unfinished) || (await heldElsewhere(paths)) !== undefined) return
+  throw new AppError(
+    'STORE_EXPORT',
+    `There are no queues in ${paths.stateDir}: \`smp-server database export\` was interrupted, and left ${unfinished}.`,
+    `Run it again: smp-server database export. To start without queues, remove that directory: rm -r ${unfinished}`,
   )
 }

@@ -6,12 +6,14 @@ import { readSettings, type Settings } from '../config/settings.ts'
 import { type AgeLock, sealStream } from '../crypto/age-file.ts'
 import type { OnionHostname } from '../crypto/onion-address.ts'
 import { hasStore, requireStore, Snapshot } from '../store/lmdb.ts'
+import type { Copied } from '../store/copy-store.ts'
 import type { StoreCounts } from '../store/store.ts'
 import { exists } from '../store/upstream/files.ts'
 import { hasNotice, holdsNothing } from '../store/upstream/notice.ts'
 import { errorCode } from '../system/error-code.ts'
 import { asOwnerOf } from '../system/owner.ts'
 import { checkRelay } from './check-relay.ts'
+import { copyDatabase } from './database-copy.ts'
 import { encodeLabel, labelName, relayFiles, storeName } from './contents.ts'
 import type { BackupTarget } from './target.ts'
 import { type TarFile, writeTar } from './tar.ts'
@@ -23,6 +25,10 @@ export interface BackupOptions {
   /** Asked when everything else is known to be possible. */
   readonly lock: () => Promise<AgeLock>
   readonly now: Date
+  /** What has been copied so far of a database, which is copied before anything is written to the target. */
+  readonly onProgress?: (copied: Copied) => void
+  /** A sentence for the operator. */
+  readonly onWarning?: (sentence: string) => void
   /** Ends it with its reason. */
   readonly signal: AbortSignal
 }
@@ -41,23 +47,32 @@ export interface Backup {
 }
 
 /**
- * Writes everything that makes up a relay to a target, encrypted, also while the relay runs.
+ * Writes everything that makes up a relay to a target, encrypted, also while the relay runs. What is in PostgreSQL is
+ * first copied into an embedded store, so that every backup is of one kind.
  *
- * @throws AppError `BACKUP_IMPORT`, `BACKUP_LIMIT`, and whatever `checkRelay`, `readSettings`, `lock`, `Snapshot.open`
- *   and the target throw; the system's error with the path
+ * @throws AppError `BACKUP_IMPORT`, `BACKUP_LIMIT`, and whatever `checkRelay`, `readSettings`, `lock`,
+ *   `copyDatabase`, `Snapshot.open` and the target throw; the system's error with the path
  */
-export async function makeBackup({ paths, target, lock, now, signal }: BackupOptions): Promise<Backup> {
+export async function makeBackup(options: BackupOptions): Promise<Backup> {
+  const { paths, target, lock, now, signal } = options
   const { configDir, stateDir } = paths
-  const { settings, onion } = await asOwnerOf(configDir, async () => {
+  const { settings, onion, fingerprint } = await asOwnerOf(configDir, async () => {
     const { settings } = readSettings(await readFile(paths.ini, 'utf8'), paths.ini)
-    return { settings, onion: (await checkRelay(paths, settings)).onion }
+    return { settings, ...(await checkRelay(paths, settings)) }
   })
-  requireEmbedded(settings)
-  const { persistent } = settings.store
-  if (persistent) await asOwnerOf(stateDir, () => requireImported(paths))
+  const { persistent, database } = settings.store
+  if (database === undefined && persistent) await asOwnerOf(stateDir, () => requireImported(paths))
   await target.prepare()
   const ageLock = await lock()
-  const snapshot = persistent ? await asOwnerOf(stateDir, () => snapshotOf(paths)) : undefined
+  const copy = database && (await asOwnerOf(stateDir, () => copyDatabase({ ...options, database, fingerprint })))
+  const find = async (): Promise<Snapshot | undefined> => {
+    if (copy) return await Snapshot.open(copy.store)
+    return persistent ? await snapshotOf(paths) : undefined
+  }
+  const snapshot = await asOwnerOf(stateDir, find).catch(async (error: unknown) => {
+    await copy?.remove()
+    throw error
+  })
   try {
     const counts = snapshot?.counts()
     const store = snapshot?.compacted()
@@ -68,7 +83,10 @@ export async function makeBackup({ paths, target, lock, now, signal }: BackupOpt
     const size = await target.write(untilAborted(await sealStream(archive, ageLock), signal))
     return { settings, onion: onion?.hostname, counts, names: files.map(({ name }) => name), size }
   } finally {
-    await asOwnerOf(stateDir, async () => await snapshot?.close())
+    await asOwnerOf(stateDir, async () => {
+      await snapshot?.close()
+      await copy?.remove()
+    })
   }
 }
 
@@ -122,14 +140,4 @@ async function requireImported({ storeLog, messagesLog, notificationsLog, journa
     const remedy = 'Import it first: `smp-server start --maintenance`'
     throw new AppError('BACKUP_IMPORT', `${path} has not been imported yet.`, remedy)
   }
-}
-
-/** A backup without the queues would pass for one with them. */
-function requireEmbedded({ store }: Settings): void {
-  if (store.database === undefined) return
-  throw new AppError(
-    'BACKUP_DATABASE',
-    `The queues and messages of this relay are in PostgreSQL (schema ${store.database.schema}), which \`smp-server backup\` does not hold yet.`,
-    `Back up the database with pg_dump --schema ${store.database.schema} --schema ${store.database.schema}_relays, and the files of the configuration directory by themselves.`,
-  )
 }

@@ -29,6 +29,7 @@ import {
   passphraseSource,
   presentPassphrase,
 } from './passphrase.ts'
+import { copiedProgress } from './copied-progress.ts'
 import { noteBackup } from '../app/last-backup.ts'
 import { checkStorage } from '../app/storage-check.ts'
 import { processText } from '../system/process-text.ts'
@@ -105,7 +106,9 @@ async function backUp(file: string, options: BackupOptions, paths: Paths): Promi
   const now = new Date()
   let used: AgeLock | undefined
   const lock = async (): Promise<AgeLock> => (used = await chosenLock(options, settings, isStream))
-  const backup = await interruptible((signal) => makeBackup({ paths, target, lock, now, signal }))
+  const backup = await interruptible((signal) =>
+    makeBackup({ paths, target, lock, now, signal, onProgress: copiedProgress(), onWarning: say }),
+  )
   await noteBackup(paths, now)
   const { onion, counts, size } = backup
   const onionKey = onion ? `, the onion key of ${onion}` : ''
@@ -227,6 +230,7 @@ async function restoreRelay(file: string, options: OpenOptions, paths: Paths): P
   say(
     'Next:',
     '- Stop the relay on the old machine for good: it must never run in two places.',
+    ...(settings.store.database && counts ? databaseLines(settings.store.database) : []),
     ...nextLines(settings, onion?.hostname),
     '- Start it: `smp-server start` or `systemctl enable --now smp-server`.',
   )
@@ -240,6 +244,14 @@ function nextLines({ tor, transport, backup }: Settings, restored: string | unde
     ...(clearnet === '' ? [] : [`- Point ${clearnet} to this machine, or change \`host\` in [TRANSPORT].`]),
     ...(onion === undefined ? [] : [onionLine(tor.mode, onion)]),
     ...(isMissing ? [`- Create ${backup.directory} for automatic backups, or change \`directory\` in [BACKUP].`] : []),
+  ]
+}
+
+/** Of a relay whose INI file names a database: the store is in the state directory, and has to go one way or the other. */
+function databaseLines({ schema }: NonNullable<Settings['store']['database']>): string[] {
+  return [
+    `- The queues are in the state directory now. Move them into PostgreSQL, into a schema ${schema} that is new: \`smp-server database import\`.`,
+    '  Or serve them from there: `smp-server config set STORE_LOG.store_queues memory STORE_LOG.store_messages memory`',
   ]
 }
 

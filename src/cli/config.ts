@@ -26,10 +26,11 @@ export function addConfig(program: Command, { paths }: Context): void {
     .action((name: string) => get(rowOf(name), paths))
   config
     .command('set')
-    .description('Set SECTION.KEY to VALUE, if the file is valid then')
+    .description('Set SECTION.KEY to VALUE, and others that follow, all at once, if the file is valid then')
     .argument('<SECTION.KEY>')
     .argument('<VALUE>')
-    .action((name: string, value: string) => set(rowOf(name), value, paths))
+    .argument('[MORE...]')
+    .action((name: string, value: string, more: string[]) => set(pairsOf([name, value, ...more]), paths))
   config
     .command('diff')
     .description('Print the keys whose value is not the default')
@@ -61,18 +62,38 @@ async function get(row: KeyRow, paths: Paths): Promise<void> {
   print(value)
 }
 
-async function set(row: KeyRow, value: string, paths: Paths): Promise<void> {
+interface Pair {
+  readonly row: KeyRow
+  readonly value: string
+}
+
+/** @throws AppError `CONFIG_KEY` */
+function pairsOf(words: readonly string[]): Pair[] {
+  return words.flatMap((name, at) => {
+    if (at % 2 === 1) return []
+    const [row, value] = [rowOf(name), words[at + 1]]
+    if (value !== undefined) return { row, value }
+    throw new AppError('CONFIG_KEY', `${name} has no value.`, `Write it after the key: ${name} VALUE`)
+  })
+}
+
+async function set(pairs: readonly Pair[], paths: Paths): Promise<void> {
   requireIni(paths)
   const before = await readIni(paths.ini)
-  const text = setIniValue(before.text, row.section, row.name, value)
+  const text = pairs.reduce(
+    (changed, { row, value }) => setIniValue(changed, row.section, row.name, value),
+    before.text,
+  )
   const { warnings } = readSettings(text, paths.ini)
   for (const warning of warnings) warn(warning)
   await replaceIni(paths.ini, before, text)
-  const shown = row.definition.secret ? '…' : value
-  saySuccess(`[${row.section}] ${row.name} = ${shown} is set in ${paths.ini}.`)
+  for (const { row, value } of pairs) {
+    const shown = row.definition.secret ? '…' : value
+    saySuccess(`[${row.section}] ${row.name} = ${shown} is set in ${paths.ini}.`)
+  }
   if ((await askStatus(paths).catch(() => undefined)) === undefined) return
   say(
-    row.section === 'TOR'
+    pairs.every(({ row }) => row.section === 'TOR')
       ? 'The running relay uses it within seconds.'
       : 'The running relay uses it after a restart: `systemctl restart smp-server`',
   )

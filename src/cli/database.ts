@@ -5,8 +5,8 @@ import type { MoveOptions } from '../app/move-store.ts'
 import { choice, integer } from '../config/key-values.ts'
 import { createLogger } from '../config/log.ts'
 import { Refusal } from '../errors/refusal.ts'
-import type { Copied } from '../store/copy-store.ts'
 import type { Context } from './context.ts'
+import { copiedProgress, copiedText } from './copied-progress.ts'
 import { addOptions, checked, parsedBy, valueOption } from './options.ts'
 import { print, saySuccess } from './output.ts'
 
@@ -32,17 +32,19 @@ export function addDatabase(program: Command, context: Context): void {
     const move = await moveOptions(options, context)
     const { copied, renamed } = await importIntoDatabase(move)
     saySuccess(
-      `Imported ${countsText(copied)} into schema ${move.database.schema}.`,
+      `Imported ${copiedText(copied)} into schema ${move.database.schema}.`,
       `The store is now ${renamed}. Remove it once the relay works.`,
-      `Set \`store_queues = database\` and \`store_messages = database\` under [STORE_LOG] in ${context.paths.ini}, with db_connection and db_schema, and start the relay.`,
+      'Use it: `smp-server config set STORE_LOG.store_queues database STORE_LOG.store_messages database`',
+      'Set db_connection and db_schema in [STORE_LOG] too, unless they are the defaults, and start the relay.',
     )
   })
   add('export', 'Copy everything from a PostgreSQL schema into the state directory', async (options) => {
     const { exportFromDatabase } = await import('../app/move-store.ts')
     const copied = await exportFromDatabase(await moveOptions(options, context))
     saySuccess(
-      `Exported ${countsText(copied)} to ${context.paths.store}.`,
-      `Set \`store_queues = memory\` and \`store_messages = memory\` under [STORE_LOG] in ${context.paths.ini}, and start the relay. \`smp-server store export\` writes the files of upstream smp-server.`,
+      `Exported ${copiedText(copied)} to ${context.paths.store}.`,
+      'Use it: `smp-server config set STORE_LOG.store_queues memory STORE_LOG.store_messages memory`, and start the relay.',
+      '`smp-server store export` writes the files of upstream smp-server.',
       'The database is as it was. Remove it once the relay works: smp-server database delete',
     )
   })
@@ -72,28 +74,19 @@ async function moveOptions(options: DatabaseOptions, { paths }: Context): Promis
   }
   const { settings } = await loadSettings(paths)
   checkAccess(paths)
-  const { database: written } = settings.store
-  let shownAt = 0
+  const { databaseKeys: written } = settings.store
   return {
     settings,
     paths,
     log: createLogger({ level: 'warn' }),
     database: {
-      connection: options.database ?? written?.connection ?? DEFAULTS.database,
-      schema: options.schema ?? written?.schema ?? DEFAULTS.schema,
-      poolSize: options.poolSize ?? written?.poolSize ?? DEFAULTS.poolSize,
-      ...(written && { deletedTtl: written.deletedTtl }),
+      ...written,
+      connection: options.database ?? written.connection,
+      schema: options.schema ?? written.schema,
+      poolSize: options.poolSize ?? written.poolSize,
     },
-    onProgress: (copied) => {
-      if (performance.now() - shownAt < 1000) return
-      shownAt = performance.now()
-      process.stderr.write(`${countsText(copied)} ...\n`)
-    },
+    onProgress: copiedProgress(),
   }
-}
-
-function countsText({ queues, messages, notifications }: Copied): string {
-  return `${queues} queues, ${messages} messages and ${notifications} notifications`
 }
 
 function databaseOptions(): Option[] {

@@ -31,6 +31,15 @@ export type BackupLock =
   | { readonly type: 'recipients'; readonly recipients: readonly string[] }
   | { readonly type: 'passphrase'; readonly file: string }
 
+export interface DatabaseSettings {
+  /** As libpq has it; may hold a password. */
+  readonly connection: string
+  readonly schema: string
+  readonly poolSize: number
+  /** How long the ids of deleted queues are not given out again. */
+  readonly deletedTtl?: number
+}
+
 /** The content of the INI file. Times are in seconds unless their name says otherwise. */
 export interface Settings {
   /** `undefined` without `source_code`. */
@@ -41,16 +50,9 @@ export interface Settings {
     readonly queues: 'memory' | 'database'
     readonly messages: 'memory' | 'journal' | 'database'
     /** `undefined` unless queues and messages are in PostgreSQL. */
-    readonly database:
-      | {
-          /** As libpq has it; may hold a password. */
-          readonly connection: string
-          readonly schema: string
-          readonly poolSize: number
-          /** How long the ids of deleted queues are not given out again. */
-          readonly deletedTtl?: number
-        }
-      | undefined
+    readonly database: DatabaseSettings | undefined
+    /** What the keys of the database say, whether it is used or not. */
+    readonly databaseKeys: DatabaseSettings
     readonly restoreMessages: boolean
     readonly messageTtl: number
     readonly expireOnStart: boolean
@@ -243,11 +245,13 @@ function storeSettings(reader: ValueReader): Settings['store'] {
     const fitting = queues === 'memory' ? 'memory or journal' : 'journal or database'
     reader.refuse('STORE_LOG', 'store_messages', `must be ${fitting} while store_queues is ${queues}`)
   }
+  const databaseKeys = databaseSettings(reader)
   return {
     persistent,
     queues,
     messages,
-    database: queues === 'database' && messages === 'database' ? databaseSettings(reader) : undefined,
+    database: queues === 'database' && messages === 'database' ? databaseKeys : undefined,
+    databaseKeys,
     restoreMessages: reader.read('STORE_LOG', 'restore_messages') ?? persistent,
     messageTtl: reader.read('STORE_LOG', 'expire_messages_days') * 86_400,
     expireOnStart: reader.read('STORE_LOG', 'expire_messages_on_start'),
@@ -263,7 +267,7 @@ function storeSettings(reader: ValueReader): Settings['store'] {
 /** The default of `db_deleted_ttl`; a number in the INI file is in seconds, as upstream takes it. */
 const DELETED_TTL = 21 * 86_400
 
-function databaseSettings(reader: ValueReader): Settings['store']['database'] {
+function databaseSettings(reader: ValueReader): DatabaseSettings {
   const ttl = reader.read('STORE_LOG', 'db_deleted_ttl')
   return {
     connection: reader.read('STORE_LOG', 'db_connection'),

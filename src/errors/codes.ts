@@ -257,6 +257,10 @@ export const ERROR_AREAS = {
       cause: 'The store holds queues, but `enable` in `[STORE_LOG]` is off or missing.',
       cure: 'Set `enable = on` under `[STORE_LOG]`, or move the store away.',
     },
+    STORE_EXPORT: {
+      cause: '`smp-server database export` was interrupted, so that the state directory has no complete store.',
+      cure: 'Run `smp-server database export` again, which begins anew; or remove what it left.',
+    },
     STORE_ELSEWHERE: {
       cause: '`store_queues` in `[STORE_LOG]` is `database`, but queues are also in the state directory.',
       cure: 'Set `store_queues` and `store_messages` to `memory` to serve those, or move them away.',
@@ -434,10 +438,6 @@ export const ERROR_AREAS = {
     BACKUP_DAMAGED: {
       cause: 'The encrypted file was changed or cut off after it was written.',
       cure: 'Use another copy of the backup.',
-    },
-    BACKUP_DATABASE: {
-      cause: 'The queues and messages of the relay are in PostgreSQL, which `smp-server backup` does not hold yet.',
-      cure: 'Back up the database with `pg_dump`, and the files of the configuration directory by themselves.',
     },
     BACKUP_DIRECTORY: {
       cause: 'The relay cannot write automatic backups to `directory` in `[BACKUP]`.',

@@ -1,6 +1,6 @@
 import type { NotifierId, RcvId } from '../protocol/ids.ts'
 import type { StoreCounts } from './store.ts'
-import type { StoreWalks, WalkedMessage, WalkedNotification } from './walks.ts'
+import type { CopySource, WalkedMessage, WalkedNotification } from './walks.ts'
 import type { Needs, RelayStore, Work } from './work.ts'
 
 /** What has been copied so far. */
@@ -12,7 +12,7 @@ export type Copied = Pick<StoreCounts, 'queues' | 'messages' | 'notifications'> 
  * @throws StoreError when something could not be written; what was copied before that stays
  */
 export async function copyStore(
-  source: StoreWalks,
+  source: CopySource,
   target: RelayStore,
   onProgress: (copied: Copied) => void,
 ): Promise<Copied> {

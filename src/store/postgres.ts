@@ -2,6 +2,7 @@ import { AppError } from '../errors/app-error.ts'
 import { connect, type Connection } from './postgres/connection.ts'
 import { ConnectionStringError, parseConnectionString, type DatabaseAddress } from './postgres/connection-string.ts'
 import { operatorError } from './postgres/operator-error.ts'
+import { openSnapshot, type DatabaseSnapshot, type DatabaseSnapshotOptions } from './postgres/snapshot.ts'
 import { PostgresStore } from './postgres/postgres-store.ts'
 import { prepareSchema, type PreparedSchema } from './postgres/schema/prepare.ts'
 import type { StoreOptions } from './store.ts'
@@ -47,6 +48,22 @@ export async function openPostgresStore(options: PostgresOptions): Promise<Postg
     throw operatorError(error, address)
   } finally {
     await connection?.close()
+  }
+}
+
+/**
+ * Opens the database for reading it as it is at one moment.
+ *
+ * @throws AppError `DATABASE_…`
+ */
+export async function openDatabaseSnapshot(
+  options: Omit<DatabaseSnapshotOptions, 'address'> & { readonly connection: string },
+): Promise<DatabaseSnapshot> {
+  const address = databaseAddress(options.connection)
+  try {
+    return await openSnapshot({ ...options, address })
+  } catch (error) {
+    throw operatorError(error, address)
   }
 }
 

@@ -31,6 +31,9 @@ export interface StoreWalks {
   counts(): StoreCounts | Promise<StoreCounts>
 }
 
+/** As much of the walks as a copy needs. */
+export type CopySource = Pick<StoreWalks, 'services' | 'queues' | 'messages' | 'notifications'>
+
 /** Entries at a time, and messages, which are larger. */
 const PAGE = 256
 const MESSAGE_PAGE = 32

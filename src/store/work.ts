@@ -114,8 +114,6 @@ export interface LoadingStore extends WorkStore {
   /** Work for which nothing was loaded. */
   readonly nothing: Work
   walks(): StoreWalks
-  /** Other relays on the same database that gave a sign of life lately. */
-  others(): Promise<number>
   /** Says who is told about what this relay did not do itself; one listener. */
   listen(listener: StoreListener): void
   run<T>(needs: () => Needs, decide: (work: Work) => T | Promise<T>): Promise<T>

@@ -24,6 +24,23 @@ describe('smp-server config', () => {
     expect(relay.run(['config', 'get', 'TOR.check_interval']).stdout).toMatch(/^\d+\n$/)
   })
 
+  it('sets keys together that are only valid together, or none of them', () => {
+    const before = readFileSync(relay.ini, 'utf8')
+    const keys = (value: string): string[] => ['STORE_LOG.store_queues', value, 'STORE_LOG.store_messages', value]
+    for (const args of [
+      keys('database').slice(0, 2),
+      keys('database').slice(0, 3),
+      [...keys('database'), 'A.b', 'c'],
+    ]) {
+      expect(relay.run(['config', 'set', ...args]).status).toBe(1)
+      expect(readFileSync(relay.ini, 'utf8')).toBe(before)
+    }
+    expect(relay.run(['config', 'set', ...keys('database')]).status).toBe(0)
+    expect(relay.run(['config', 'get', 'STORE_LOG.store_messages']).stdout).toBe('database\n')
+    expect(relay.run(['config', 'set', ...keys('memory')]).status).toBe(0)
+    expect(readFileSync(relay.ini, 'utf8')).toBe(before)
+  })
+
   it('refuses a value or a key that start would refuse, and changes nothing', () => {
     const before = readFileSync(relay.ini, 'utf8')
     for (const [key, value, reason] of [

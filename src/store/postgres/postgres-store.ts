@@ -18,9 +18,6 @@ import { Walks, type Queryable } from './walks.ts'
 /** Added to the number of the schema: the lock of the relay that expires what is old. */
 const EXPIRING = 0x736d_7031_0000_0000n
 
-/** A relay that runs gives a sign of life more often. */
-const LIVELY = '25 seconds'
-
 /** The store in PostgreSQL: units of work in transactions, and what goes through whole tables. */
 export class PostgresStore implements LoadingStore {
   readonly loads = true
@@ -129,17 +126,6 @@ export class PostgresStore implements LoadingStore {
 
   async removeUnusedServices(): Promise<void> {
     await this.#alone((connection) => removeUnusedServices(connection, this.#prepared.names))
-  }
-
-  async others(): Promise<number> {
-    const [row] = await this.#withConnection((connection) =>
-      connection.run<{ others: number }>(
-        `SELECT count(*) AS others FROM ${this.#prepared.names.relays}.relays
-          WHERE relay_id <> $1 AND seen_at > now() - interval '${LIVELY}'`,
-        [this.#relays.relayId],
-      ),
-    )
-    return row?.others ?? 0
   }
 
   /** Resolves when no unit of work is waiting or under way. */

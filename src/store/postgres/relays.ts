@@ -6,6 +6,8 @@ import { parseWakes, wakePayloads } from './wake.ts'
 
 /** Milliseconds between two signs of life, and before a lost connection is opened again. */
 const HEARTBEAT_MS = 10_000
+/** One that runs gives a sign of life more often. */
+export const LIVELY = '25 seconds'
 const RETRY_MS = 500
 /** Wakes that wait for the connection; with more, the other relays look at everything instead. */
 const MAX_WAITING = 10_000

@@ -95,7 +95,8 @@ async function migrateDown(connection: Connection, { tables }: SchemaNames, migr
   await connection.run(`DELETE FROM ${tables}.migrations WHERE name = $1`, [name])
 }
 
-function refusal(state: Exclude<SchemaState, Usable>, schema: string): AppError {
+/** Why a schema cannot be used as it is. */
+export function refusal(state: Exclude<SchemaState, Usable>, schema: string): AppError {
   switch (state.is) {
     case 'missing':
       return new AppError(
@@ -170,14 +171,19 @@ async function prepareRelays(
     await connection.run(`TRUNCATE ${relays}.owners, ${relays}.notifications`)
     await connection.run(`UPDATE ${relays}.about SET tables_made = $1, fingerprint = NULL`, [tablesMade])
   } else if (about.fingerprint !== null && about.fingerprint !== fingerprint) {
-    throw new AppError(
-      'DATABASE_OTHER_RELAY',
-      `The schema "${schema}" belongs to the relay with fingerprint ${about.fingerprint}; this one has ${fingerprint}.`,
-      'Set db_schema in [STORE_LOG] to a schema of this relay, or use the identity of that one.',
-    )
+    throw otherRelay(schema, about.fingerprint, fingerprint)
   }
   await connection.run(`UPDATE ${relays}.about SET fingerprint = $1 WHERE fingerprint IS DISTINCT FROM $1`, [
     fingerprint,
   ])
   return found.oid
+}
+
+/** @param found fingerprint in the database */
+export function otherRelay(schema: string, found: string, own: string): AppError {
+  return new AppError(
+    'DATABASE_OTHER_RELAY',
+    `The schema "${schema}" belongs to the relay with fingerprint ${found}; this one has ${own}.`,
+    'Set db_schema in [STORE_LOG] to a schema of this relay, or use the identity of that one.',
+  )
 }
