@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { blockQueue, unblockQueue } from '../../src/server/blocking.ts'
-import { idFromBytes, type EntityId } from '../../src/protocol/ids.ts'
 import type { BlockedStatus } from '../../src/store/store.ts'
 import { createServiceCertificate } from '../client/certificates.ts'
 import { expectReply } from '../client/client.ts'
@@ -9,6 +8,7 @@ import { commands } from '../client/commands.ts'
 import { generateKey } from '../client/keys.ts'
 import { forward, pfwd, relayBehindProxy } from '../client/proxy.ts'
 import type { Reply } from '../client/replies.ts'
+import { changeQueue } from './inside.ts'
 import { auth, err, noMessage, ok, subscribed } from './setting.ts'
 import { withTunedRelay } from './tuned.ts'
 
@@ -25,14 +25,16 @@ const blockedAs = (version: number, text = 'reason=spam,notice={"ttl":86400}'): 
   return err(`BLOCKED ${version < 18 ? text.replace(/,notice.*/, '') : text}`)
 }
 
-const block = (id: Buffer, status = spam) => blockQueue(setting.core, idFromBytes<EntityId>(id), status)
-const unblock = (id: Buffer) => unblockQueue(setting.core, idFromBytes<EntityId>(id))
+const block = (sndId: Buffer, status = spam): Promise<ReturnType<typeof blockQueue>> =>
+  changeQueue(setting.core, sndId, (core, id) => blockQueue(core, id, status))
+const unblock = (sndId: Buffer): Promise<ReturnType<typeof unblockQueue>> =>
+  changeQueue(setting.core, sndId, unblockQueue)
 
 describe.each(versions)('a blocked queue in version %i', (version) => {
   it('is told to its subscriber at once, and takes no messages until it is unblocked', async () => {
     const [recipient, sender] = [await setting.connect({ version }), await setting.connect({ version })]
     const queue = await recipient.createQueue()
-    expect(block(queue.sndId)).toEqual({ changed: true, status: active })
+    expect(await block(queue.sndId)).toEqual({ changed: true, status: active })
     expect(await recipient.nextEvent(500)).toEqual({
       corrId: none,
       entityId: queue.rcvId,
@@ -40,7 +42,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     })
     expect(await sender.send(queue, 'hello')).toEqual(blockedAs(version))
     expect(await recipient.sub(queue)).toEqual(blockedAs(version))
-    expect(unblock(queue.sndId)).toEqual({ changed: true, status: spam })
+    expect(await unblock(queue.sndId)).toEqual({ changed: true, status: spam })
     expect(await sender.send(queue, 'hello')).toEqual(ok)
     expect(await recipient.receive(queue)).toMatchObject({ body: Buffer.from('hello') })
   })
@@ -51,7 +53,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     const notifier = await client.nkey(queue)
     const linkId = randomBytes(24)
     expect(await client.lset(queue, linkId, none, none)).toEqual(ok)
-    block(queue.sndId)
+    await block(queue.sndId)
     const key = generateKey('ed25519')
     const refused: Promise<Reply>[] = [
       client.sub(queue),
@@ -78,7 +80,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     const queue = await client.createQueue({ subscribe: false })
     const key = generateKey('ed25519')
     await client.key(queue, key)
-    block(queue.sndId)
+    await block(queue.sndId)
     expect(await client.sub({ ...queue, key })).toEqual(auth)
     expect(await client.send(queue, 'unsigned')).toEqual(auth)
     expect(await client.send(queue, 'signed', { key: generateKey('ed25519') })).toEqual(auth)
@@ -92,7 +94,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     const linkId = randomBytes(24)
     await client.lset(queue, linkId, none, none)
     expect(await client.lget(linkId)).toEqual(auth)
-    block(queue.sndId)
+    await block(queue.sndId)
     expect(await client.lget(linkId)).toEqual(auth)
   })
 
@@ -101,7 +103,7 @@ describe.each(versions)('a blocked queue in version %i', (version) => {
     const queue = await client.createQueue({ subscribe: false, mode: 'messaging' })
     const [linkId, key] = [randomBytes(24), generateKey('ed25519')]
     await client.lset(queue, linkId, none, none)
-    block(queue.sndId)
+    await block(queue.sndId)
     expect(await client.skey(queue, key)).toEqual(blockedAs(client.version))
     expect(await client.lkey(linkId, key)).toEqual(blockedAs(client.version))
   })
@@ -115,7 +117,7 @@ describe('blocking', () => {
   ])('with %o says so', async (status, text) => {
     const client = await setting.connect()
     const queue = await client.createQueue()
-    block(queue.sndId, status)
+    await block(queue.sndId, status)
     expect((await client.nextEvent(500)).reply).toEqual(blockedAs(20, text))
     expect(await client.sub(queue)).toEqual(blockedAs(20, text))
   })
@@ -125,22 +127,22 @@ describe('blocking', () => {
     const queue = await client.createQueue({ subscribe: false, mode: 'contact' })
     const linkId = randomBytes(24)
     await client.lset(queue, linkId, none, none)
-    expect(block(queue.rcvId)).toBe(undefined)
-    expect(block(randomBytes(24))).toBe(undefined)
-    expect(unblock(randomBytes(24))).toBe(undefined)
-    expect(block(linkId)).toMatchObject({ changed: true })
+    expect(await block(queue.rcvId)).toBe(undefined)
+    expect(await block(randomBytes(24))).toBe(undefined)
+    expect(await unblock(randomBytes(24))).toBe(undefined)
+    expect(await block(linkId)).toMatchObject({ changed: true })
     expect(await client.lget(linkId)).toEqual(blockedAs(20))
-    expect(unblock(linkId)).toMatchObject({ changed: true })
+    expect(await unblock(linkId)).toMatchObject({ changed: true })
     expect((await client.lget(linkId)).type).toBe('LNK')
   })
 
   it('gives a queue that is blocked already the new reason, and tells it', async () => {
     const client = await setting.connect()
     const queue = await client.createQueue()
-    block(queue.sndId)
+    await block(queue.sndId)
     await client.nextEvent(500)
     const count = setting.serving.stats.qBlocked
-    expect(block(queue.sndId, { type: 'blocked', reason: 'content' })).toEqual({ changed: true, status: spam })
+    expect(await block(queue.sndId, { type: 'blocked', reason: 'content' })).toEqual({ changed: true, status: spam })
     expect((await client.nextEvent(500)).reply).toEqual(blockedAs(20, 'reason=content'))
     expect(setting.serving.stats.qBlocked).toBe(count)
   })
@@ -148,15 +150,15 @@ describe('blocking', () => {
   it('leaves a queue alone that is blocked in the same way, or off; unblocking one that is not blocked', async () => {
     const client = await setting.connect()
     const [queue, off] = [await client.createQueue(), await client.createQueue({ subscribe: false })]
-    expect(unblock(queue.sndId)).toEqual({ changed: false, status: active })
+    expect(await unblock(queue.sndId)).toEqual({ changed: false, status: active })
     const count = setting.serving.stats.qBlocked
-    block(queue.sndId)
+    await block(queue.sndId)
     await client.nextEvent(500)
-    expect(block(queue.sndId, { ...spam, notice: { ttl: 86_400 } })).toEqual({ changed: false, status: spam })
+    expect(await block(queue.sndId, { ...spam, notice: { ttl: 86_400 } })).toEqual({ changed: false, status: spam })
     expect(setting.serving.stats.qBlocked).toBe(count + 1)
     await client.off(off)
-    expect(block(off.sndId)).toEqual({ changed: false, status: { type: 'off' } })
-    expect(unblock(off.sndId)).toEqual({ changed: false, status: { type: 'off' } })
+    expect(await block(off.sndId)).toEqual({ changed: false, status: { type: 'off' } })
+    expect(await unblock(off.sndId)).toEqual({ changed: false, status: { type: 'off' } })
     expect(await client.send(off, 'hello')).toEqual(auth)
     await client.noEvent()
   })
@@ -166,14 +168,14 @@ describe('blocking', () => {
     const queue = await client.createQueue()
     await client.send(queue, 'before')
     const message = await client.receive(queue)
-    block(queue.sndId)
+    await block(queue.sndId)
     await client.nextEvent(500)
     expect(await client.ack(queue, message.id)).toEqual(blockedAs(20))
     await setting.restart()
     const back = await setting.connect()
     expect(await back.sub(queue)).toEqual(blockedAs(20))
     await back.noEvent()
-    unblock(queue.sndId)
+    await unblock(queue.sndId)
     expect(await back.sub(queue)).toEqual(subscribed(20))
     expect(await back.receive(queue)).toEqual(message)
     expect(await back.ack(queue, message.id)).toEqual(ok)
@@ -188,7 +190,7 @@ describe('blocking', () => {
       await first.send(one, 'hello')
       await first.receive(one)
     }
-    block(queue.sndId)
+    await block(queue.sndId)
     const told = { corrId: none, entityId: queue.rcvId, reply: blockedAs(20) }
     expect(await first.nextEvent(500)).toEqual(told)
     await first.close()
@@ -203,7 +205,7 @@ describe('blocking', () => {
   it.each([8, 11, 12, 17, 18, 20])('is told to a sender behind a proxy as version %i knows it', async (version) => {
     const [recipient, sender] = [await setting.connect(), await setting.connect()]
     const queue = await recipient.createQueue({ subscribe: false })
-    block(queue.sndId)
+    await block(queue.sndId)
     const { host, port, keyHash } = setting.address
     const bytes = commands.prxy({ hosts: [host], port: `${port}`, keyHash })
     const pkey = expectReply(await sender.request({ entityId: none, bytes }), 'PKEY')

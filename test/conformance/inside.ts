@@ -1,5 +1,5 @@
 import type { Core } from '../../src/server/core.ts'
-import { idFromBytes, type RcvId } from '../../src/protocol/ids.ts'
+import { idAs, idFromBytes, type EntityId, type LinkId, type RcvId, type SndId } from '../../src/protocol/ids.ts'
 import type { QueueRec, ServiceRec, StoreCounts } from '../../src/store/store.ts'
 import { embeddedWalks, type StoreWalks } from '../../src/store/walks.ts'
 
@@ -27,6 +27,26 @@ export const sizeOf = async ({ engine }: Core, rcvId: Buffer): Promise<number> =
     () => ({ queues: [{ by: 'rcvId', id }] }),
     (work) => work.queueSize(id),
   )
+}
+
+/** Changes a queue behind the back of its clients, as the control port does; resolves when it is durable. */
+export const changeQueue = async <T>(
+  core: Core,
+  sndId: Buffer,
+  change: (core: Core, id: EntityId) => T,
+): Promise<T> => {
+  const id = idFromBytes<EntityId>(sndId)
+  const { result, committed } = await core.engine.run(
+    () => ({
+      queues: [
+        { by: 'sndId', id: idAs<SndId>(id) },
+        { by: 'linkId', id: idAs<LinkId>(id) },
+      ],
+    }),
+    (store) => ({ result: change({ ...core, store }, id), committed: { done: store.committed() } }),
+  )
+  await committed.done
+  return result
 }
 
 export const collected = async <T>(pages: AsyncIterable<readonly T[]>): Promise<T[]> => {
