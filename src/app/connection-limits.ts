@@ -1,7 +1,7 @@
 import type { Logger } from '../config/log.ts'
 import type { Settings } from '../config/settings.ts'
 import { clientDescriptors, descriptorLimit } from '../system/descriptors.ts'
-import { ConnectionLimits } from '../transport/connection-limits.ts'
+import type { ConnectionLimitsOptions } from '../transport/connection-limits.ts'
 
 /** Few clients of a relay need more than this where the system names no limit. */
 const UNKNOWN_LIMIT = 10_000
@@ -16,7 +16,7 @@ export function connectionLimits(
   { maxConnections, maxConnectionsPerAddress }: Settings['transport'],
   log: Logger,
   descriptors = descriptorLimit(),
-): ConnectionLimits {
+): ConnectionLimitsOptions {
   const possible = descriptors === undefined ? UNKNOWN_LIMIT : clientDescriptors(descriptors)
   if (maxConnections !== undefined && descriptors !== undefined && maxConnections > possible) {
     log.warn(
@@ -24,5 +24,5 @@ export function connectionLimits(
     )
   }
   const total = Math.min(maxConnections ?? possible, descriptors === undefined ? Infinity : possible)
-  return new ConnectionLimits({ total, perAddress: maxConnectionsPerAddress, log })
+  return { total, perAddress: maxConnectionsPerAddress, log }
 }

@@ -35,7 +35,7 @@ export async function healthReport(source: HealthSource, now = new Date()): Prom
   const [store, disk, relayCertificate, webCertificate] = await Promise.all([
     storeHealth(source.relay.core.engine),
     diskHealth(paths.stateDir),
-    certificateHealth(paths.serverCertificate, MIN_RELAY_DAYS, 'Run `smp-server cert` and restart the relay.', now),
+    certificateHealth(paths.serverCertificate, MIN_RELAY_DAYS, 'Run `smp-server cert` and `smp-server reload`.', now),
     settings.web.https
       ? certificateHealth(
           settings.web.https.certificate,

@@ -13,8 +13,14 @@ export function requireIni(paths: Paths): void {
   }
 }
 
+export interface LoadedSettings extends SettingsResult {
+  /** Of the INI file. */
+  readonly text: string
+}
+
 /** The settings of this relay. @throws whatever `requireIni`, `readIni` and `readSettings` throw */
-export async function loadSettings(paths: Paths): Promise<SettingsResult> {
+export async function loadSettings(paths: Paths): Promise<LoadedSettings> {
   requireIni(paths)
-  return readSettings((await readIni(paths.ini)).text, paths.ini)
+  const { text } = await readIni(paths.ini)
+  return { text, ...readSettings(text, paths.ini) }
 }

@@ -72,6 +72,35 @@ export async function withOpenablePorts(settings: Settings, log: Logger): Promis
   return withPorts(settings, { ports: smp.usable, webSocketPorts: webSocket.usable, controlPort })
 }
 
+/**
+ * Makes sure that every port can be opened that the relay was not to have before.
+ *
+ * @throws whatever `bind` throws
+ */
+export async function requireNewPorts(next: Settings, before: Settings): Promise<void> {
+  const known = portsOf(before)
+  for (const port of portsOf(next)) {
+    const fault = known.includes(port) ? undefined : await tryPort(port, next.transport.listenHost)
+    if (fault) throw fault
+  }
+}
+
+function portsOf({ transport, web }: Settings): number[] {
+  const pages = [web.https?.port, web.httpPort].filter((port) => port !== undefined)
+  return [...transport.ports, ...transport.webSocketPorts, ...pages]
+}
+
+/** The settings with those ports for clients that are open. */
+export function withOpenPorts(settings: Settings, open: readonly number[]): Settings {
+  const { ports, webSocketPorts, controlPort } = settings.transport
+  const isOpen = (port: number): boolean => open.includes(port)
+  return withPorts(settings, {
+    ports: ports.filter(isOpen),
+    webSocketPorts: webSocketPorts.filter(isOpen),
+    controlPort,
+  })
+}
+
 type Ports = Pick<Settings['transport'], 'ports' | 'webSocketPorts' | 'controlPort'>
 
 /** A port of SMP that cannot be opened is no port for the site alone either. */

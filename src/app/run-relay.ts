@@ -1,10 +1,12 @@
 import type { AutomaticBackups, AutomaticBackupStatus } from '../backup/automatic-backups.ts'
-import type { Logger, LogLevel } from '../config/log.ts'
+import * as v from 'valibot'
+import type { AdjustableLogger, Logger, LogLevel } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
-import type { ServingRelay } from '../server/serve.ts'
-import type { ConnectionLimits } from '../transport/connection-limits.ts'
+import type { ConfiguredRelay } from '../server/relay.ts'
+import { ConnectionLimits } from '../transport/connection-limits.ts'
+import { liveSettings } from '../config/live-settings.ts'
 import { connectionLimits } from './connection-limits.ts'
 import { startAutomaticBackups } from './automatic-backups.ts'
 import { type ControlSocket, openControlSocket } from './control-socket/server.ts'
@@ -15,7 +17,10 @@ import { LastHour } from './last-hour.ts'
 import { operationMetrics } from './operation-metrics.ts'
 import { openDashboard } from './dashboard.ts'
 import { openMetrics } from './metrics-output.ts'
+import { requireNewPorts, withOpenPorts } from './port-check.ts'
 import { relayStatus } from './relay-status.ts'
+import { hasChanged, Reload, type Reloaded, reloadRequest } from './reload.ts'
+import { makeSite } from './site.ts'
 import type { TorParts } from './tor-parts.ts'
 import { packageVersion } from './version.ts'
 import type { Workers } from './workers/workers.ts'
@@ -23,8 +28,10 @@ import type { Workers } from './workers/workers.ts'
 export interface RunOptions {
   /** With the ports that can be opened. */
   readonly settings: Settings
+  /** The text of the INI file. */
+  readonly ini: string
   readonly paths: Paths
-  readonly log: Logger
+  readonly log: AdjustableLogger
   readonly level: LogLevel
   /** The pages about the relay. */
   readonly site?: RequestHandler | undefined
@@ -49,16 +56,20 @@ const TEXTFILE_INTERVAL_S = 60
 
 /** A relay with everything that runs beside it: onion service, metrics, control socket. */
 export interface RunningRelay {
+  /** @throws AppError when nothing has changed */
+  reload(): Promise<Reloaded>
   /** Ends what runs beside the relay, then the relay, once its effects are durable. */
   stop(): Promise<void>
 }
 
 /** @throws AppError when the relay cannot serve; nothing is left open then */
 export async function runRelay(options: RunOptions): Promise<RunningRelay> {
-  const { settings, paths, log } = options
+  const { paths, log, ini } = options
+  const live = liveSettings(options.settings)
+  const { settings } = live
   const startedAt = new Date()
   const workers = await workersFor(options)
-  const limits = connectionLimits(settings.transport, log)
+  const limits = new ConnectionLimits(connectionLimits(settings.transport, log))
   const connections = workers ?? limits
   // The other commands need not wait until all of the relay is loaded.
   const [relay, { TorParts }] = await Promise.all([
@@ -75,31 +86,63 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
     const tor = TorParts.begin({ settings, paths, log })
     beside.tor = tor
     const onion = (): TorParts['onion'] => tor.onion
-    beside.backups = await startAutomaticBackups(options)
+    const openBackups = async (): Promise<void> => {
+      beside.backups = await startAutomaticBackups({ settings, paths, log })
+    }
+    await openBackups()
     const backups = (): AutomaticBackupStatus | undefined => beside.backups?.status()
     const health = (): Promise<HealthReport> => healthReport({ settings, paths, relay, onion, backups })
-    beside.metrics = await openMetrics({
-      port: settings.store.metricsPort,
-      textfile: {
-        path: settings.store.metricsTextfile,
-        everyMs: (settings.store.prometheusInterval ?? TEXTFILE_INTERVAL_S) * 1000,
-      },
-      relay: () => relay.statistics.metrics(),
-      onion,
-      operation: operationMetrics({
-        settings,
-        paths,
-        connections,
-        workers,
+    const openOutput = async (): Promise<void> => {
+      beside.metrics = await openMetrics({
+        port: settings.store.metricsPort,
+        textfile: {
+          path: settings.store.metricsTextfile,
+          everyMs: (settings.store.prometheusInterval ?? TEXTFILE_INTERVAL_S) * 1000,
+        },
+        relay: () => relay.statistics.metrics(),
+        onion,
+        operation: operationMetrics({
+          settings,
+          paths,
+          connections,
+          workers,
+          health,
+          lastBackup: () => lastBackup(paths),
+        }),
         health,
-        lastBackup: () => lastBackup(paths),
-      }),
-      health,
-      dashboard: await openDashboard({ settings, paths, relay, onion, connections, health, startedAt, workers, log }),
-      log,
-    })
+        dashboard: await openDashboard({ settings, paths, relay, onion, connections, health, startedAt, workers, log }),
+        log,
+      })
+    }
+    await openOutput()
     const lastHour = new LastHour(() => relay.stats.msgSent)
     beside.lastHour = lastHour.begin(log)
+    const reload = new Reload({
+      paths,
+      log,
+      ini,
+      adapt: async ({ before, next: read, changed }) => {
+        const next = { ...read, cluster: settings.cluster }
+        await requireNewPorts(next, before)
+        const site = next.web.staticPath === undefined ? undefined : await makeSite({ settings: next, paths, log })
+        await workers?.adapt(next, site !== undefined)
+        const hasNewCertificate = await (workers
+          ? relay.adapt(withoutClientPorts(next), undefined)
+          : relay.adapt(next, site))
+        limits.change(connectionLimits(next.transport, log))
+        live.change(withOpenPorts(next, relay.ports()))
+        if (hasChanged(changed, ...OUTPUT_KEYS)) {
+          await beside.metrics?.close()
+          await openOutput()
+        }
+        if (hasChanged(changed, '[BACKUP]')) {
+          await beside.backups?.stop()
+          await openBackups()
+        }
+        await tor.reload()
+        return hasNewCertificate
+      },
+    })
     beside.socket = await openControlSocket({
       path: paths.controlSocket,
       log,
@@ -118,14 +161,25 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
           }),
         'GET /tor': () => ({ onion: onion() ?? null }),
         'POST /tor/reload': () => tor.reload(),
+        'POST /reload': (body) => {
+          const { logLevel } = v.parse(reloadRequest, body)
+          if (logLevel !== undefined) {
+            log.setLevel(logLevel)
+            workers?.setLevel(logLevel)
+          }
+          return reload.run()
+        },
       },
     })
+    return { reload: () => reload.run(), stop: () => beside.stop() }
   } catch (error) {
     await beside.stop()
     throw error
   }
-  return { stop: () => beside.stop() }
 }
+
+/** Of the metrics and the dashboard. */
+const OUTPUT_KEYS = ['[STORE_LOG] metrics_port', '[STORE_LOG] metrics_textfile', '[WEB] dashboard']
 
 /** The processes that serve clients beside this one; undefined when this one serves them. */
 async function workersFor({ settings, level, site, log }: RunOptions): Promise<Workers | undefined> {
@@ -136,15 +190,17 @@ async function workersFor({ settings, level, site, log }: RunOptions): Promise<W
 
 /** The relay in a process whose workers serve the clients. */
 function withoutClients(options: RunOptions): RunOptions {
-  const { settings } = options
-  const transport = { ...settings.transport, ports: [], webSocketPorts: [] }
-  return { ...options, settings: { ...settings, transport }, site: undefined }
+  return { ...options, settings: withoutClientPorts(options.settings), site: undefined }
+}
+
+function withoutClientPorts(settings: Settings): Settings {
+  return { ...settings, transport: { ...settings.transport, ports: [], webSocketPorts: [] } }
 }
 
 async function serve(
   { settings, paths, log, site, skipWarnings, migrate }: RunOptions,
   serving: { readonly connectionLimits?: ConnectionLimits; readonly workers?: Workers } = {},
-): Promise<ServingRelay> {
+): Promise<ConfiguredRelay> {
   const { startRelay } = await import('../server/relay.ts')
   return await startRelay({
     settings,
@@ -166,10 +222,10 @@ class Beside {
   backups: AutomaticBackups | undefined
   workers: Workers | undefined
   lastHour: { stop(): void } | undefined
-  readonly #relay: ServingRelay
+  readonly #relay: ConfiguredRelay
   readonly #log: Logger
 
-  constructor(relay: ServingRelay, log: Logger) {
+  constructor(relay: ConfiguredRelay, log: Logger) {
     this.#relay = relay
     this.#log = log
   }

@@ -32,6 +32,8 @@ export class TorParts {
   readonly #paths: Paths
   readonly #log: Logger
   readonly #abort = new AbortController()
+  /** What the relay runs with, always the present values. */
+  readonly #running: Settings
   #settings: Settings
   #applied: string
   #onion: RunningOnion | undefined
@@ -42,6 +44,7 @@ export class TorParts {
   #work: Promise<void> = Promise.resolve()
 
   private constructor({ settings, paths, log }: TorPartsOptions) {
+    this.#running = settings
     this.#settings = settings
     this.#paths = paths
     this.#log = log
@@ -90,8 +93,8 @@ export class TorParts {
       // Its end is another change.
       if (isSetupUnfinished(this.#paths.onionKey)) return
       const { settings } = await loadSettings(this.#paths)
-      // What the relay listens on stays as it was at its start.
-      const { ports } = this.#settings.transport
+      // The service leads to what the relay listens on.
+      const { ports } = this.#running.transport
       const next = { ...settings, transport: { ...settings.transport, ports } }
       const wanted = onionFingerprint(next, this.#paths)
       if (this.#isStopped()) return
@@ -104,7 +107,8 @@ export class TorParts {
         return
       }
       this.#keyIsMissed = false
-      this.#log.note('Reloaded the settings of the onion service.')
+      if (this.onion !== undefined || onionSetup(next, this.#paths).mode !== undefined)
+        this.#log.note('Reloaded the settings of the onion service.')
       await this.#end()
       this.#settings = next
       this.#applied = wanted

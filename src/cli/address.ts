@@ -25,7 +25,9 @@ export function addAddress(program: Command, { paths }: Context): void {
       if (missing !== undefined) warn(missing)
       const running = await askStatus(paths).catch(() => undefined)
       if (running && running.address !== address) {
-        warn(`The running relay still has another address: ${running.address} It gets this one when it is restarted.`)
+        warn(
+          `The running relay still has another address: ${running.address} It gets this one with \`smp-server reload\`.`,
+        )
       }
     })
   addOptions(command, [

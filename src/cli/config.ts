@@ -92,11 +92,8 @@ async function set(pairs: readonly Pair[], paths: Paths): Promise<void> {
     saySuccess(`[${row.section}] ${row.name} = ${shown} is set in ${paths.ini}.`)
   }
   if ((await askStatus(paths).catch(() => undefined)) === undefined) return
-  say(
-    pairs.every(({ row }) => row.section === 'TOR')
-      ? 'The running relay uses it within seconds.'
-      : 'The running relay uses it after a restart: `systemctl restart smp-server`',
-  )
+  const effects = [...new Set(pairs.map(({ row }) => effectOf(row)))]
+  say(`The running relay uses ${pairs.length === 1 ? 'it' : 'them'} ${effects.join(', some of them ')}.`)
 }
 
 async function diff(paths: Paths): Promise<void> {
@@ -113,7 +110,8 @@ async function diff(paths: Paths): Promise<void> {
 function explain(name: string): void {
   const rows = name.includes('.') ? [rowOf(name)] : keyRows().filter((row) => row.name === name)
   if (rows.length === 0) throw unknownKey(name)
-  for (const { section, name: key, definition } of rows) {
+  for (const row of rows) {
+    const { section, name: key, definition } = row
     const { doc, default: usual, samples = [], unused } = definition
     const sample = samples.find((text) => text.trim() !== '')
     say(
@@ -121,9 +119,15 @@ function explain(name: string): void {
       doc ?? 'As in upstream’s smp-server.',
       usual === undefined ? 'No default.' : `Default: ${usual}`,
       ...(sample === undefined || sample === usual ? [] : [`Example: ${key} = ${sample}`]),
-      ...(unused === undefined ? [] : [`It has no effect: ${unused}.`]),
+      unused === undefined ? `A running relay uses a change ${effectOf(row)}.` : `It has no effect: ${unused}.`,
     )
   }
+}
+
+/** When a running relay uses a change. */
+function effectOf({ section, definition }: KeyRow): string {
+  if (definition.restart) return 'after a restart: `systemctl restart smp-server`'
+  return section === 'TOR' ? 'within seconds' : 'after `smp-server reload`'
 }
 
 /** @throws AppError `CONFIG_KEY` */

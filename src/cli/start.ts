@@ -11,12 +11,11 @@ import { bannerLines, type Site } from './banner.ts'
 import type { Context } from './context.ts'
 import { readFingerprint, repairFingerprint } from '../app/identity.ts'
 import { loadSettings } from '../app/load-settings.ts'
-import { reportReload } from '../app/reload.ts'
 import { serviceNotice } from '../app/service-notice.ts'
 import { addOptions, checked, parsedBy, valueOption } from './options.ts'
 import { print } from './output.ts'
 import { withOpenablePorts, withoutPorts } from '../app/port-check.ts'
-import { maintainStore, type RunOptions, runRelay } from '../app/run-relay.ts'
+import { maintainStore, type RunningRelay, type RunOptions, runRelay } from '../app/run-relay.ts'
 import { makeSite } from '../app/site.ts'
 import { catchStopSignal } from '../app/stop-signal.ts'
 import { checkStorage } from '../app/storage-check.ts'
@@ -69,7 +68,7 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   const log = createLogger({ level: options.logLevel })
   const user = becomeRelayUser([paths.stateDir, paths.configDir])
   if (user !== undefined) log.warn(`smp-server was started by root, and runs as user ${user}, who owns the relay`)
-  const { settings: written, warnings } = await loadSettings(paths)
+  const { settings: written, warnings, text } = await loadSettings(paths)
   const settings = { ...written, cluster: { workers: options.workers ?? written.cluster.workers } }
   checkAccess(paths)
   for (const warning of [...warnings, missingHost(settings, paths.ini)]) {
@@ -91,6 +90,7 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   const opened = options.maintenance ? withoutPorts(settings) : await withOpenablePorts(settings, log)
   const base = {
     settings: opened,
+    ini: text,
     paths,
     log,
     level: options.logLevel,
@@ -100,16 +100,23 @@ async function start(options: StartOptions, { paths, version }: Context): Promis
   const site = options.maintenance ? undefined : await makeSite(base)
   const { ports, webSocketPorts } = opened.transport
   print(...bannerLines({ settings, paths, ports, webSocketPorts, site: siteState(settings, site) }))
-  await run({ ...base, site }, written, options.maintenance === true)
+  await run({ ...base, site }, options.maintenance === true)
 }
 
-/** @param written the settings as the INI file has them */
-async function run(options: RunOptions, written: Settings, maintenance: boolean): Promise<void> {
-  const { paths, log } = options
+async function run(options: RunOptions, maintenance: boolean): Promise<void> {
+  const { log } = options
+  let relay: RunningRelay | undefined
+  const due = { reload: false }
   const notice = serviceNotice(log)
   const reload = (): void => {
+    due.reload = relay === undefined
+    if (relay === undefined) return
     notice?.reloading()
-    void reportReload(written, paths, log).finally(() => notice?.ready())
+    // The log has the result.
+    void relay
+      .reload()
+      .catch(() => undefined)
+      .finally(() => notice?.ready())
   }
   // To what runs in a terminal SIGHUP says that this is gone.
   const isInTerminal = process.stdin.isTTY || process.stdout.isTTY
@@ -120,8 +127,9 @@ async function run(options: RunOptions, written: Settings, maintenance: boolean)
       print("Server started in 'maintenance' mode, exiting")
       return
     }
-    const relay = await runRelay(options)
+    relay = await runRelay(options)
     notice?.ready()
+    if (due.reload) reload()
     const reason = await stopping.received
     notice?.stopping()
     if (reason instanceof Error) log.error('The relay failed and stops', { error: reason })

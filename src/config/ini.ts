@@ -114,6 +114,26 @@ export function setIniValue(text: string, section: string, key: string, value: s
   return changed
 }
 
+/**
+ * Removes a key, and leaves its name as a comment.
+ *
+ * @throws AppError `INI_WRITE` when another line would count then, or the file would not be read back
+ */
+export function removeIniValue(text: string, section: string, key: string): string {
+  const entry = iniEntry(parseIni(text), section, key)
+  if (!entry) return text
+  const lineStart = text.lastIndexOf('\n', entry.separatorAt) + 1
+  const changed = `${text.slice(0, lineStart)}# ${key} =${text.slice(entry.endAt)}`
+  const others = (document: IniDocument): number => document.sections.flatMap(({ entries }) => entries).length
+  const document = parseIni(changed)
+  if (iniEntry(document, section, key) === undefined && others(document) === others(parseIni(text)) - 1) return changed
+  throw new AppError(
+    'INI_WRITE',
+    `[${section}] ${key} cannot be removed: another line of the file would count then.`,
+    `Remove all lines with ${key}, and run the command again.`,
+  )
+}
+
 function withValue(document: IniDocument, section: string, key: string, value: string): string {
   const { text } = document
   const eol = /\r?\n/.exec(text)?.[0] ?? '\n'

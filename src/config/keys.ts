@@ -49,6 +49,8 @@ interface KeyOptions extends GeneratedForm {
   }
   /** Why the key has no effect in this relay: a clause. */
   readonly unused?: string
+  /** Read at the start only: a running relay takes a change over when it is restarted. */
+  readonly restart?: true
 }
 
 /** One key of the INI file. `T` is the type of its value, without `undefined` when a default stands in. */
@@ -117,31 +119,39 @@ export const iniKeys = {
 
   STORE_LOG: {
     enable: key(onOff, {
+      restart: true,
       guard: { when: 'on', risk: 'queues and messages would be lost at the next restart' },
       default: 'off',
       value: 'on',
       doc: 'on: queues and messages are stored on disk, and survive restarts, crashes and power cuts. off: everything is in memory, and lost when the relay stops.',
     }),
     store_queues: key(choice(['memory', 'database']), {
+      restart: true,
       default: 'memory',
       value: 'memory',
       doc: "memory is the embedded store of this relay (the name is upstream's); database is PostgreSQL (docs/scaling.md); then store_messages is database, too.",
     }),
     db_connection: key(text, {
+      restart: true,
       default: 'postgresql://smp@/smp_server_store',
       samples: ['postgresql://smp@/smp_server_store'],
       secret: true,
     }),
-    db_schema: key(text, { default: 'smp_server', samples: ['smp_server'] }),
-    db_pool_size: key(integer(1, 1000), { default: '10', samples: ['10'] }),
+    db_schema: key(text, { restart: true, default: 'smp_server', samples: ['smp_server'] }),
+    db_pool_size: key(integer(1, 1000), { restart: true, default: '10', samples: ['10'] }),
     db_store_log: key(onOff, {
       unused: 'this relay keeps no log of queues beside PostgreSQL',
       default: 'off',
       samples: ['off'],
     }),
-    db_deleted_ttl: key(integer(0, aCentury), { samples: ['21'] }),
-    store_messages: key(choice(['memory', 'journal', 'database']), { default: 'memory', value: 'memory' }),
+    db_deleted_ttl: key(integer(0, aCentury), { restart: true, samples: ['21'] }),
+    store_messages: key(choice(['memory', 'journal', 'database']), {
+      restart: true,
+      default: 'memory',
+      value: 'memory',
+    }),
     restore_messages: key(onOff, {
+      restart: true,
       guard: { when: 'off', risk: 'undelivered messages would be kept on disk' },
       value: 'on',
       doc: 'Keep undelivered messages over a restart. Defaults to the value of enable.',
@@ -151,7 +161,7 @@ export const iniKeys = {
       value: '21',
       doc: 'Days after which undelivered messages are deleted: at start, and when another message arrives in the same queue.',
     }),
-    expire_messages_on_start: key(onOff, { default: 'on', value: 'on' }),
+    expire_messages_on_start: key(onOff, { restart: true, default: 'on', value: 'on' }),
     expire_messages_on_send: key(onOff, { default: 'on', value: 'off' }),
     expire_ntfs_hours: key(integer(1, 876_000), {
       default: '24',
@@ -159,11 +169,13 @@ export const iniKeys = {
       doc: 'Hours after which undelivered notifications are deleted.',
     }),
     log_stats: key(onOff, {
+      restart: true,
       default: 'off',
       value: 'off',
       doc: 'Write one line of counters per day to smp-server-stats.daily.log: sums only, nothing about a single queue or user.',
     }),
     prometheus_interval: key(integer(1, aDay), {
+      restart: true,
       samples: ['60'],
       lenient: true,
       doc: 'Write metrics in Prometheus format to smp-server-metrics.txt every so many seconds.',
@@ -192,6 +204,7 @@ export const iniKeys = {
       doc: 'Anyone with this password can create queues, and send through this relay to other relays. It is part of the address that you give to your users; their contacts never see it and need no password to send. Without a password the relay is open to everyone.',
     }),
     hide_password: key(onOff, {
+      restart: true,
       guard: { when: 'on', risk: 'start would print the password into the log' },
       default: 'off',
       samples: ['off'],
@@ -220,6 +233,7 @@ export const iniKeys = {
       doc: 'Ports to listen on. A port below 1024 that the user of the relay may not open is left out with a warning, unless it is the only one.',
     }),
     listen_host: key(address, {
+      restart: true,
       guard: { risk: 'the relay would listen on all addresses' },
       samples: ['127.0.0.1'],
       doc: 'Listen on this address only, for a relay behind a proxy or an onion service on the same machine.',
@@ -421,6 +435,7 @@ export const iniKeys = {
 
   CLUSTER: {
     workers: key(integer(1, 256), {
+      restart: true,
       default: '1',
       samples: ['2'],
       doc: 'Processes that serve clients, to use several processors. More than one needs store_queues = database.',

@@ -10,6 +10,9 @@ export type LogMethod = (message: string, fields?: LogFields) => void
 /** Every layer logs through this. Never pass it anything that identifies a client or a queue, or a password. */
 export type Logger = Readonly<Record<LogLevel, LogMethod>>
 
+/** A logger whose level can be changed while it is in use. */
+export type AdjustableLogger = Logger & { setLevel(level: LogLevel): void }
+
 /** `plain` is for files and pipes, `colour` for terminals; journald stamps the time itself and reads `<priority>`. */
 export type LogStyle = 'plain' | 'colour' | 'journal'
 
@@ -44,7 +47,7 @@ export function detectLogStyle(env: NodeJS.ProcessEnv, isTerminal: boolean): Log
 }
 
 /** A logger that writes one readable line per event, by default to stderr. */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): AdjustableLogger {
   const style = options.style ?? detectLogStyle(process.env, process.stderr.isTTY)
   const destination = options.destination ?? pino.destination({ dest: 2, sync: true })
   const now = options.now ?? ((): Date => new Date())
@@ -76,6 +79,9 @@ export function createLogger(options: LoggerOptions): Logger {
     note: method('note'),
     warn: method('warn'),
     error: method('error'),
+    setLevel: (level) => {
+      log.level = level
+    },
   }
 }
 

@@ -1,8 +1,8 @@
 import { AppError } from '../errors/app-error.ts'
 import { ignoredLines } from './ignored-lines.ts'
-import { parseIni } from './ini.ts'
+import { iniEntry, parseIni } from './ini.ts'
 import { mayCarryCredentials, type ResolverAuth, type SocksProxy } from './key-values.ts'
-import type { KeyName, KeyValue } from './keys.ts'
+import { type KeyName, type KeyRow, keyRows, type KeyValue } from './keys.ts'
 import { ValueReader } from './value-reader.ts'
 
 export interface Contact {
@@ -180,6 +180,25 @@ export function readSettings(text: string, file: string): SettingsResult {
     throw new AppError('INI_VALUE', [...errors, ...hints].join('\n'), `Fix that in ${file} and run the command again.`)
   }
   return { settings, warnings }
+}
+
+/**
+ * The settings of a relay that takes over what can change while it runs.
+ *
+ * @param text valid by {@link readSettings}
+ * @param running the text that the relay was started with: what takes effect at a restart comes from there
+ */
+export function settingsAtReload(text: string, running: string, file: string): Settings {
+  return collect(new ValueReader(parseIni(text), file, parseIni(running)))
+}
+
+/** The keys whose values differ. */
+export function changedKeys(before: string, after: string): KeyRow[] {
+  const documents = [parseIni(before), parseIni(after)] as const
+  return keyRows().filter(({ section, name, definition }) => {
+    const [old, now] = documents.map((document) => iniEntry(document, section, name)?.value ?? definition.default)
+    return old !== now
+  })
 }
 
 function collect(reader: ValueReader): Settings {

@@ -8,17 +8,20 @@ export class ValueReader {
   readonly errors: string[] = []
   readonly warnings: string[] = []
   readonly #document: IniDocument
+  readonly #running: IniDocument
   readonly #file: string
 
-  constructor(document: IniDocument, file: string) {
+  /** @param running what keys that take effect at a restart are read from */
+  constructor(document: IniDocument, file: string, running = document) {
     this.#document = document
+    this.#running = running
     this.#file = file
   }
 
   /** The value. A bad one adds a sentence to `errors` and counts as missing. */
   read<S extends SectionName, K extends KeyName<S>>(section: S, key: K): KeyValue<S, K> {
     const definition: IniKey<KeyValue<S, K>> = definitionOf(section, key)
-    const entry = iniEntry(this.#document, section, key)
+    const entry = iniEntry(definition.restart ? this.#running : this.#document, section, key)
     if (entry) {
       const result = v.safeParse(definition.schema, entry.value)
       if (result.success) {

@@ -86,9 +86,17 @@ export const ERROR_AREAS = {
       cause: 'The passphrase has fewer than 8 characters.',
       cure: 'Use a longer one, for example four random words.',
     },
+    PASSWORD_DIFFERENT: {
+      cause: 'A new password was typed twice, and not the same.',
+      cure: 'Run the command again.',
+    },
     PASSWORD_FILE: {
       cause: 'The first line of the file given with `--password-file` is not a password that apps can send.',
       cure: 'Write a password of letters, digits and symbols into the first line, without blanks, `@`, `:` and `/`.',
+    },
+    PASSWORD_MISSING: {
+      cause: 'A new password is needed, and there is no terminal to ask for it.',
+      cure: 'Pass `--password-file FILE`, with the password in its first line.',
     },
   },
 
@@ -269,6 +277,10 @@ export const ERROR_AREAS = {
       cause:
         'The relay was to run as several processes, with the embedded store, which only one process can have open.',
       cure: 'Move the queues into PostgreSQL with `smp-server database import` ([scaling.md](scaling.md)), or set `workers = 1` in `[CLUSTER]`.',
+    },
+    WORKER_RELOAD: {
+      cause: 'A worker could not take over the changed settings.',
+      cure: 'Restart the relay: `systemctl restart smp-server`.',
     },
     WORKER_START: {
       cause: 'A process that was to serve clients ended, or its program was replaced, before it was ready.',
@@ -476,9 +488,17 @@ export const ERROR_AREAS = {
       cause: 'Certificates, key and fingerprint of the relay do not belong together.',
       cure: 'Restore the files that were made together.',
     },
+    RELAY_NOT_RUNNING: {
+      cause: 'The command is for a running relay, and none runs on these directories.',
+      cure: 'Start it: `systemctl start smp-server`.',
+    },
     RELAY_ONION: {
       cause: '`host` contains an onion address whose key the relay does not have.',
       cure: 'Restore the key with `smp-server tor key restore FILE`, or remove the address from `host`.',
+    },
+    RELAY_OTHER_IDENTITY: {
+      cause: 'The certificates of a running relay were replaced by those of another relay.',
+      cure: 'Restore the files of this relay, or restart it to serve under the other address.',
     },
     RELAY_RUNNING: {
       cause: 'A relay runs on the directories that the command was to change.',

@@ -39,13 +39,14 @@ export interface Core {
   readonly engine: RelayStore
   readonly subscriptions: Subscriptions
   readonly stats: Stats
-  readonly policy: Policy
+  /** Like `proxying` and `resolver`, exchanged when the operator changes it. */
+  policy: Policy
   readonly creationPassword: CreationPassword
-  readonly proxying: ProxyPolicy
+  proxying: ProxyPolicy
   /** Connections to other relays, for clients that send through this one. */
   readonly relays: RelayPool
   /** Resolves public names; undefined when none is configured. */
-  readonly resolver: NameResolver | undefined
+  resolver: NameResolver | undefined
   readonly random: RandomBytes
   /** Secret that ids of new services are derived with, 32 bytes. */
   readonly serviceIdKey: Buffer

@@ -21,7 +21,7 @@ interface Tries {
  * connection that has given it is not delayed by anybody's guesses.
  */
 export class CreationPassword {
-  readonly #required: string | undefined
+  #required: string | undefined
   readonly #nowMs: () => number
   readonly #tries = new WeakMap<object, Tries>()
   readonly #trusted = new WeakSet()
@@ -38,6 +38,11 @@ export class CreationPassword {
     this.#required = required
     this.#nowMs = nowMs
     this.#filledMs = nowMs()
+  }
+
+  /** Needs another password from now on, also from connections that have given the last one. */
+  require(required: string | undefined): void {
+    this.#required = required
   }
 
   /** Wrong passwords, and those that were not looked at, since the start. */

@@ -10,22 +10,21 @@ export function maintain(
   sessions: ReadonlySet<Session>,
   background: Background,
   timeouts: Timeouts,
-  { inactiveClients }: Pick<ServeOptions, 'inactiveClients'>,
 ): { stop(): void }[] {
-  const { policy, engine, stats, log } = core
+  const { engine, stats, log } = core
   const expireMessages = async (): Promise<void> => {
-    const result = await engine.expireQueues(seconds(core) - policy.messageTtl)
+    const result = await engine.expireQueues(seconds(core) - core.policy.messageTtl)
     stats.msgExpired += result.expired
     log.info(`messages stored: ${result.stored}, expired: ${result.expired}, queues: ${result.queues}`)
   }
   const expireNotifications = async (): Promise<void> => {
-    stats.msgNtfExpired += await engine.expireNotifications(seconds(core) - policy.notificationTtl)
+    stats.msgNtfExpired += await engine.expireNotifications(seconds(core) - core.policy.notificationTtl)
   }
   const closeStalled = (): Promise<void> => {
     const before = core.now() - timeouts.stall
     return background.run(closeIf(sessions, ({ stalledAt }) => stalledAt !== undefined && stalledAt < before))
   }
-  if (policy.expireOnStart === true) {
+  if (core.policy.expireOnStart === true) {
     expireMessages().catch((error: unknown) => log.error('expiring messages at start failed', { error }))
   }
   const { creationPassword } = core
@@ -36,21 +35,26 @@ export function maintain(
     if (guesses > 0) log.warn(`wrong creation password: ${guesses} times in the last minute`)
   }
   engine.removeUnusedServices().catch((error: unknown) => log.error('removing unused services failed', { error }))
-  const timers = [
+  return [
     every(timeouts.expireMessages, log, expireMessages),
     every(timeouts.expireNotifications, log, expireNotifications),
     every(Math.max(1000, timeouts.stall / 4), log, closeStalled),
     every(60_000, log, () => core.relays.expire()),
     every(timeouts.report, log, reportGuesses),
   ]
-  if (inactiveClients !== undefined) {
-    const closeInactive = (): Promise<void> => {
-      const before = core.now() - inactiveClients.ttl * 1000
-      return background.run(closeIf(sessions, (session) => session.activeAt < before && !session.hasSubscriptions))
-    }
-    timers.push(every(inactiveClients.checkInterval * 1000, log, closeInactive))
-  }
-  return timers
+}
+
+/** Closes connections that are inactive, now and then. */
+export function closeInactive(
+  core: Core,
+  sessions: ReadonlySet<Session>,
+  background: Background,
+  { ttl, checkInterval }: NonNullable<ServeOptions['inactiveClients']>,
+): { stop(): void } {
+  return every(checkInterval * 1000, core.log, () => {
+    const before = core.now() - ttl * 1000
+    return background.run(closeIf(sessions, (session) => session.activeAt < before && !session.hasSubscriptions))
+  })
 }
 
 function* closeIf(

@@ -62,7 +62,7 @@ interface Failed {
  * another: only a connection that works can replace one that nobody has used for longer.
  */
 export class RelayPool {
-  readonly #options: RelayPoolOptions
+  #options: RelayPoolOptions
   readonly #timeouts: PoolTimeouts
   readonly #limits: PoolLimits
   readonly #connected = new Map<string, PooledRelay>()
@@ -118,9 +118,18 @@ export class RelayPool {
   expire(): void {
     const now = this.#options.now()
     for (const [key, { until }] of this.#failed) if (now >= until) this.#failed.delete(key)
-    for (const { client, usedAt } of this.#connected.values()) {
-      if (client.inFlight === 0 && now - usedAt >= this.#timeouts.idle) client.close()
+    for (const { client, usedAt, address } of this.#byId.values()) {
+      const idle = this.#connected.has(keyOf(address)) ? this.#timeouts.idle : 0
+      if (client.inFlight === 0 && now - usedAt >= idle) client.close()
     }
+  }
+
+  /** Connects in another way from now on. Present connections end as soon as nothing waits for them. */
+  reroute(changed: Pick<RelayPoolOptions, 'routing' | 'allowPrivate'>): void {
+    this.#options = { ...this.#options, ...changed }
+    this.#connected.clear()
+    this.#failed.clear()
+    this.expire()
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../errors/app-error.ts'
 import { fingerprintText } from '../crypto/fingerprint.ts'
 import type { Logger } from '../config/log.ts'
@@ -6,7 +7,8 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Routing } from '../transport/route.ts'
 import type { ConnectionLimits } from '../transport/connection-limits.ts'
-import { loadCredentials } from '../transport/credentials.ts'
+import { loadCredentials, type RelayCredentials } from '../transport/credentials.ts'
+import type { LineServer } from '../transport/line-server.ts'
 import { WebCertificate } from '../transport/web-certificate.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import type { NameResolverOptions } from './name-resolver.ts'
@@ -33,12 +35,76 @@ export interface RelayOptions {
   readonly workers?: ServingWorkers | undefined
 }
 
+/** A relay that takes over changes of its settings. */
+export interface ConfiguredRelay extends ServingRelay {
+  /**
+   * Uses other settings from now on, as far as they are read while the relay runs, and renewed certificates. A new port
+   * that cannot be opened is left out, and the log says so.
+   *
+   * @returns whether there is a new certificate
+   * @throws AppError for certificates that cannot be used; nothing has changed then
+   */
+  adapt(settings: Settings, site: RequestHandler | undefined): Promise<boolean>
+}
+
 /** Starts the relay that the INI file describes, with its store under the state directory. */
-export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
-  const { settings, paths, log, skipWarnings, migrate } = options
-  const { ports, webSocketPorts } = settings.transport
+export async function startRelay(options: RelayOptions): Promise<ConfiguredRelay> {
+  const { settings, paths } = options
   const credentials = await loadCredentials(paths.configDir)
-  const relay = await serveRelay({
+  const { ports } = settings.transport
+  const isOptional = (port: number): boolean => !ports.includes(port) || (port < 1024 && ports.length > 1)
+  let serving = await serveOptions(options, credentials, undefined, isOptional)
+  const relay = await serveRelay(serving)
+  let present = settings
+  let control = await controlPort(relay, settings)
+  return {
+    ...relay,
+    adapt: async (next, site) => {
+      const renewed = await loadCredentials(paths.configDir)
+      requireSameIdentity(renewed, credentials, paths)
+      const change = { ...options, settings: next, site }
+      const adapted = await serveOptions(change, renewed, { settings: present, options: serving }, () => true)
+      await relay.adapt(adapted)
+      const hasNewCertificate = adapted.credentials.certPem !== serving.credentials.certPem
+      serving = adapted
+      if (!isDeepStrictEqual(controlSettings(next), controlSettings(present))) {
+        await control?.close()
+        control = await controlPort(relay, next)
+      }
+      present = next
+      return hasNewCertificate
+    },
+    stop: async () => {
+      await control?.close()
+      await relay.stop()
+    },
+  }
+}
+
+function requireSameIdentity(renewed: RelayCredentials, credentials: RelayCredentials, { configDir }: Paths): void {
+  if (renewed.identityHash.equals(credentials.identityHash)) return
+  throw new AppError(
+    'RELAY_OTHER_IDENTITY',
+    `The certificates in ${configDir} are those of another relay: their fingerprint is ${fingerprintText(renewed.identityHash)}, and clients know this relay as ${fingerprintText(credentials.identityHash)}.`,
+    'Put the files of this relay back, or restart it to serve under the other address.',
+  )
+}
+
+/**
+ * @param before what is the same in it stays the same object
+ * @param isOptional whether the relay goes on when a port cannot be opened
+ */
+async function serveOptions(
+  options: RelayOptions,
+  credentials: RelayCredentials,
+  before: { readonly settings: Settings; readonly options: ServeOptions } | undefined,
+  isOptional: (port: number) => boolean,
+): Promise<ServeOptions> {
+  const { settings, paths, log, skipWarnings, migrate } = options
+  const { ports, webSocketPorts, listenHost, logTlsErrors } = settings.transport
+  const isSame = (part: 'proxy' | 'names'): boolean => isDeepStrictEqual(before?.settings[part], settings[part])
+  const names = isSame('names') ? before?.options.names : settings.names && resolverOptions(settings.names)
+  return {
     credentials,
     openStore: (onRollback) =>
       openStore(
@@ -64,43 +130,40 @@ export async function startRelay(options: RelayOptions): Promise<ServingRelay> {
     ports,
     webSocketPorts,
     ...(await webOptions(options)),
-    proxying: {
+    proxying: (isSame('proxy') ? before?.options.proxying : undefined) ?? {
       ownServerDomains: settings.proxy.ownServerDomains,
       clientConcurrency: settings.proxy.clientConcurrency,
       allowPrivate: settings.proxy.allowPrivate,
       routing: () => routing(settings.proxy),
     },
-    ...(settings.transport.listenHost !== undefined && { host: settings.transport.listenHost }),
-    ...(settings.names && { names: resolverOptions(settings.names) }),
+    ...(listenHost !== undefined && { host: listenHost }),
+    ...(names && { names }),
     ...(settings.inactiveClients && { inactiveClients: settings.inactiveClients }),
     statistics: statisticsOptions(options),
     log,
-    logTlsErrors: settings.transport.logTlsErrors,
+    logTlsErrors,
     ...(options.connectionLimits && { connectionLimits: options.connectionLimits }),
     ...(options.workers && { workers: options.workers }),
     onPortError: (port, error) => {
-      if (ports.includes(port) && (port >= 1024 || ports.length === 1)) throw error
+      if (!isOptional(port)) throw error
       const remedy = error instanceof AppError && error.remedy !== undefined ? ` ${error.remedy}` : ''
       log.warn(`not listening on port ${port}: ${error.message}${remedy}`)
     },
-  })
-  return withControlPort(relay, settings)
+  }
 }
 
-async function withControlPort(relay: ServingRelay, { transport, auth }: Settings): Promise<ServingRelay> {
-  if (transport.controlPort === undefined) return relay
-  const control = await openControlPort(relay, {
+function controlSettings({ transport, auth }: Settings): unknown {
+  const { controlPortAdminPassword: admin, controlPortUserPassword: user, dailyBlockQueueQuota } = auth
+  return { port: transport.controlPort, admin, user, dailyBlockQueueQuota }
+}
+
+async function controlPort(relay: ServingRelay, { transport, auth }: Settings): Promise<LineServer | undefined> {
+  if (transport.controlPort === undefined) return undefined
+  return await openControlPort(relay, {
     port: transport.controlPort,
     passwords: { admin: auth.controlPortAdminPassword, user: auth.controlPortUserPassword },
     dailyBlockQuota: auth.dailyBlockQueueQuota,
   })
-  return {
-    ...relay,
-    stop: async () => {
-      await control?.close()
-      await relay.stop()
-    },
-  }
 }
 
 function statisticsOptions({ settings, paths, version }: RelayOptions): StatisticsOptions {

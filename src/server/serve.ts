@@ -1,13 +1,13 @@
+import { isDeepStrictEqual } from 'node:util'
 import { pooledRandom } from '../crypto/random.ts'
-import type { HttpListener } from '../transport/http-listener.ts'
 import type { Listener } from '../transport/listener.ts'
 import { Background } from './background.ts'
 import { Backlog } from './backlog.ts'
-import type { Core } from './core.ts'
+import type { Core, ProxyPolicy } from './core.ts'
 import { CreationPassword } from './creation-password.ts'
 import { Redelivery } from './delivery.ts'
-import { listenOnAll } from './listening.ts'
-import { maintain } from './maintenance.ts'
+import { Listening } from './listening.ts'
+import { closeInactive, maintain } from './maintenance.ts'
 import { NameResolver } from './name-resolver.ts'
 import type { Observed } from './observe.ts'
 import { answerOf, type Ask } from './process-answers.ts'
@@ -37,8 +37,6 @@ const TIMEOUTS: Timeouts = {
 export interface ServingRelay {
   readonly core: Core
   readonly listeners: readonly Listener[]
-  /** The site over plain HTTP. */
-  readonly http: HttpListener | undefined
   readonly sessions: ReadonlySet<Session>
   readonly stats: Stats
   readonly statistics: Statistics
@@ -52,18 +50,28 @@ export interface ServingRelay {
   stop(): Promise<void>
 }
 
+export interface AdaptableRelay extends ServingRelay {
+  /**
+   * Serves with other options from now on, as far as they are about clients, other relays and ports. Connections stay.
+   *
+   * @throws the error of a new port that cannot be opened; nothing has changed then
+   */
+  adapt(options: ServeOptions): Promise<void>
+}
+
 /** Received bytes whose effects are not durable yet, over all connections, before commands wait for the disk. */
 const MAX_UNFLUSHED_BYTES = 64 * 1024 * 1024
 
 /** Opens the store, listens on every port, and serves until stopped. */
-export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
-  const { log, credentials } = options
+export async function serveRelay(options: ServeOptions): Promise<AdaptableRelay> {
+  const { log } = options
   const timeouts = { ...TIMEOUTS, ...options.timeouts }
   const scheduler = new Scheduler()
   const background = new Background(scheduler)
   const core = await openCore(options, background)
-  const sessions = new Sessions(core, { credentials, handshakeTimeoutMs: timeouts.handshake, scheduler, background })
-  const listeners: Listener[] = []
+  const sessions = new Sessions(core, { handshakeTimeoutMs: timeouts.handshake, scheduler, background })
+  const listening = new Listening(options, timeouts.tls, sessions.accept)
+  const { listeners } = listening
   const { workers } = options
   const observed: Observed = { core, sessions: sessions.all, listeners }
   const ask: Ask = async (question) => [
@@ -82,16 +90,28 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     options.statistics,
   )
   await statistics.restore()
-  const timers = [...maintain(core, sessions.all, background, timeouts, options), ...statistics.begin()]
+  const timers = [...maintain(core, sessions.all, background, timeouts), ...statistics.begin()]
+  let serving = options
+  let inactive = options.inactiveClients && closeInactive(core, sessions.all, background, options.inactiveClients)
   const close = async (): Promise<void> => {
     for (const timer of timers) timer.stop()
+    inactive?.stop()
     core.relays.close()
     await statistics.save().catch((error: unknown) => log.error('saving the statistics failed', { error }))
     await core.engine.close()
   }
   try {
-    const listening = await listenOnAll(options, timeouts.tls, sessions.accept)
-    listeners.push(...listening.listeners)
+    await listening.adapt(options)
+    const adapt = async (next: ServeOptions): Promise<void> => {
+      await listening.adapt(next)
+      useOptions(core, next, serving)
+      const { inactiveClients } = next
+      if (!isDeepStrictEqual(inactiveClients, serving.inactiveClients)) {
+        inactive?.stop()
+        inactive = inactiveClients && closeInactive(core, sessions.all, background, inactiveClients)
+      }
+      serving = next
+    }
     const stop = async (): Promise<void> => {
       await listening.close()
       await close()
@@ -99,19 +119,33 @@ export async function serveRelay(options: ServeOptions): Promise<ServingRelay> {
     return {
       core,
       listeners,
-      http: listening.http,
       sessions: sessions.all,
       stats: core.stats,
       statistics,
       ask,
       ports: () => [...listeners.map(({ port }) => port), ...(workers?.ports ?? [])],
       connections: () => sessions.all.size + (workers?.connections ?? 0),
+      adapt,
       stop,
     }
   } catch (error) {
     await close()
     throw error
   }
+}
+
+/** @param before what has the same value there needs no change */
+function useOptions(core: Core, { policy, proxying, names }: ServeOptions, before: ServeOptions): void {
+  core.policy = policy
+  core.creationPassword.require(policy.createPassword)
+  core.proxying = proxyPolicy(proxying)
+  if (names !== before.names) core.resolver = names && new NameResolver(names)
+  if (proxying?.routing === undefined || proxying.routing === before.proxying?.routing) return
+  core.relays.reroute({ routing: proxying.routing, allowPrivate: proxying.allowPrivate === true })
+}
+
+function proxyPolicy(proxying: ServeOptions['proxying']): ProxyPolicy {
+  return { ownServerDomains: [], clientConcurrency: 32, ...proxying }
 }
 
 async function openCore(options: ServeOptions, background: Background): Promise<Core> {
@@ -126,7 +160,7 @@ async function openCore(options: ServeOptions, background: Background): Promise<
     stats: newStats(now(), activeQueuesKey(credentials.keyPem)),
     policy,
     creationPassword: new CreationPassword(policy.createPassword),
-    proxying: { ownServerDomains: [], clientConcurrency: 32, ...proxying },
+    proxying: proxyPolicy(proxying),
     relays: new RelayPool({ routing: () => ({}), now, ...proxying }),
     resolver: names && new NameResolver(names),
     random: pooledRandom(),

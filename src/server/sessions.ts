@@ -1,4 +1,5 @@
 import type { BlockChannel } from '../transport/channel.ts'
+import type { OnChannel } from '../transport/listener.ts'
 import type { RelayCredentials } from '../transport/credentials.ts'
 import { acceptHandshake } from '../transport/server-handshake.ts'
 import type { Background } from './background.ts'
@@ -8,7 +9,6 @@ import { lookupService } from './service-session.ts'
 import { Session } from './session.ts'
 
 export interface SessionsOptions {
-  readonly credentials: RelayCredentials
   /** For the SMP handshake, milliseconds. */
   readonly handshakeTimeoutMs: number
   readonly scheduler: Scheduler
@@ -29,20 +29,15 @@ export class Sessions {
     this.all = this.#sessions
   }
 
-  /**
-   * A connection whose TLS is complete.
-   *
-   * @param challenge what a WebSocket client wants signed as a proof of identity, 32 bytes
-   */
-  readonly accept = (channel: BlockChannel, challenge?: Buffer): void => {
-    this.#open(channel, challenge).catch((error: unknown) => {
+  readonly accept: OnChannel = (channel, credentials, challenge) => {
+    this.#open(channel, credentials, challenge).catch((error: unknown) => {
       this.#core.log.error('a handshake failed', { error })
       channel.close()
     })
   }
 
-  async #open(channel: BlockChannel, challenge: Buffer | undefined): Promise<void> {
-    const { credentials, handshakeTimeoutMs, scheduler, background } = this.#options
+  async #open(channel: BlockChannel, credentials: RelayCredentials, challenge: Buffer | undefined): Promise<void> {
+    const { handshakeTimeoutMs, scheduler, background } = this.#options
     const core = this.#core
     const link = await acceptHandshake(channel, {
       credentials,

@@ -31,7 +31,7 @@ const LOG_INTERVAL_MS = 60_000
  * their own: they are the onion service, a proxy, or the network of a container, with many clients behind them.
  */
 export class ConnectionLimits {
-  readonly #options: ConnectionLimitsOptions
+  #options: ConnectionLimitsOptions
   readonly #perAddress = new Map<string, number>()
   readonly #rejected = { total: 0, perAddress: 0 }
   #open = 0
@@ -40,6 +40,11 @@ export class ConnectionLimits {
 
   constructor(options: ConnectionLimitsOptions) {
     this.#options = options
+  }
+
+  /** Has these limits for new connections. */
+  change(limits: Pick<ConnectionLimitsOptions, 'total' | 'perAddress'>): void {
+    this.#options = { ...this.#options, ...limits }
   }
 
   get rejected(): RejectedConnections {

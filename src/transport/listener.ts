@@ -47,18 +47,21 @@ export interface WebOptions {
   readonly limits?: Partial<WebLimits>
 }
 
+/**
+ * A connection after its TLS handshake and before its SMP handshake.
+ *
+ * @param credentials those of its TLS handshake
+ * @param challenge what a WebSocket client wants a proof of identity over, 32 bytes
+ */
+export type OnChannel = (channel: BlockChannel, credentials: RelayCredentials, challenge?: Buffer) => void
+
 export interface ListenOptions {
   /** One address to listen on; all of them, IPv6 and IPv4, when absent. */
   readonly host?: string
   /** 0 for any free one. */
   readonly port: number
   readonly credentials: RelayCredentials
-  /**
-   * A connection after its TLS handshake and before its SMP handshake.
-   *
-   * @param challenge what a WebSocket client wants a proof of identity over, 32 bytes
-   */
-  readonly onChannel: (channel: BlockChannel, challenge?: Buffer) => void
+  readonly onChannel: OnChannel
   readonly onTlsError?: (fault: TlsFault) => void
   /** Shared by all listeners; none when absent. */
   readonly limits?: ConnectionLimits
@@ -83,7 +86,9 @@ export interface Listener {
   /** Connections, including those whose TLS handshake is not complete. */
   readonly counts: Readonly<ListenerCounts>
   /** Uses these for new connections. */
-  useCredentials(credentials: RelayCredentials): void
+  use(changed: Pick<ListenOptions, 'credentials' | 'web'>): void
+  /** Stops listening, and resolves when the last of its connections has ended. */
+  retire(): Promise<void>
   /** Stops listening and ends every connection. */
   close(): Promise<void>
 }
@@ -96,7 +101,8 @@ export interface Listener {
 export async function listen(options: ListenOptions): Promise<Listener> {
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
   let port = options.port
-  const { accept, useCredentials } = acceptorFor(options, () => port)
+  let current = options
+  let accept = acceptorFor(current, () => port)
   const sockets = new Set<Socket>()
   const counts = {
     accepted: 0,
@@ -124,42 +130,42 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   port = portOf(server)
   // A connection that cannot be accepted (out of descriptors, reset before accept) is no reason to stop listening.
   server.on('error', (error) => options.onTlsError?.({ code: errorCode(error) ?? 'UNKNOWN' }))
+  const retired = new Promise<void>((resolve) => server.once('close', resolve))
+  const retire = (): Promise<void> => {
+    server.close()
+    return retired
+  }
   return {
     port,
     counts,
-    useCredentials,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        for (const socket of sockets) socket.destroy()
-      }),
+    use: (changed) => {
+      current = { ...current, ...changed }
+      accept = acceptorFor(current, () => port)
+    },
+    retire,
+    close: () => {
+      const closed = retire()
+      for (const socket of sockets) socket.destroy()
+      return closed
+    },
   }
 }
 
 /** What takes the TCP connections of one port. */
-interface Acceptor {
-  readonly accept: (socket: Socket) => void
-  readonly useCredentials: (credentials: RelayCredentials) => void
-}
+type Acceptor = (socket: Socket) => void
 
 function acceptorFor(options: ListenOptions, port: () => number): Acceptor {
   const { web } = options
   if (web === undefined) return smpAcceptor(options, port)
   const http = webServer(options, web, port)
-  const webAcceptor = {
-    accept: (socket: Socket) =>
-      start(socket, http, asksForCertificates(web) ? (options.maxHandshakeBytes ?? MAX_WEB_HANDSHAKE) : Infinity),
-    useCredentials: (credentials: RelayCredentials) => http.setSecureContext(webContext(credentials)),
-  }
+  const webAcceptor: Acceptor = (socket) =>
+    start(socket, http, asksForCertificates(web) ? (options.maxHandshakeBytes ?? MAX_WEB_HANDSHAKE) : Infinity)
   return web.on === 'own port' ? webAcceptor : sharedAcceptor(options, smpAcceptor(options, port), webAcceptor)
 }
 
 function smpAcceptor(options: ListenOptions, port: () => number): Acceptor {
   const server = smpServer(options, port)
-  return {
-    accept: (socket) => start(socket, server, options.maxHandshakeBytes ?? MAX_HANDSHAKE),
-    useCredentials: (credentials) => server.setSecureContext(smpContext(credentials)),
-  }
+  return (socket) => start(socket, server, options.maxHandshakeBytes ?? MAX_HANDSHAKE)
 }
 
 /** Passes each connection to the acceptor of the protocol that its client will speak. */
@@ -167,23 +173,17 @@ function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): A
   const timeoutMs = Math.min(options.handshakeTimeoutMs ?? TLS_TIMEOUT_MS, HELLO_TIMEOUT_MS)
   const isWebPort = options.web?.certificate !== undefined
   const acceptors: Record<Protocol, Acceptor> = { smp, web }
-  return {
-    accept: (socket) =>
-      peekClientHello(
-        socket,
-        timeoutMs,
-        (hello, start) => {
-          const fault = hello === undefined ? notTls(start) : undefined
-          if (fault === undefined) acceptors[protocolOf(hello, isWebPort)].accept(socket)
-          else refuseNotTls(socket, fault, options)
-        },
-        (code) => options.onTlsError?.({ code }),
-      ),
-    useCredentials: (credentials) => {
-      smp.useCredentials(credentials)
-      web.useCredentials(credentials)
-    },
-  }
+  return (socket) =>
+    peekClientHello(
+      socket,
+      timeoutMs,
+      (hello, start) => {
+        const fault = hello === undefined ? notTls(start) : undefined
+        if (fault === undefined) acceptors[protocolOf(hello, isWebPort)](socket)
+        else refuseNotTls(socket, fault, options)
+      },
+      (code) => options.onTlsError?.({ code }),
+    )
 }
 
 /** Answers in plain text, so that whoever looks sees why, and closes. */
@@ -235,7 +235,7 @@ function webServer(options: ListenOptions, web: WebOptions, port: () => number):
       handshakeTimeout: handshakeTimeoutMs,
     },
     port,
-    onChannel: options.onChannel,
+    onChannel: (channel, challenge) => options.onChannel(channel, options.credentials, challenge),
     onTlsError: (fault) => options.onTlsError?.(fault),
     ...(certificate && { certificate }),
     ...(site && { site }),
@@ -261,7 +261,7 @@ function openChannel(socket: TLSSocket, port: () => number, options: ListenOptio
   }
   const channel = new TlsChannel(socket, sessionId, port(), new LowMemory())
   // The last messages of the TLS handshake leave first: together with a block they would need a larger buffer.
-  setImmediate(() => setImmediate(() => options.onChannel(channel)))
+  setImmediate(() => setImmediate(() => options.onChannel(channel, options.credentials)))
 }
 
 function portOf(server: Server): number {

@@ -66,7 +66,7 @@ async function certificates({ paths, settings }: RelayFacts): Promise<Finding[]>
   const own = await certificateHealth(
     paths.serverCertificate,
     MIN_RELAY_DAYS,
-    'Run `smp-server cert` and restart the relay.',
+    'Run `smp-server cert` and `smp-server reload`.',
     now,
   )
   const { https } = settings.web

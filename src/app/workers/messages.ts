@@ -9,17 +9,20 @@ import type { Growth } from '../../server/statistics/growth.ts'
  * only the kind of a message is looked at.
  */
 
-/** What a worker needs to know. It does not read the INI file, which may have changed since the others did. */
-export interface WorkerSetup {
-  /** From 1. */
-  readonly number: number
-  /** Version and commit of the program. */
-  readonly program: string
+/** What a worker goes by. It does not read the INI file, which may have changed since the others did. */
+export interface WorkerSettings {
   /** With the ports that can be opened, and the share of this worker in the limits. */
   readonly settings: Settings
   readonly level: LogLevel
   /** Serve the pages that the primary has written. */
   readonly hasSite: boolean
+}
+
+export interface WorkerSetup extends WorkerSettings {
+  /** From 1. */
+  readonly number: number
+  /** Version and commit of the program. */
+  readonly program: string
 }
 
 /** What has happened in a worker since its last report, and how it is. */
@@ -44,6 +47,7 @@ export interface WorkerFailure {
 export type ToWorker =
   | { readonly type: 'setup'; readonly setup: WorkerSetup }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly type: 'adapt'; readonly use: WorkerSettings }
   | { readonly type: 'stop' }
 
 export type FromWorker =
@@ -51,12 +55,13 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly failure: WorkerFailure }
   | { readonly type: 'report'; readonly report: WorkerReport }
   | { readonly type: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly type: 'adapted'; readonly failure?: WorkerFailure }
 
 const hasType = (types: readonly string[]) => (value: unknown) =>
   typeof value === 'object' && value !== null && 'type' in value && types.includes(String(value.type))
 
-export const toWorker = v.custom<ToWorker>(hasType(['setup', 'ask', 'stop']))
-export const fromWorker = v.custom<FromWorker>(hasType(['ready', 'failed', 'report', 'answer']))
+export const toWorker = v.custom<ToWorker>(hasType(['setup', 'ask', 'adapt', 'stop']))
+export const fromWorker = v.custom<FromWorker>(hasType(['ready', 'failed', 'report', 'answer', 'adapted']))
 
 /** The answer to a question. */
 export function answerTo<Q extends Question>(_question: Q, answer: unknown): ProcessAnswers[Q] {

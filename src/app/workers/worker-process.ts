@@ -1,11 +1,14 @@
 import type { Worker as Process } from 'node:cluster'
 import * as v from 'valibot'
+import { AppError } from '../../errors/app-error.ts'
 import type { ProcessAnswers, Question } from '../../server/process-answers.ts'
 import {
   answerTo,
   fromWorker,
   type FromWorker,
   type ToWorker,
+  type WorkerFailure,
+  type WorkerSettings,
   type WorkerReport,
   type WorkerSetup,
 } from './messages.ts'
@@ -35,6 +38,7 @@ export class WorkerProcess {
   readonly #waiting = new Map<number, (answer: unknown) => void>()
   #asked = 0
   #isReady: (ready: Ready) => void = () => undefined
+  #adapted: (failure: WorkerFailure | undefined) => void = () => undefined
 
   constructor(process: Process, options: WorkerProcessOptions) {
     this.#process = process
@@ -75,6 +79,17 @@ export class WorkerProcess {
     return answer === undefined ? undefined : answerTo(question, answer)
   }
 
+  /** Has it take over settings. @throws AppError when it could not */
+  async adapt(use: WorkerSettings): Promise<void> {
+    const failure = await new Promise<WorkerFailure | undefined>((resolve) => {
+      this.#adapted = resolve
+      this.#send({ type: 'adapt', use })
+      // One that ends is started again with the present settings.
+      void this.ended.then(() => resolve(undefined))
+    })
+    if (failure) throw new AppError('WORKER_RELOAD', failure.message, failure.remedy)
+  }
+
   /** Resolves when it has ended. */
   async stop(): Promise<void> {
     this.#send({ type: 'stop' })
@@ -103,6 +118,9 @@ export class WorkerProcess {
         break
       case 'answer':
         this.#waiting.get(message.id)?.(message.answer)
+        break
+      case 'adapted':
+        this.#adapted(message.failure)
     }
   }
 }

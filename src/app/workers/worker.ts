@@ -1,15 +1,23 @@
-import { createLogger, type Logger } from '../../config/log.ts'
+import { type AdjustableLogger, createLogger, type Logger } from '../../config/log.ts'
 import type { Paths } from '../../config/paths.ts'
 import * as v from 'valibot'
 import { AppError } from '../../errors/app-error.ts'
 import { answerOf } from '../../server/process-answers.ts'
+import type { ConfiguredRelay } from '../../server/relay.ts'
 import type { ServingRelay } from '../../server/serve.ts'
 import { takeGrowth } from '../../server/statistics/growth.ts'
-import type { ConnectionLimits } from '../../transport/connection-limits.ts'
+import { ConnectionLimits } from '../../transport/connection-limits.ts'
 import { connectionLimits } from '../connection-limits.ts'
 import { openSite } from '../site.ts'
 import { packageVersion, programBuild } from '../version.ts'
-import { type FromWorker, toWorker, type WorkerFailure, type WorkerReport, type WorkerSetup } from './messages.ts'
+import {
+  type FromWorker,
+  toWorker,
+  type WorkerFailure,
+  type WorkerReport,
+  type WorkerSettings,
+  type WorkerSetup,
+} from './messages.ts'
 
 const REPORT_EVERY_MS = 1000
 
@@ -28,7 +36,9 @@ class Worker {
   readonly ended: Promise<void>
   readonly #paths: Paths
   #end: () => void = () => undefined
-  #relay: ServingRelay | undefined
+  #relay: ConfiguredRelay | undefined
+  #limits: ConnectionLimits | undefined
+  #log: AdjustableLogger | undefined
   #reporter: Reporter | undefined
   #isStopping = false
 
@@ -51,6 +61,9 @@ class Worker {
       case 'ask':
         void this.#answer(message.id, message.question)
         break
+      case 'adapt':
+        void this.#adapt(message.use)
+        break
       case 'stop':
         void this.#stop()
     }
@@ -66,7 +79,9 @@ class Worker {
     })
     try {
       requireSameProgram(setup.program)
-      const limits = connectionLimits(settings.transport, log)
+      const limits = new ConnectionLimits(connectionLimits(settings.transport, log))
+      this.#limits = limits
+      this.#log = log
       const relay = await serve(setup, this.#paths, log, limits)
       this.#relay = relay
       this.#reporter = new Reporter(relay, limits)
@@ -84,6 +99,20 @@ class Worker {
     const relay = this.#relay
     if (relay === undefined) return
     await send({ type: 'answer', id, answer: await answerOf(relay, question) })
+  }
+
+  async #adapt({ settings, hasSite, level }: WorkerSettings): Promise<void> {
+    const log = this.#log
+    try {
+      if (log === undefined) return
+      log.setLevel(level)
+      const site = hasSite ? await openSite({ settings, paths: this.#paths, log }) : undefined
+      await this.#relay?.adapt(settings, site)
+      this.#limits?.change(connectionLimits(settings.transport, log))
+      await send({ type: 'adapted' })
+    } catch (error) {
+      await send({ type: 'adapted', failure: failureOf(error) })
+    }
   }
 
   async #stop(): Promise<void> {
@@ -119,7 +148,7 @@ async function serve(
   paths: Paths,
   log: Logger,
   limits: ConnectionLimits,
-): Promise<ServingRelay> {
+): Promise<ConfiguredRelay> {
   const { startRelay } = await import('../../server/relay.ts')
   const site = hasSite ? await openSite({ settings, paths, log }) : undefined
   return await startRelay({ settings, paths, log, version: packageVersion(), site, connectionLimits: limits })

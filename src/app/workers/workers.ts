@@ -7,7 +7,7 @@ import type { ServingWorkers } from '../../server/serve-options.ts'
 import { addGrowth } from '../../server/statistics/growth.ts'
 import type { Stats } from '../../server/statistics/counters.ts'
 import { programBuild } from '../version.ts'
-import type { WorkerReport, WorkerSetup } from './messages.ts'
+import type { WorkerReport, WorkerSettings, WorkerSetup } from './messages.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 export interface WorkersOptions {
@@ -42,7 +42,7 @@ export class Workers implements ServingWorkers {
   cpu = 0
   /** How often one was started again. */
   restarts = 0
-  readonly #options: WorkersOptions
+  #options: WorkersOptions
   readonly #program = programBuild()
   /** By number; only those that serve. */
   readonly #serving = new Map<number, WorkerProcess>()
@@ -98,6 +98,17 @@ export class Workers implements ServingWorkers {
   readonly ask: Ask = async (question) => {
     const answers = await Promise.all([...this.#serving.values()].map((worker) => worker.ask(question)))
     return answers.filter((answer) => answer !== undefined)
+  }
+
+  /** Has them log at this level from the next {@link adapt} on. */
+  setLevel(level: LogLevel): void {
+    this.#options = { ...this.#options, level }
+  }
+
+  /** Has all of them take over settings, one after the other. @throws AppError `WORKER_RELOAD` */
+  async adapt(settings: Settings, hasSite: boolean): Promise<void> {
+    this.#options = { ...this.#options, settings, hasSite }
+    for (const worker of this.#all) await worker.adapt(this.#use)
   }
 
   /** Resolves when all of them have ended, and what they counted is added. */
@@ -179,9 +190,13 @@ export class Workers implements ServingWorkers {
     this.cpu += cpu
   }
 
-  #setup(number: number): WorkerSetup {
+  get #use(): WorkerSettings {
     const { level, hasSite, settings } = this.#options
-    return { number, program: this.#program, level, hasSite, settings: workerSettings(settings, this.wanted) }
+    return { level, hasSite, settings: workerSettings(settings, this.wanted) }
+  }
+
+  #setup(number: number): WorkerSetup {
+    return { number, program: this.#program, ...this.#use }
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { randomPassword } from '../new-password.ts'
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { AppError } from '../../errors/app-error.ts'
@@ -16,7 +17,7 @@ import { askQuestions } from './questions.ts'
 import { addOptions } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
 import { print, printKnown, warn } from '../output.ts'
-import { readPasswordFile } from './password-file.ts'
+import { readPasswordFile } from '../password-file.ts'
 import { withPrompt } from '../prompt.ts'
 import { caKeyReminder, identityLines, sourceCodeLines } from '../summary-lines.ts'
 
@@ -144,11 +145,6 @@ function iniText(
     staticPath: options.webPath,
     web: !options.disableWeb,
   })
-}
-
-/** 32 random bytes: 44 characters with the padding. */
-function randomPassword(): string {
-  return `${randomBytes(32).toString('base64url')}=`
 }
 
 function refuseInitialized(paths: Paths): void {

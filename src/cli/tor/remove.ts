@@ -11,7 +11,7 @@ import { addOptions } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
 import { print } from '../output.ts'
 import { isOnTerminal } from '../passphrase.ts'
-import { confirm } from './confirm.ts'
+import { confirm } from '../confirm.ts'
 import { findRemoval, lostAddresses, type Removal, removeOnion, type RemoveOptions } from '../../tor/index.ts'
 
 interface TorRemoveOptions {

@@ -9,7 +9,7 @@ import { relayLink } from '../../app/relay-link.ts'
 import { onionSetup, torConfig } from '../../app/onion-settings.ts'
 import { addOptions } from '../options.ts'
 import { print } from '../output.ts'
-import { confirm } from './confirm.ts'
+import { confirm } from '../confirm.ts'
 import { type ShownProgress, shownProgress } from './progress.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
 import {

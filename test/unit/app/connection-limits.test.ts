@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connectionLimits } from '../../../src/app/connection-limits.ts'
 import { silentLogger } from '../../../src/config/log.ts'
-import type { Connection } from '../../../src/transport/connection-limits.ts'
+import { type Connection, ConnectionLimits } from '../../../src/transport/connection-limits.ts'
 
 let lines: string[] = []
 const log = { ...silentLogger, warn: (line: string) => lines.push(line) }
@@ -12,7 +12,7 @@ afterEach(() => {
 
 /** How many connections are admitted. */
 function admitted(maxConnections: number | undefined, descriptors: number): number {
-  const limits = connectionLimits({ ...transport, maxConnections }, log, descriptors)
+  const limits = new ConnectionLimits(connectionLimits({ ...transport, maxConnections }, log, descriptors))
   let count = 0
   while (limits.admit(connection())) count++
   return count

@@ -64,6 +64,8 @@ it('the top level lists the commands of upstream, and then its own', () => {
     'restore',
     'doctor',
     'config',
+    'password',
+    'reload',
     'status',
     'health',
     'update',

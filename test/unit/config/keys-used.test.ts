@@ -3,7 +3,7 @@ import ts from 'typescript'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseIni, setIniValue } from '../../../src/config/ini.ts'
 import { type KeyRow, keyRows } from '../../../src/config/keys.ts'
-import { readSettings } from '../../../src/config/settings.ts'
+import { changedKeys, readSettings, settingsAtReload } from '../../../src/config/settings.ts'
 import { projectRoot } from '../../project-root.ts'
 
 /*
@@ -107,6 +107,22 @@ describe('every key of the INI file', () => {
       const pair = row.name === 'store_queues' ? '[STORE_LOG]\nstore_messages = database\n' : companions
       const { settings } = readSettings(withLines(BASE, companions), 'x.ini')
       expect(readSettings(withLines(text, pair), 'x.ini').settings).not.toEqual(settings)
+    },
+  )
+})
+
+describe('a reload takes over', () => {
+  it.each(keyRows().map((row) => [`[${row.section}] ${row.name}`, row] as const))(
+    '%s, unless it is marked as waiting for a restart',
+    (_title, row) => {
+      const companions = COMPANIONS[`${row.section}.${row.name}`] ?? ''
+      const running = withLines(BASE, companions)
+      const changed = setIniValue(running, row.section, row.name, valueFor(row))
+      const text =
+        row.name === 'store_queues' ? withLines(changed, '[STORE_LOG]\nstore_messages = database\n') : changed
+      expect(changedKeys(running, text)).toContainEqual(row)
+      const expected = row.definition.restart ? running : text
+      expect(settingsAtReload(text, running, 'x.ini')).toEqual(readSettings(expected, 'x.ini').settings)
     },
   )
 })

@@ -110,7 +110,7 @@ describe('listener', () => {
   it('the listener gives new connections new credentials', async () => {
     const relay = await relayWith()
     const renewed = makeCredentials()
-    relay.listener.useCredentials(renewed)
+    relay.listener.use({ credentials: renewed })
     const client = await relay.client()
     expect(client.getPeerCertificate().raw).toEqual(renewed.chain[0])
   })

@@ -122,7 +122,7 @@ describe('websocket-listener', () => {
   it('a shared port uses new credentials for new connections, for SMP and for the web', async () => {
     const relay = await relayWith({ web: { on: 'shared port' } })
     const renewed = makeCredentials()
-    relay.listener.useCredentials(renewed)
+    relay.listener.use({ credentials: renewed })
     for (const alpn of ['smp/1', 'http/1.1']) {
       const socket = await browser(relay, [alpn], 'relay.test')
       expect(socket.getPeerCertificate().raw).toEqual(renewed.chain[0])

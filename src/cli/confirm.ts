@@ -1,6 +1,6 @@
 import { confirm as ask, isCancel } from '@clack/prompts'
-import { Refusal } from '../../errors/refusal.ts'
-import { isOnTerminal } from '../passphrase.ts'
+import { Refusal } from '../errors/refusal.ts'
+import { isOnTerminal } from './passphrase.ts'
 
 /**
  * Asks on a terminal; elsewhere only `-y` confirms.

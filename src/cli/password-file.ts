@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 import * as v from 'valibot'
-import { AppError } from '../../errors/app-error.ts'
-import { addressPassword } from '../../config/key-values.ts'
-import { readSmallFile } from '../../system/small-file.ts'
+import { AppError } from '../errors/app-error.ts'
+import { addressPassword } from '../config/key-values.ts'
+import { readSmallFile } from '../system/small-file.ts'
 
 export interface FilePassword {
   readonly password: string
