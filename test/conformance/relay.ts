@@ -12,6 +12,10 @@ import { openTestStore, type TestStore } from './store.ts'
 export interface TestRelayOptions {
   readonly credentials?: CredentialOptions
   readonly store?: TestStore
+  /** How PostgreSQL is reached, made of the connection string of the server itself. */
+  readonly through?: (connection: string) => string
+  /** Milliseconds that its clock is ahead. */
+  readonly ahead?: number
   readonly quota?: number
   readonly createPassword?: string
   readonly newQueues?: boolean
@@ -23,7 +27,7 @@ export interface TestRelay {
   readonly address: RelayAddress
   readonly serving: ServingRelay
   /** Starts another relay with the same identity and the same PostgreSQL database. */
-  another(): Promise<TestRelay>
+  another(change?: Partial<TestRelayOptions>): Promise<TestRelay>
   /** Stops orderly and starts again on the same files, on another port. */
   restart(): Promise<TestRelay>
   stop(): Promise<void>
@@ -37,9 +41,10 @@ export const startTestRelay = async (options: TestRelayOptions = {}): Promise<Te
 }
 
 const launch = async (directory: string, keyHash: Buffer, options: TestRelayOptions): Promise<TestRelay> => {
-  const { quota = 128, handshakeTimeoutMs = 10_000 } = options
+  const { quota = 128, handshakeTimeoutMs = 10_000, ahead = 0 } = options
+  const now = (): number => Date.now() + ahead
   const openStore = (onRollback: () => void): Promise<RelayStore> =>
-    openTestStore({ directory, quota, kind: options.store, onRollback })
+    openTestStore({ directory, quota, kind: options.store, through: options.through, now, onRollback })
   const serving = await serveRelay({
     credentials: await loadCredentials(directory),
     openStore,
@@ -53,6 +58,7 @@ const launch = async (directory: string, keyHash: Buffer, options: TestRelayOpti
     ports: [0],
     host: '127.0.0.1',
     log: silentLogger,
+    now,
     proxying: { allowPrivate: true },
     timeouts: { tls: handshakeTimeoutMs, handshake: handshakeTimeoutMs },
   })
@@ -61,8 +67,8 @@ const launch = async (directory: string, keyHash: Buffer, options: TestRelayOpti
   return {
     address: { host: '127.0.0.1', port: listener.port, keyHash },
     serving,
-    another: async () => {
-      const other = await launch(directory, keyHash, options)
+    another: async (change) => {
+      const other = await launch(directory, keyHash, { ...options, ...change })
       return { ...other, stop: () => other.serving.stop() }
     },
     restart: async () => {

@@ -13,7 +13,9 @@ export interface StoreSetting {
   readonly directory: string
   readonly quota: number
   readonly kind?: TestStore | undefined
-  readonly now?: () => number
+  readonly now?: (() => number) | undefined
+  /** How PostgreSQL is reached, made of the connection string of the server itself. */
+  readonly through?: ((connection: string) => string) | undefined
   readonly onRollback: () => void
 }
 
@@ -27,13 +29,14 @@ const databases = new Map<string, Promise<{ uri: string }>>()
 
 /** Opens the store of a relay; the same one for the same directory. */
 export const openTestStore = async (setting: StoreSetting): Promise<RelayStore> => {
-  const { directory, quota, onRollback, now, kind = process.env.SMP_TEST_STORE ?? 'lmdb' } = setting
+  const { directory, quota, onRollback, now, through, kind = process.env.SMP_TEST_STORE ?? 'lmdb' } = setting
   if (kind === 'memory') return openMemoryStore({ quota, onRollback })
   if (kind === 'lmdb') return openLmdbStore(join(directory, 'store'), { quota, onRollback })
   const database = databases.get(directory) ?? newDatabase(ownServer)
   databases.set(directory, database)
+  const { uri } = await database
   const options: PostgresOptions = {
-    connection: (await database).uri,
+    connection: through?.(uri) ?? uri,
     schema: 'smp_server',
     poolSize: 4,
     quota,
