@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import { type HostPort, hostPortText } from '../protocol/host-port.ts'
 import {
   type ControlEndpoint,
   type OnionPort,
@@ -54,36 +55,66 @@ export function torConfig({ tor }: Settings, paths: Paths, setup: OnionSetup): T
     const { torrcExtra, socksPort } = tor
     return { mode, directory: paths.tor, torrcExtra, serviceType, socksPort }
   }
-  if (mode === 'system') return { mode, control: controlEndpoint(tor, setup), serviceType }
-  return undefined
+  if (mode === undefined || mode === 'torrc') return undefined
+  const { controlPassword: password, controlPasswordFile: passwordFile, controlCookie: cookieFile } = tor
+  return { mode, control: controlEndpoint(tor, setup), password, passwordFile, cookieFile, serviceType }
 }
 
-function controlEndpoint(tor: Settings['tor'], { instance }: OnionSetup): ControlEndpoint {
-  if (tor.control === undefined) return torPlace(instance).control
+function controlEndpoint(tor: Settings['tor'], { mode, instance }: OnionSetup): ControlEndpoint {
+  if (tor.control === undefined) {
+    if (mode !== 'external') return torPlace(instance).control
+    const remedy = 'Set it to the control port of that tor, or run `smp-server tor setup --control HOST:PORT`.'
+    throw new AppError('TOR_CONTROL', 'control under [TOR] is missing, and mode is external.', remedy)
+  }
   const endpoint = parseEndpoint(tor.control)
   if (endpoint) return endpoint
   throw new AppError(
     'TOR_CONTROL',
-    `control = ${tor.control} under [TOR] must be the path of a socket, or a port of this machine.`,
+    `control = ${tor.control} under [TOR] must be the path of a socket, or HOST:PORT.`,
     'Correct it, or comment it out to have it found.',
   )
 }
 
 /** The virtual ports of the onion service as the INI file has them. */
 export function servicePorts(settings: Settings): OnionPort[] {
-  return portsWith(settings, settings.tor.web)
+  return portsWith(settings, settings.tor.web, targetOf(settings))
 }
 
-/** The same with or without those of the web site. */
-export function portsWith(settings: Settings, web: boolean): OnionPort[] {
+/**
+ * The same with or without those of the web site.
+ *
+ * @param target where a tor elsewhere reaches this relay
+ */
+export function portsWith(settings: Settings, web: boolean, target?: HostPort): OnionPort[] {
   const { ports, listenHost } = settings.transport
-  return onionPorts(ports, web ? webPorts(settings) : {}, targetHost(listenHost))
+  const host = target === undefined ? targetHost(listenHost) : hostPortText(target.host, 0).slice(0, -2)
+  const found = onionPorts(ports, web ? webPorts(settings) : {}, host)
+  if (target?.port === undefined) return found
+  const smp = `${host}:${target.port}`
+  return found.map((port) => (isSmp(port, ports) ? { ...port, target: smp } : port))
 }
+
+function targetOf({ tor: { mode, target } }: Settings): HostPort | undefined {
+  return mode === 'external' ? target : undefined
+}
+
+function isSmp({ virtualPort }: OnionPort, ports: readonly number[]): boolean {
+  return virtualPort === DEFAULT_PORT || ports.includes(virtualPort)
+}
+
+/** The port that clients use when the address has none. */
+const DEFAULT_PORT = 5223
 
 /** Where a relay that listens on this address, or on all, is reached from its own machine. */
 function targetHost(listenHost: string | undefined): string {
   if (listenHost === undefined || listenHost === '0.0.0.0' || /^[0:]+$/.test(listenHost)) return '127.0.0.1'
   return listenHost.includes(':') ? `[${listenHost}]` : listenHost
+}
+
+/** What a tor elsewhere connects to for this port of the onion address; `undefined` in the other modes. */
+export function externalTarget(settings: Settings, port: number): string | undefined {
+  if (settings.tor.mode !== 'external') return undefined
+  return servicePorts(settings).find(({ virtualPort }) => virtualPort === port)?.target
 }
 
 /** The ports of the web site. */

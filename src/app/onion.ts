@@ -3,7 +3,14 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { isOnion } from '../protocol/host.ts'
 import { type OnionHostname, parseOnionHostname } from '../crypto/onion-address.ts'
-import { type OnionSetup, onionSetup, serviceConfig, servicePorts, torConfig } from './onion-settings.ts'
+import {
+  externalTarget,
+  type OnionSetup,
+  onionSetup,
+  serviceConfig,
+  servicePorts,
+  torConfig,
+} from './onion-settings.ts'
 import { addressPort } from './address.ts'
 import { readFingerprint } from './identity.ts'
 import { supervisorRoute } from './check-route.ts'
@@ -95,19 +102,20 @@ function supervisorOf(
 /** The INI file was replaced since the setup, for example by a template tool: the address lacks the onion. */
 function warnOfHost({ transport }: Settings, { mode, record, instance }: OnionSetup, log: Logger): void {
   if (!record || transport.hosts.some(isOnion)) return
-  const how = mode === 'system' ? `--system (tor@${instance})` : `--${mode ?? 'own'}`
-  log.warn(`onion service: ${record.hostname}, set up with ${how}, is not in host under [TRANSPORT]`, {
+  const how = { own: '--own', system: `--system (tor@${instance})`, external: '--control', torrc: '--torrc-managed' }
+  log.warn(`onion service: ${record.hostname}, set up with ${how[mode ?? 'own']}, is not in host under [TRANSPORT]`, {
     remedy: 'Run `smp-server tor setup` to add it to the address.',
   })
 }
 
 function checkPlan(settings: Settings, paths: Paths, log: Logger): CheckPlan {
   const port = addressPort(settings.transport.ports) ?? DEFAULT_PORT
+  const behind = externalTarget(settings, port)
   return {
     intervalMs: settings.tor.checkInterval * 1000,
     check: async (host: OnionHostname, signal: AbortSignal): Promise<CheckResult> => {
       const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
-      return await checkReachability({ host, port, keyHash }, supervisorRoute(settings, paths, log), { signal })
+      return await checkReachability({ host, port, keyHash, behind }, supervisorRoute(settings, paths, log), { signal })
     },
   }
 }

@@ -122,7 +122,7 @@ export class TorParts {
   /** A service that is running does not end because its key file is away; what changed is applied when it is back. */
   #isKeyAway(next: Settings): boolean {
     const { mode, record } = onionSetup(next, this.#paths)
-    const isKept = (mode === 'own' || mode === 'system') && record !== undefined
+    const isKept = mode !== undefined && mode !== 'torrc' && record !== undefined
     return isKept && this.onion?.hostname !== undefined && !existsSync(this.#paths.onionKey)
   }
 

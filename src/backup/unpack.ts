@@ -139,6 +139,7 @@ const PATH_KEYS = [
   ['WEB', 'cert'],
   ['WEB', 'key'],
   ['TOR', 'torrc_extra'],
+  ['TOR', 'control_password_file'],
   ['BACKUP', 'directory'],
   ['BACKUP', 'passphrase_file'],
 ] as const

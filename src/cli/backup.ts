@@ -259,6 +259,8 @@ function onionLine(mode: Settings['tor']['mode'], onion: string): string {
   switch (mode) {
     case 'torrc':
       return `- Restore the HiddenServiceDir of ${onion}: Tor had its key, so it is not in the backup.`
+    case 'external':
+      return `- Check that \`control\` and \`target\` in [TOR] are right for this machine: the relay publishes ${onion} through that Tor.`
     case 'system':
       return `- Run \`smp-server tor setup --system\` as root to publish ${onion} from this machine.`
     default:

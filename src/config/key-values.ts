@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { isBech32 } from '../crypto/bech32.ts'
 import { isPassword } from '../protocol/basic-auth.ts'
 import { checkHost } from '../protocol/host-check.ts'
+import { type HostPort, parseHostPort } from '../protocol/host-port.ts'
 
 /*
  * What the values of the INI file may be. Each schema takes the trimmed text and gives the value; its message is a
@@ -219,6 +220,17 @@ export const resolverAuth = v.pipe(
 export const absolutePath = v.pipe(
   v.string(),
   v.check((value) => value.startsWith('/'), 'must be a path that begins with /'),
+)
+
+/** `relay.internal`, `10.0.0.2` or `[fd00::2]`, with or without a port. */
+export const privateHost = v.pipe(
+  v.string(),
+  v.rawTransform(({ dataset, addIssue, NEVER }): HostPort => {
+    const parsed = parseHostPort(dataset.value)
+    if (parsed) return parsed
+    addIssue({ message: 'must be HOST or HOST:PORT, as a Tor on another machine reaches this relay' })
+    return NEVER
+  }),
 )
 
 /** `age1…` or several of them, separated by commas or blanks. */

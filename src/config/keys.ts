@@ -14,6 +14,7 @@ import {
   optionalText,
   port,
   portList,
+  privateHost,
   resolverAuth,
   socksProxy,
   text,
@@ -380,9 +381,9 @@ export const iniKeys = {
   },
 
   TOR: {
-    mode: key(choice(['own', 'system', 'torrc']), {
+    mode: key(choice(['own', 'system', 'external', 'torrc']), {
       samples: ['own'],
-      doc: 'Which Tor runs the onion service; `smp-server tor setup` sets it. own: a process of the relay. system: an instance that systemd runs. torrc: the service and its key are in a torrc of the system, and the relay has no access to that Tor. Defaults to own if there is an onion key.',
+      doc: 'Which Tor runs the onion service; `smp-server tor setup` sets it. own: a process of the relay. system: an instance that systemd runs. external: a Tor elsewhere, such as in another container, that the relay controls. torrc: the service and its key are in a torrc of the system, and the relay has no access to that Tor. Defaults to own if there is an onion key.',
     }),
     instance: key(text, {
       default: 'smp',
@@ -391,7 +392,24 @@ export const iniKeys = {
     }),
     control: key(text, {
       samples: ['/run/tor-instances/smp/control'],
-      doc: 'Control port of that Tor: the path of a socket, or HOST:PORT. Found automatically by default.',
+      doc: 'Control port of that Tor: the path of a socket, or HOST:PORT. Found automatically by default, except with mode external.',
+    }),
+    control_password_file: key(absolutePath, {
+      samples: ['/etc/opt/simplex/tor-password'],
+      doc: 'File whose first line is the password of that control port; nobody but its owner may read it.',
+    }),
+    control_password: key(text, {
+      samples: [' '],
+      secret: true,
+      doc: 'Instead of control_password_file: the password itself.',
+    }),
+    control_cookie: key(absolutePath, {
+      samples: ['/run/tor/control.authcookie'],
+      doc: 'The authentication cookie of that Tor, if this machine sees it at another path than Tor.',
+    }),
+    target: key(privateHost, {
+      samples: ['relay.internal'],
+      doc: 'With mode external: host under which that Tor reaches this relay. HOST:PORT if port leads to another port there.',
     }),
     torrc_extra: key(text, {
       guard: { risk: 'Tor would run without these lines' },

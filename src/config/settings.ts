@@ -1,4 +1,5 @@
 import { AppError } from '../errors/app-error.ts'
+import type { HostPort } from '../protocol/host-port.ts'
 import { ignoredLines } from './ignored-lines.ts'
 import { iniEntry, parseIni } from './ini.ts'
 import { mayCarryCredentials, type ResolverAuth, type SocksProxy } from './key-values.ts'
@@ -139,9 +140,14 @@ export interface Settings {
   }
   readonly tor: {
     /** `undefined`: own, if there is an onion key. */
-    readonly mode: 'own' | 'system' | 'torrc' | undefined
+    readonly mode: 'own' | 'system' | 'external' | 'torrc' | undefined
     readonly instance: string
     readonly control: string | undefined
+    readonly controlPasswordFile: string | undefined
+    readonly controlPassword: string | undefined
+    readonly controlCookie: string | undefined
+    /** Where a Tor elsewhere reaches this relay. */
+    readonly target: HostPort | undefined
     readonly torrcExtra: string | undefined
     /** `undefined`: as the setup recorded it, else on. */
     readonly singleHop: boolean | undefined
@@ -241,6 +247,8 @@ function collect(reader: ValueReader): Settings {
       mode: reader.read('TOR', 'mode'),
       instance: reader.read('TOR', 'instance'),
       control: reader.read('TOR', 'control'),
+      ...controlLogin(reader),
+      target: reader.read('TOR', 'target'),
       torrcExtra: reader.read('TOR', 'torrc_extra'),
       singleHop: reader.read('TOR', 'single_hop'),
       pow: reader.read('TOR', 'pow'),
@@ -251,6 +259,17 @@ function collect(reader: ValueReader): Settings {
       checkInterval: reader.read('TOR', 'check_interval'),
     },
   }
+}
+
+function controlLogin(
+  reader: ValueReader,
+): Pick<Settings['tor'], 'controlPasswordFile' | 'controlPassword' | 'controlCookie'> {
+  const controlPasswordFile = reader.read('TOR', 'control_password_file')
+  const controlPassword = reader.read('TOR', 'control_password')
+  if (controlPasswordFile !== undefined && controlPassword !== undefined) {
+    reader.refuse('TOR', 'control_password', 'cannot be combined with control_password_file; remove one of them')
+  }
+  return { controlPasswordFile, controlPassword, controlCookie: reader.read('TOR', 'control_cookie') }
 }
 
 /** Which messages may be stored with which queues. */

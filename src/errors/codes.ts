@@ -135,8 +135,8 @@ export const ERROR_AREAS = {
       cure: 'Fix that line, or put `#` in front of it, and run the command again.',
     },
     TOR_CONTROL: {
-      cause: '`control` in `[TOR]` is neither the path of a socket nor a port of this machine.',
-      cure: 'Correct it, or put `#` in front of the line: the control socket is then found automatically.',
+      cause: '`control` in `[TOR]` is neither the path of a socket nor `HOST:PORT`, or is missing with mode external.',
+      cure: 'Correct it. Except with mode external it can be left out: the control socket is then found automatically.',
     },
   },
 
@@ -157,6 +157,10 @@ export const ERROR_AREAS = {
     FILE_KIND: {
       cause: 'The path leads to a directory, device or pipe where a file is needed, or passes through a file.',
       cure: 'Pass the path of a file.',
+    },
+    FILE_OPEN_TO_OTHERS: {
+      cause: 'A file with a password can be read by others.',
+      cure: 'Run the `chmod 600` command from the message.',
     },
     FILE_MISSING: { cause: 'The named file or directory does not exist.', cure: 'Check the path.' },
     FILE_OWNER: {
@@ -598,7 +602,7 @@ export const ERROR_AREAS = {
   "Tor's control port": {
     TOR_AUTH_FAILED: {
       cause: 'Tor refused the authentication.',
-      cure: 'Check that the cookie file belongs to this Tor.',
+      cure: 'Check that the cookie file or the password is that of this Tor.',
     },
     TOR_CONTROL_ABSENT: {
       cause: 'No Tor answers at the control port or socket.',
@@ -623,7 +627,7 @@ export const ERROR_AREAS = {
     TOR_CONTROL_TIMEOUT: { cause: 'Tor did not answer in time.', cure: 'If this happens again, restart that Tor.' },
     TOR_COOKIE_MISSING: {
       cause: "Tor's authentication cookie does not exist.",
-      cure: 'Restart that Tor; it creates the file when it starts.',
+      cure: 'Restart that Tor; it creates the file when it starts. Of a Tor elsewhere, share the file and set `control_cookie` in `[TOR]`, or use a password.',
     },
     TOR_COOKIE_UNREADABLE: {
       cause: "Tor's authentication cookie cannot be read.",
@@ -631,7 +635,7 @@ export const ERROR_AREAS = {
     },
     TOR_PASSWORD_NEEDED: {
       cause: 'Tor accepts only a password.',
-      cure: 'Add `CookieAuthentication 1` to that torrc.',
+      cure: 'Write it into a file of mode 0600, and set `control_password_file` in `[TOR]` to its path.',
     },
   },
 
@@ -805,6 +809,10 @@ export const ERROR_AREAS = {
     TOR_NOT_SINGLE_HOP: {
       cause: 'This Tor does not run in single-hop mode, which cannot be changed while it runs.',
       cure: 'Run `smp-server tor setup` again; it restarts that Tor.',
+    },
+    TOR_TARGET: {
+      cause: 'A Tor elsewhere does not know the host that `target` in `[TOR]` names.',
+      cure: 'Set `target` to a name or address under which that Tor reaches this relay.',
     },
     TOR_POW: {
       cause: 'This version of Tor takes proof-of-work defences only in its torrc.',

@@ -7,7 +7,7 @@ export {
   checkReachability,
 } from './check/check.ts'
 export type { CheckStepName } from './check/faults.ts'
-export { type ControlEndpoint, parseEndpoint } from './control/endpoint.ts'
+export { type ControlEndpoint, endpointText, isLocal, parseEndpoint } from './control/endpoint.ts'
 export type { OnionPort } from './control/onion.ts'
 export type { TorControl } from './control/tor-control.ts'
 export { PublicationWatch, type PublicationOutcome } from './onion/await-publication.ts'
@@ -40,6 +40,7 @@ export { defaultTimeouts, publicationProgress, type RelayLink } from './setup/aw
 export { clockFacts } from './setup/clock-facts.ts'
 export { clockFindings } from './setup/clock-findings.ts'
 export { type Finding, preflightFindings, type PreflightRequest } from './setup/findings.ts'
+export { externalFindings, type ExternalTor, lookAtTor } from './setup/external.ts'
 export type { IniOptions } from './setup/ini-options.ts'
 export { NEW_ADDRESS, type PlanOptions, planSetup, type SetupRequest } from './setup/plan-setup.ts'
 export { isSetupUnfinished, journalFile } from './setup/journal.ts'

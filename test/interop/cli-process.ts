@@ -67,6 +67,12 @@ export interface CommandResult {
   readonly stderr: string
 }
 
+interface InstallationOptions {
+  readonly path?: string
+  readonly nodeOptions?: readonly string[]
+  readonly within?: readonly string[]
+}
+
 /** A directory in which one relay lives, and the command run on it. */
 export class Installation {
   readonly root = mkdtempSync(join(tmpdir(), 'smp-cli-'))
@@ -76,9 +82,14 @@ export class Installation {
   readonly #children: ChildProcess[] = []
   readonly #path: string | undefined
   readonly #nodeOptions: readonly string[]
+  readonly #within: readonly string[]
 
-  /** @param path where the command finds programs */
-  constructor({ path = process.env.PATH, nodeOptions = [] }: { path?: string; nodeOptions?: readonly string[] } = {}) {
+  /**
+   * @param path where the command finds programs
+   * @param within a program and its arguments that runs the command, as `nsenter` does
+   */
+  constructor({ path = process.env.PATH, nodeOptions = [], within = [] }: InstallationOptions = {}) {
+    this.#within = within
     this.#path = path
     this.#nodeOptions = nodeOptions
   }
@@ -120,7 +131,8 @@ export class Installation {
 
   /** @param uid the user to run it as, where the test itself is root */
   run(args: readonly string[], input = '', uid?: number): CommandResult {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [...this.#nodeOptions, main, ...args], {
+    const [program, ...words] = this.#words(args)
+    const { status, stdout, stderr } = spawnSync(program, words, {
       env: this.environment,
       input,
       ...(uid !== undefined && { uid, gid: uid }),
@@ -150,12 +162,18 @@ export class Installation {
    */
   start(args: readonly string[], programs?: string): RunningCommand {
     const path = programs === undefined ? this.#path : `${programs}:${this.#path ?? ''}`
-    const child = spawn(process.execPath, [...this.#nodeOptions, main, ...args], {
+    const [program, ...words] = this.#words(args)
+    const child = spawn(program, words, {
       env: { ...this.environment, PATH: path },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#children.push(child)
     return new RunningCommand(child)
+  }
+
+  #words(args: readonly string[]): [string, ...string[]] {
+    const [outer = process.execPath, ...rest] = [...this.#within, process.execPath, ...this.#nodeOptions, main, ...args]
+    return [outer, ...rest]
   }
 
   /** Ends everything without waiting. */

@@ -12,6 +12,7 @@ import { addOptions, checked, valueOption } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
 import { print } from '../output.ts'
 import { clientOfCheck, socksServer } from '../../app/check-route.ts'
+import { externalTarget } from '../../app/onion-settings.ts'
 import {
   type CheckResult,
   type CheckStep,
@@ -60,7 +61,7 @@ async function check(options: CheckOptions, paths: Paths): Promise<void> {
     const log = options.json ? silentLogger : createLogger({ level: 'warn' })
     const client = clientOfCheck(paths, settings.tor.torrcExtra, log)
     for (const { host, route } of plan(hosts, options, paths, { type: 'client', client })) {
-      const target = { host, port, keyHash }
+      const target = { host, port, keyHash, behind: externalTarget(settings, port) }
       if (!options.json) print(`${host} port ${port}, ${viaText[route.type]}:`)
       const onStep = options.json ? undefined : (step: CheckStep): void => print(stepLine(step))
       const result = await checkReachability(target, route, { signal: abort.signal, onStep })

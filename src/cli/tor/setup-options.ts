@@ -1,7 +1,15 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { integer } from '../../config/key-values.ts'
+import * as v from 'valibot'
+import { integer, privateHost } from '../../config/key-values.ts'
+import type { HostPort } from '../../protocol/host-port.ts'
 import { addOptions, checked, valueOption } from '../options.ts'
+import { parseEndpoint } from '../../tor/index.ts'
+
+const controlAddress = v.pipe(
+  v.string(),
+  v.check((text) => parseEndpoint(text) !== undefined, 'must be HOST:PORT or unix:PATH'),
+)
 
 /** The options of `tor setup` as they are typed. */
 export interface TorSetupOptions {
@@ -9,6 +17,10 @@ export interface TorSetupOptions {
   readonly system?: true
   readonly instance?: string
   readonly torrcManaged?: true
+  readonly control?: string
+  readonly controlPasswordFile?: string
+  readonly controlCookie?: string
+  readonly target?: HostPort
   readonly adopt?: string
   readonly importKey?: string
   readonly onionOnly?: true
@@ -32,6 +44,14 @@ export function addSetupOptions(command: Command): void {
     new Option('--system', 'Mode system: systemd runs a tor instance beside the default one; needs root'),
     new Option('--instance <NAME>', "Name of that instance (smp); 'default' is the machine's own tor"),
     new Option('--torrc-managed', 'Mode torrc: the service and its key stay in a torrc, out of reach of the relay'),
+    valueOption(
+      '--control <ADDRESS>',
+      'Mode external: a tor elsewhere, with this control port: HOST:PORT or unix:PATH',
+      checked(controlAddress),
+    ),
+    valueOption('--control-password-file <FILE>', 'File with the password of that control port', path),
+    valueOption('--control-cookie <FILE>', 'The cookie of that control port, where this machine sees it', path),
+    valueOption('--target <HOST>', 'HOST or HOST:PORT at which that tor reaches this relay', checked(privateHost)),
     valueOption('--adopt <DIR>', 'Adopt the manually configured service with this HiddenServiceDir', path),
     valueOption('--import-key <FILE>', 'Use this secret key of an onion service', path),
     new Option('--onion-only', 'An anonymous service, for a relay without a public host'),

@@ -9,13 +9,15 @@ import { readFingerprint } from '../../app/identity.ts'
 import { loadSettings } from '../../app/load-settings.ts'
 import { askStatus } from '../../app/relay-status.ts'
 import { print } from '../output.ts'
-import { clientOfCheck } from '../../app/check-route.ts'
+import { clientOfCheck, supervisorRoute } from '../../app/check-route.ts'
+import { externalTarget } from '../../app/onion-settings.ts'
 import {
   type CheckResult,
   type CheckRoute,
   checkReachability,
   type CheckTarget,
   type Finding,
+  isLocal,
   processIsMember,
   type SetupRequest,
   type SetupResult,
@@ -38,10 +40,14 @@ const THREE_HOP =
 const TORRC =
   'The service and its key stay with tor: a break-in into the relay does not expose the key, but the relay cannot repair the service.'
 
+const AWAY =
+  'The relay sends its onion key to that tor, and nothing on the way is encrypted: keep its control port in a network that only you can read.'
+
 /** What the choice means, in two sentences each. */
-export function meaningLines({ service, mode, ini }: SetupRequest): string[] {
+export function meaningLines({ service, mode, ini, external }: SetupRequest): string[] {
   const meaning = service.type === 'single-hop' ? SINGLE_HOP : ini.isHidden ? ANONYMOUS : THREE_HOP
-  return [meaning, ...(mode === 'torrc' ? [TORRC] : [])]
+  const isAway = external !== undefined && !isLocal(external.access.control)
+  return [meaning, ...(mode === 'torrc' ? [TORRC] : []), ...(isAway ? [AWAY] : [])]
 }
 
 /** Shows the address, and checks it from outside when the relay runs and the service is published. */
@@ -53,12 +59,15 @@ export async function reportSetup(
   const { settings } = await loadSettings(paths)
   const fingerprint = await readFingerprint(paths)
   const address = addressText(addressParts(settings, fingerprint))
-  const target = { port: addressPort(settings.transport.ports) ?? 5223, keyHash: Buffer.from(fingerprint, 'base64url') }
+  const port = addressPort(settings.transport.ports) ?? 5223
+  const behind = externalTarget(settings, port)
+  const target = { port, behind, keyHash: Buffer.from(fingerprint, 'base64url') }
   const isUp = await answersHere(settings, target)
   if (isUp && result.publication.published) {
     print('Checking from outside, through Tor …')
+    const route = mode === 'external' ? supervisorRoute(settings, paths, createLogger({ level: 'error' })) : undefined
     const client = clientOfCheck(paths, settings.tor.torrcExtra, createLogger({ level: 'error' }))
-    print(checkLine(await checkSoon({ ...target, host: result.hostname }, { type: 'client', client })))
+    print(checkLine(await checkSoon({ ...target, host: result.hostname }, route ?? { type: 'client', client })))
   }
   print(
     ...(result.wasDone ? ['Everything was already set up; nothing was changed.'] : []),
@@ -91,7 +100,7 @@ async function checkSoon(target: CheckTarget, route: CheckRoute): Promise<CheckR
 }
 
 /** Whether this relay, and no other program, listens on this machine. */
-async function answersHere({ transport }: Settings, target: { port: number; keyHash: Buffer }): Promise<boolean> {
+async function answersHere({ transport }: Settings, target: Omit<CheckTarget, 'host'>): Promise<boolean> {
   const result = await checkReachability({ ...target, host: transport.listenHost ?? '127.0.0.1' }, { type: 'direct' })
   return result.fault === undefined
 }

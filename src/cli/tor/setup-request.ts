@@ -3,6 +3,7 @@ import type { Paths } from '../../config/paths.ts'
 import type { Settings } from '../../config/settings.ts'
 import { isOnion } from '../../protocol/host.ts'
 import { onionSetup, portsWith, webPorts } from '../../app/onion-settings.ts'
+import { externalTor, refuseModesBeside } from './setup-external.ts'
 import { keptFeatures, refuseChanges, wantedAdoption } from './setup-adoption.ts'
 import type { TorSetupOptions } from './setup-options.ts'
 import {
@@ -38,6 +39,7 @@ export async function setupRequest(
   const { tor, transport } = settings
   const setup = onionSetup(settings, paths)
   const mode = wantedMode(options, setup.mode)
+  refuseModesBeside(options, mode === 'external')
   if (options.adopt !== undefined && options.importKey !== undefined) {
     throw new AppError('OPTIONS', '--adopt imports the key of the service already.', 'Leave out --import-key.')
   }
@@ -56,7 +58,8 @@ export async function setupRequest(
     const message = 'tor has rate limits at the introduction points only for services in its torrc.'
     throw new AppError('INTRO_DEFENCE', message, 'Add --torrc-managed, or use --pow instead.')
   }
-  const ports = portsWith(settings, web)
+  const external = mode === 'external' ? await externalTor(options, settings) : undefined
+  const ports = portsWith(settings, web, external?.target)
   const adopted = adoption && !staying ? await keptFeatures(adoption, ports, options) : undefined
   const socksOf = staying ? socksOfStaying : socksOptions
   return {
@@ -68,6 +71,7 @@ export async function setupRequest(
       maxStreams: options.maxStreams ?? adopted?.maxStreams ?? tor.maxStreams,
     },
     ports,
+    external,
     ini: {
       isHidden,
       web,
@@ -80,7 +84,9 @@ export async function setupRequest(
   }
 }
 
-function wantedMode({ own, system, instance, torrcManaged }: TorSetupOptions, present: TorMode | undefined): TorMode {
+function wantedMode(options: TorSetupOptions, present: TorMode | undefined): TorMode {
+  const { own, system, instance, torrcManaged, control } = options
+  if (control !== undefined) return 'external'
   if (own && (torrcManaged || instance !== undefined)) {
     const message = 'With --own the relay runs tor itself, so there is no instance and no torrc of the system.'
     throw new AppError('OPTIONS', message, 'Leave out --own, or --instance and --torrc-managed.')

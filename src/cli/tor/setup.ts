@@ -6,6 +6,7 @@ import { detectServiceManager, type ServiceManager } from '../../system/service-
 import type { Context } from '../context.ts'
 import { readFingerprint } from '../../app/identity.ts'
 import { loadSettings } from '../../app/load-settings.ts'
+import { portsWith } from '../../app/onion-settings.ts'
 import { relayLink } from '../../app/relay-link.ts'
 import { interruptible } from '../interruption.ts'
 import { Refusal } from '../../errors/refusal.ts'
@@ -18,6 +19,7 @@ import { shownProgress } from './progress.ts'
 import {
   clockFacts,
   clockFindings,
+  externalFindings,
   type Finding,
   type Installation,
   type MachineFacts,
@@ -62,7 +64,7 @@ async function setup(options: TorSetupOptions, paths: Paths): Promise<void> {
       run: runCommand,
       services,
     },
-    installation: wantedInstallation(options, facts),
+    installation: wantedInstallation(options, facts, request.mode),
     runLong: runLongCommand,
     relay: await relayLink(paths),
   }
@@ -93,12 +95,14 @@ interface Surroundings {
 
 async function allFindings(
   facts: MachineFacts,
-  { mode, service, instance, adoption, ports }: SetupRequest,
+  { mode, service, instance, adoption, ports, external, ini }: SetupRequest,
   options: TorSetupOptions,
   { settings, paths, services }: Surroundings,
 ): Promise<Finding[]> {
   const relayPorts = settings.transport.ports
   const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
+  // A tor elsewhere has a way of its own to this relay.
+  const here = external ? portsWith(settings, ini.web ?? false) : ports
   const torDirectories = [paths.tor, paths.torClient]
   const request = {
     mode,
@@ -111,7 +115,8 @@ async function allFindings(
   return [
     ...preflightFindings(facts, request),
     ...clockFindings(await clockFacts({ run: runCommand, services, torDirectories, now: new Date() })),
-    ...portFindings(await portFacts({ ports, relayPorts, keyHash }), paths.ini),
+    ...(external ? externalFindings(external, settings.transport.listenHost) : []),
+    ...portFindings(await portFacts({ ports: here, relayPorts, keyHash }), paths.ini),
   ]
 }
 
@@ -119,9 +124,13 @@ function refusal({ text, remedy }: Finding): Refusal {
   return new Refusal(`Error: ${text}`, ...(remedy === undefined ? [] : [remedy]))
 }
 
-function wantedInstallation({ officialRepo }: TorSetupOptions, facts: MachineFacts): Installation | undefined {
+function wantedInstallation(
+  { officialRepo }: TorSetupOptions,
+  facts: MachineFacts,
+  mode: SetupRequest['mode'],
+): Installation | undefined {
   if (officialRepo) return { official: { codename: facts.release.value?.codename ?? '' } }
-  return facts.torVersion.value === undefined ? {} : undefined
+  return facts.torVersion.value === undefined && mode !== 'external' ? {} : undefined
 }
 
 async function dryRun(request: SetupRequest, plan: PlanOptions): Promise<void> {

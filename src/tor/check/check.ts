@@ -26,6 +26,8 @@ export interface CheckTarget {
   readonly port: number
   /** SHA-256 of the relay's identity certificate, 32 bytes. */
   readonly keyHash: Buffer
+  /** What a tor elsewhere connects to for the onion service. */
+  readonly behind?: string | undefined
 }
 
 /** How the relay is reached. */
@@ -113,7 +115,7 @@ class Attempt {
   }
 
   async connect(routing: Routing, client?: ClientTor): Promise<CheckResult> {
-    const { host, port, keyHash } = this.#target
+    const { host, port, keyHash, behind } = this.#target
     const timeoutMs = this.#options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS
     const address = { hosts: [host], port: String(port), keyHash }
     const connected = await connectRelay(address, { routing, timeoutMs })
@@ -123,7 +125,7 @@ class Attempt {
       const isRefused = failure.reason === 'unreachable' && (await client?.wasRefused())
       const known: ConnectFailure = isRefused ? { ...failure, reason: 'refused' } : failure
       const front = isTlsFailure(failure) && this.#route.type === 'direct' ? await probeFront(this.#target) : undefined
-      const fault = explainConnect(known, host, port, this.#route.type)
+      const fault = explainConnect(known, { host, port, behind }, this.#route.type)
       return this.result({ fault: front === undefined ? fault : explainFront(front, fault, this.#target) })
     }
     return await this.#ping(connected.client)

@@ -27,6 +27,8 @@ interface Place {
   readonly host: string
   readonly port: number
   readonly via: CheckVia
+  /** What a tor elsewhere connects to for the onion service. */
+  readonly behind?: string | undefined
   /** What the transport saw, one sentence. */
   readonly detail: string
 }
@@ -34,10 +36,14 @@ interface Place {
 const START_RELAY = 'Start the relay: `smp-server start`, or `systemctl start smp-server`.'
 
 /** Explains why a connection failed. */
-export function explainConnect(failure: ConnectFailure, host: string, port: number, via: CheckVia): CheckFault {
+export function explainConnect(
+  failure: ConnectFailure,
+  at: Pick<Place, 'host' | 'port' | 'behind'>,
+  via: CheckVia,
+): CheckFault {
   const { reason, detail } = failure
-  const place = { host, port, via, detail }
-  const explained = isOnion(host)
+  const place = { ...at, via, detail }
+  const explained = isOnion(at.host)
     ? explainOnion(reason, place)
     : failure.step === 'tls' || failure.step === 'handshake'
       ? undefined
@@ -99,7 +105,10 @@ function stepOf({ step, reason }: ConnectFailure): CheckStepName {
 }
 
 /** Faults of onion services; `undefined` for those of every relay. */
-function explainOnion(reason: ConnectFailure['reason'], { host, port, via, detail }: Place): Explained | undefined {
+function explainOnion(reason: ConnectFailure['reason'], place: Place): Explained | undefined {
+  const { host, port, via, behind, detail } = place
+  const checkTarget =
+    'check target under [TOR], listen_host under [TRANSPORT], and the firewall between that tor and the relay.'
   switch (reason) {
     case 'descriptorNotFound':
       return {
@@ -108,12 +117,26 @@ function explainOnion(reason: ConnectFailure['reason'], { host, port, via, detai
         remedy: `${START_RELAY} It is published within a minute; \`smp-server tor status\` shows when.`,
       }
     case 'refused':
+      if (behind !== undefined) {
+        return {
+          code: 'ONION_TARGET',
+          message: `The onion service is published, but its tor cannot connect to ${behind}, where this relay should be.`,
+          remedy: `${START_RELAY} If it is running, ${checkTarget}`,
+        }
+      }
       return {
         code: 'ONION_REFUSED',
         message: `The onion service is published, but nothing listens on port ${port} behind it: the relay is not running, or listens on other ports.`,
         remedy: `${START_RELAY} If it is running, compare port under [TRANSPORT] with port ${port}, and restart it.`,
       }
     case 'unreachable':
+      if (behind !== undefined) {
+        return {
+          code: 'ONION_UNREACHABLE',
+          message: `The onion service is not reachable: it is not published, or its tor cannot connect to ${behind}. ${detail}`,
+          remedy: `If \`smp-server tor status\` shows that it is published, ${checkTarget}`,
+        }
+      }
       return {
         code: 'ONION_UNREACHABLE',
         message: `The onion service is not reachable. ${detail}`,

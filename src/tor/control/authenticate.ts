@@ -5,7 +5,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { errorCode } from '../../system/error-code.ts'
 import type { ConnectionOptions } from './connection.ts'
 import { ControlConnection } from './connection.ts'
-import type { ControlEndpoint } from './endpoint.ts'
+import { type ControlEndpoint, isLocal } from './endpoint.ts'
 import {
   TorRefusal,
   authenticationFailed,
@@ -14,7 +14,7 @@ import {
   cookieUnreadable,
   passwordNeeded,
 } from './errors.ts'
-import { parseArguments, quote } from './quoted.ts'
+import { parseArguments } from './quoted.ts'
 import type { ControlMessage } from './reply.ts'
 
 /*
@@ -133,13 +133,19 @@ async function protocolInfo(connection: ControlConnection): Promise<ProtocolInfo
 
 function usableMethods(info: ProtocolInfo, options: LoginOptions): AuthenticationMethod[] {
   if (options.methods) return options.methods.filter((method) => info.methods.includes(method))
-  // After a failed SAFECOOKIE, COOKIE would send the content of the file to the impostor.
-  return authenticationMethods.filter(
-    (method) =>
-      info.methods.includes(method) &&
-      (method !== 'COOKIE' || !info.methods.includes('SAFECOOKIE')) &&
-      (method !== 'HASHEDPASSWORD' || options.password !== undefined),
-  )
+  // Whoever gives a password is told when it is wrong, and not that there is no cookie.
+  const usesPassword = options.password !== undefined && info.methods.includes('HASHEDPASSWORD')
+  const isUsable: Readonly<Record<AuthenticationMethod, boolean>> = {
+    NULL: true,
+    HASHEDPASSWORD: options.password !== undefined,
+    SAFECOOKIE: !usesPassword,
+    // It would send a file that the other side names: to an impostor, after a failed SAFECOOKIE or on another machine.
+    COOKIE:
+      !usesPassword &&
+      !info.methods.includes('SAFECOOKIE') &&
+      (isLocal(options.endpoint) || options.cookieFile !== undefined),
+  }
+  return authenticationMethods.filter((method) => info.methods.includes(method) && isUsable[method])
 }
 
 function noMethod(info: ProtocolInfo, options: LoginOptions): AppError {
@@ -157,7 +163,8 @@ async function authenticate(
     await connection.send(await credential(connection, info, method, options))
   } catch (error) {
     if (!(error instanceof TorRefusal)) throw error
-    throw authenticationFailed(connection.endpoint, error.reason.replace(/^Authentication failed: /, ''))
+    const reason = error.reason.replace(/^Authentication failed: /, '')
+    throw authenticationFailed(connection.endpoint, reason, method === 'HASHEDPASSWORD')
   }
 }
 
@@ -168,8 +175,9 @@ async function credential(
   options: LoginOptions,
 ): Promise<string> {
   if (method === 'NULL') return 'AUTHENTICATE'
-  if (method === 'HASHEDPASSWORD') return `AUTHENTICATE ${quote(options.password ?? '')}`
-  const cookie = await readCookie(options.cookieFile ?? info.cookieFile ?? '')
+  // As hexadecimal, because there is no other way to send what is not ASCII.
+  if (method === 'HASHEDPASSWORD') return `AUTHENTICATE ${Buffer.from(options.password ?? '').toString('hex')}`
+  const cookie = await readCookie(options.cookieFile ?? info.cookieFile ?? '', options.endpoint)
   if (method === 'COOKIE') return `AUTHENTICATE ${cookie.toString('hex')}`
   const clientNonce = randomBytes(32)
   const reply = await connection.send(`AUTHCHALLENGE SAFECOOKIE ${clientNonce.toString('hex')}`)
@@ -183,7 +191,7 @@ async function credential(
   return `AUTHENTICATE ${safeCookieControllerHash(cookie, clientNonce, serverNonce).toString('hex')}`
 }
 
-async function readCookie(path: string): Promise<Buffer> {
+async function readCookie(path: string, endpoint: ControlEndpoint): Promise<Buffer> {
   const bytes = Buffer.alloc(cookieBytes + 1)
   let length: number
   try {
@@ -195,11 +203,11 @@ async function readCookie(path: string): Promise<Buffer> {
     }
   } catch (error) {
     const code = errorCode(error)
-    if (code === 'ENOENT') throw cookieMissing(path)
+    if (code === 'ENOENT') throw cookieMissing(path, endpoint)
     throw cookieUnreadable(path, code === 'EACCES' ? 'this user may not read it' : (code ?? 'it cannot be read'), error)
   }
   // tor is just writing an empty one.
-  if (length === 0) throw cookieMissing(path)
+  if (length === 0) throw cookieMissing(path, endpoint)
   if (length !== cookieBytes) throw cookieUnreadable(path, 'it does not have 32 bytes')
   return bytes.subarray(0, cookieBytes)
 }

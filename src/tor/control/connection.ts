@@ -89,6 +89,11 @@ export class ControlConnection {
     return new ControlConnection(endpoint, socket, options)
   }
 
+  /** The address from which this machine reaches a tor elsewhere; `undefined` for a unix socket. */
+  get localAddress(): string | undefined {
+    return this.#socket.localAddress
+  }
+
   /**
    * Sends one command line and waits for its reply.
    *

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { hostPortText, isLoopback, parseHostPort } from '../../protocol/host-port.ts'
 
 /** Where a tor listens for controllers. */
 export type ControlEndpoint =
@@ -9,20 +9,22 @@ export type ControlEndpoint =
 export const maxSocketPathBytes = 107
 
 /**
- * Reads `/path`, `unix:/path`, `127.0.0.1:9051`, `[::1]:9051` or `9051` (a port of this machine).
+ * Reads `/path`, `unix:/path`, `tor.internal:9051`, `127.0.0.1:9051`, `[::1]:9051` or `9051` (a port of this machine).
  * `undefined` for anything else.
  */
 export function parseEndpoint(text: string): ControlEndpoint | undefined {
   const path = text.startsWith('unix:') ? text.slice('unix:'.length) : text
   if (path.startsWith('/')) return Buffer.byteLength(path) <= maxSocketPathBytes ? { type: 'unix', path } : undefined
-  const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([0-9.]+)):)?(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (!match || port < 1 || port > 65535) return undefined
-  const host = match[1] ?? match[2] ?? '127.0.0.1'
-  return isIP(host) === 0 ? undefined : { type: 'tcp', host, port }
+  const { host, port } = parseHostPort(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text) ?? {}
+  return host === undefined || port === undefined ? undefined : { type: 'tcp', host, port }
 }
 
 export function endpointText(endpoint: ControlEndpoint): string {
   if (endpoint.type === 'unix') return endpoint.path
-  return endpoint.host.includes(':') ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`
+  return hostPortText(endpoint.host, endpoint.port)
+}
+
+/** The endpoint is certainly on this machine. */
+export function isLocal(endpoint: ControlEndpoint): boolean {
+  return endpoint.type === 'unix' || isLoopback(endpoint.host)
 }

@@ -1,6 +1,7 @@
 import { AppError } from '../../errors/app-error.ts'
 import type { ControlEndpoint } from './endpoint.ts'
-import { endpointText } from './endpoint.ts'
+import { endpointText, isLocal } from './endpoint.ts'
+import { errorCode } from '../../system/error-code.ts'
 
 /** What can go wrong between this program and a tor, as faults that the operator can fix. */
 export type ControlErrorCode =
@@ -30,8 +31,22 @@ export class TorRefusal extends AppError {
 const CHECK_TOR = 'Check that this tor runs, and that control under [TOR] is its control socket.'
 
 export function controlAbsent(endpoint: ControlEndpoint, cause?: unknown): AppError {
-  return new AppError('TOR_CONTROL_ABSENT', `No tor answers at ${endpointText(endpoint)}.`, CHECK_TOR, { cause })
+  const at = endpointText(endpoint)
+  if (isLocal(endpoint)) return new AppError('TOR_CONTROL_ABSENT', `No tor answers at ${at}.`, CHECK_TOR, { cause })
+  const code = errorCode(cause) ?? ''
+  const why = ABSENCES.get(code) ?? (code === '' ? 'no connection' : code)
+  const remedy = `Check that this tor runs, that its torrc has a ControlPort which this machine can reach, and that control under [TOR] is right.`
+  return new AppError('TOR_CONTROL_ABSENT', `No tor answers at ${at}: ${why}.`, remedy, { cause })
 }
+
+const ABSENCES = new Map([
+  ['ECONNREFUSED', 'the connection was refused'],
+  ['ENOTFOUND', 'there is no host of this name'],
+  ['EAI_AGAIN', 'the name cannot be looked up at the moment'],
+  ['EHOSTUNREACH', 'there is no route to this host'],
+  ['ENETUNREACH', 'there is no route to this network'],
+  ['ETIMEDOUT', 'the host does not answer'],
+])
 
 export function controlDenied(endpoint: ControlEndpoint, cause?: unknown): AppError {
   return new AppError(
@@ -62,11 +77,13 @@ export function controlGarbled(endpoint: ControlEndpoint, cause: Error): AppErro
   )
 }
 
-export function cookieMissing(path: string): AppError {
+export function cookieMissing(path: string, endpoint: ControlEndpoint): AppError {
   return new AppError(
     'TOR_COOKIE_MISSING',
     `tor's authentication cookie ${path} does not exist.`,
-    'Restart that tor, which creates the file at its start.',
+    isLocal(endpoint)
+      ? 'Restart that tor, which creates the file at its start.'
+      : 'Share that file with this machine and set control_cookie under [TOR] to its path, or use a password: control_password_file.',
   )
 }
 
@@ -83,14 +100,17 @@ export function passwordNeeded(endpoint: ControlEndpoint): AppError {
   return new AppError(
     'TOR_PASSWORD_NEEDED',
     `tor at ${endpointText(endpoint)} requires a password.`,
-    'Add CookieAuthentication 1 to that torrc and restart that tor.',
+    'Write it into a file of mode 0600, and set control_password_file under [TOR] to its path.',
   )
 }
 
-export function authenticationFailed(endpoint: ControlEndpoint, reason: string): AppError {
+/** @param isPassword it was a password, and no cookie, that tor rejected */
+export function authenticationFailed(endpoint: ControlEndpoint, reason: string, isPassword = false): AppError {
   return new AppError(
     'TOR_AUTH_FAILED',
     `tor at ${endpointText(endpoint)} rejected the login: ${reason}.`,
-    'Check that the cookie file belongs to this tor. Restarting that tor creates it again.',
+    isPassword
+      ? 'Put the password into control_password_file whose hash is HashedControlPassword in that torrc; `tor --hash-password` makes a new hash.'
+      : 'Check that the cookie file belongs to this tor. Restarting that tor creates it again.',
   )
 }

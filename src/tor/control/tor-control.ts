@@ -59,6 +59,11 @@ export class TorControl {
     }
   }
 
+  /** See `ControlConnection.localAddress`. */
+  get localAddress(): string | undefined {
+    return this.#connection.localAddress
+  }
+
   /** Calls `listener` with every event from now on, until the returned function is called. */
   onEvent(listener: TorEventListener): () => void {
     this.#listeners.add(listener)

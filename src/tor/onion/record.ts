@@ -17,14 +17,18 @@ import type { ServiceType } from './service-config.ts'
  * what carries the service does not change with it.
  */
 
-/** Whose tor carries the service: a child of the relay, an instance of the system, or a torrc that the relay cannot reach. */
-export type TorMode = 'own' | 'system' | 'torrc'
+/**
+ * Whose tor carries the service: a child of the relay, an instance of the system, a tor elsewhere of which the relay has
+ * the control port, or a torrc that the relay cannot reach.
+ */
+export const torModes = ['own', 'system', 'external', 'torrc'] as const
+export type TorMode = (typeof torModes)[number]
 
 const onionRecord = v.object({
   hostname: v.string(),
   serviceType: v.picklist(['single-hop', 'anonymous']),
   /** Absent beside a key that no setup has touched, such as one that was imported. */
-  mode: v.exactOptional(v.picklist(['own', 'system', 'torrc'])),
+  mode: v.exactOptional(v.picklist(torModes)),
   /** Of the system: NAME of tor@NAME. */
   instance: v.exactOptional(v.string()),
   createdAt: v.string(),

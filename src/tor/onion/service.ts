@@ -30,7 +30,7 @@ export interface AddService {
 /**
  * Adds the service, detached, to a tor that runs in the mode which the service type needs.
  *
- * @throws AppError `TOR_NOT_SINGLE_HOP`, `TOR_NOT_ANONYMOUS`, `TOR_POW`, `ONION_COLLISION`, `ONION_MISMATCH`, `TorRefusal`, `TOR_CONTROL_…`
+ * @throws AppError `TOR_NOT_SINGLE_HOP`, `TOR_NOT_ANONYMOUS`, `TOR_POW`, `TOR_TARGET`, `ONION_COLLISION`, `ONION_MISMATCH`, `TorRefusal`, `TOR_CONTROL_…`
  */
 export async function addService(control: TorControl, wanted: AddService): Promise<OnionService> {
   const { key, ports, config = singleHopService, renew } = wanted
@@ -49,6 +49,7 @@ export async function addService(control: TorControl, wanted: AddService): Promi
     if (!(error instanceof TorRefusal)) throw error
     if (error.reason === 'Tor is in anonymous hidden service mode') throw notSingleHop(error)
     if (error.reason === 'Tor is in non-anonymous hidden service mode') throw notAnonymous(error)
+    if (error.reason === 'Invalid VIRTPORT/TARGET') throw unknownTarget(ports, error)
     if (error.reason.includes('PoWDefensesEnabled')) throw withoutPow(control.version, error)
     if (error.status !== 550) throw error
     // Another program was quicker, or the torrc has it: services of a torrc are in no list.
@@ -85,11 +86,14 @@ function flagsOf({ type, maxStreams }: OnionServiceConfig): OnionFlag[] {
 /**
  * Checks that a tor runs in the mode which the service type needs.
  *
+ * @param isExternal it is a tor that `tor setup` cannot restart
  * @throws AppError `TOR_NOT_SINGLE_HOP`, `TOR_NOT_ANONYMOUS`, `BRIDGES_SINGLE_HOP`
  */
-export async function requireTorType(control: TorControl, type: ServiceType): Promise<void> {
+export async function requireTorType(control: TorControl, type: ServiceType, isExternal = false): Promise<void> {
   const isSingleHop = await runsSingleHop(control)
-  if (isSingleHop !== (type === 'single-hop')) throw isSingleHop ? notAnonymous() : notSingleHop()
+  if (isSingleHop !== (type === 'single-hop')) {
+    throw isSingleHop ? notAnonymous(undefined, isExternal) : notSingleHop(undefined, isExternal)
+  }
   // Lines that include others can set it, too.
   const usesBridges = (await control.getConf('UseBridges')).get('usebridges')?.[0] === '1'
   if (isSingleHop && usesBridges) throw bridgesIgnored('This tor')
@@ -102,20 +106,33 @@ export async function runsSingleHop(control: TorControl): Promise<boolean> {
   return options.every((option) => values.get(option.toLowerCase())?.[0] === '1')
 }
 
-function notSingleHop(cause?: unknown): AppError {
+const SETUP_RESTARTS_IT = 'Run `smp-server tor setup` again; it restarts that tor.'
+
+function notSingleHop(cause?: unknown, isExternal = false): AppError {
   return new AppError(
     'TOR_NOT_SINGLE_HOP',
     'This tor does not run in single-hop mode, and a running tor cannot switch to it.',
-    'Run `smp-server tor setup` again; it restarts that tor.',
+    isExternal ? 'Use it as it is: `smp-server tor setup --three-hop`, or --onion-only.' : SETUP_RESTARTS_IT,
     { cause },
   )
 }
 
-function notAnonymous(cause?: unknown): AppError {
+function notAnonymous(cause?: unknown, isExternal = false): AppError {
   return new AppError(
     'TOR_NOT_ANONYMOUS',
     'This tor runs in single-hop mode, which would reveal where the anonymous service runs.',
-    'Run `smp-server tor setup` again; it restarts that tor.',
+    isExternal ? 'Take HiddenServiceSingleHopMode out of its torrc, and restart that tor.' : SETUP_RESTARTS_IT,
+    { cause },
+  )
+}
+
+function unknownTarget(ports: readonly OnionPort[], cause: unknown): AppError {
+  const target = ports[0]?.target ?? ''
+  const host = target.slice(0, target.lastIndexOf(':'))
+  return new AppError(
+    'TOR_TARGET',
+    `tor cannot use ${target}, the target of the onion service: ${host} is not known where that tor runs.`,
+    'Set target under [TOR] to a name or address under which that tor reaches this relay.',
     { cause },
   )
 }
@@ -129,7 +146,7 @@ export function bridgesIgnored(where: string): AppError {
   )
 }
 
-function withoutPow(version: string, cause: unknown): AppError {
+export function withoutPow(version: string, cause?: unknown): AppError {
   return new AppError(
     'TOR_POW',
     `tor ${version} supports proof-of-work defences only for services in its torrc.`,

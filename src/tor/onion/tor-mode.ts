@@ -1,6 +1,6 @@
 import { AppError } from '../../errors/app-error.ts'
 import { iniValue } from '../../config/ini.ts'
-import type { OnionRecord, TorMode } from './record.ts'
+import { type OnionRecord, type TorMode, torModes } from './record.ts'
 import type { ServiceType } from './service-config.ts'
 
 /*
@@ -24,7 +24,7 @@ export function torModeOf(
 /** `[TOR] mode`, if it is set. */
 export function modeOfIni(ini: string): TorMode | undefined {
   const mode = iniValue(ini, 'TOR', 'mode')
-  return mode === 'own' || mode === 'system' || mode === 'torrc' ? mode : undefined
+  return torModes.find((known) => known === mode)
 }
 
 /** What `[TOR] single_hop` says, else what was recorded, else single-hop. */

@@ -1,9 +1,9 @@
 import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
-import type { ControlEndpoint } from '../control/endpoint.ts'
-import { TorControl } from '../control/tor-control.ts'
+import type { TorControl } from '../control/tor-control.ts'
 import type { ServiceType } from '../onion/service-config.ts'
 import { requireTorType } from '../onion/service.ts'
+import { type ControlAccess, connectControl } from './control-access.ts'
 import { connectOwnTor, OwnTor, templateFor } from './own-tor.ts'
 import { readTorrcExtra, refuseBridges } from './torrc-extra.ts'
 
@@ -21,12 +21,13 @@ export type TorConfig =
       /** Of an anonymous tor, on 127.0.0.1. */
       readonly socksPort?: number | undefined
     }
-  | {
-      readonly mode: 'system'
-      readonly control: ControlEndpoint
-      readonly password?: string | undefined
-      readonly serviceType?: ServiceType | undefined
-    }
+  | SharedTor
+
+/** A tor that the relay does not start: an instance of the system, or one elsewhere. */
+export interface SharedTor extends ControlAccess {
+  readonly mode: 'system' | 'external'
+  readonly serviceType?: ServiceType | undefined
+}
 
 /** A tor that can be given an onion service, whoever runs it. */
 export interface TorSession {
@@ -51,7 +52,7 @@ export interface TorSession {
  * @throws AppError whatever `OwnTor.start`, `TorControl.connect` and `requireTorType` throw
  */
 export async function openTorSession(config: TorConfig, log: Logger, signal?: AbortSignal): Promise<TorSession> {
-  if (config.mode === 'system') return await systemSession(config, signal)
+  if (config.mode !== 'own') return await sharedSession(config, signal)
   const extra = config.torrcExtra === undefined ? undefined : await readTorrcExtra(config.torrcExtra)
   const { directory, binary, serviceType = 'single-hop', socksPort } = config
   if (extra) refuseBridges(extra, serviceType)
@@ -77,14 +78,11 @@ export async function openTorSession(config: TorConfig, log: Logger, signal?: Ab
   }
 }
 
-async function systemSession(
-  config: TorConfig & { readonly mode: 'system' },
-  signal: AbortSignal | undefined,
-): Promise<TorSession> {
-  const { control: endpoint, password, serviceType = 'single-hop' } = config
-  const control = await TorControl.connect({ endpoint, password, signal })
+async function sharedSession(config: SharedTor, signal: AbortSignal | undefined): Promise<TorSession> {
+  const { mode, serviceType = 'single-hop' } = config
+  const control = await connectControl(config, signal)
   try {
-    await requireTorType(control, serviceType)
+    await requireTorType(control, serviceType, mode === 'external')
   } catch (error) {
     control.close()
     throw error
@@ -110,7 +108,7 @@ async function systemSession(
 export async function connectRunningTor(config: TorConfig): Promise<TorControl | undefined> {
   if (config.mode === 'own') return await connectOwnTor(config.directory)
   try {
-    return await TorControl.connect({ endpoint: config.control, password: config.password })
+    return await connectControl(config)
   } catch (error) {
     if (error instanceof AppError && error.code === 'TOR_CONTROL_ABSENT') return undefined
     throw error

@@ -29,7 +29,7 @@ export interface Finding {
 
 /** tor supports proof of work for services of its control port since 0.4.9. */
 const MINIMUM_TOR = '0.4.6'
-const POW_THROUGH_CONTROL = '0.4.9'
+export const POW_THROUGH_CONTROL = '0.4.9'
 
 /** All findings, in the order in which an operator wants to read them. */
 export function preflightFindings(facts: MachineFacts, request: PreflightRequest): Finding[] {
@@ -52,17 +52,23 @@ function userFindings({ isRoot, configAccess }: MachineFacts, { mode, adopts }: 
       remedy: `As root: chown -R ${relayUser} ${directory}`,
     })
   }
-  if (isRoot.value || (mode === 'own' && !adopts)) return findings
-  const text =
-    mode === 'own'
-      ? 'Only root can adopt a service: its key and its torrc belong to the system.'
-      : 'Only root can set up a tor of the system.'
-  const remedy = mode === 'own' ? 'Run it with sudo.' : 'Run it with sudo, or use --own, which needs no root.'
+  const isOfSystem = mode === 'system' || mode === 'torrc'
+  if (isRoot.value || (!isOfSystem && !adopts)) return findings
+  const text = !isOfSystem
+    ? 'Only root can adopt a service: its key and its torrc belong to the system.'
+    : 'Only root can set up a tor of the system.'
+  const remedy = !isOfSystem ? 'Run it with sudo.' : 'Run it with sudo, or use --own, which needs no root.'
   return [...findings, { level: 'stop', code: 'NEEDS_ROOT', text, remedy }]
 }
 
 function torFindings({ torVersion, release, isRoot }: MachineFacts, request: PreflightRequest): Finding[] {
   const version = torVersion.value
+  if (request.mode === 'external') {
+    if (version !== undefined) return []
+    const text = 'tor is not installed here, so the relay cannot check from outside whether it is reachable.'
+    const remedy = 'Set socks_proxy under [PROXY] to the SOCKS port of a tor, or install tor.'
+    return [{ level: 'note', code: 'TOR_MISSING', text, remedy }]
+  }
   if (version === undefined) {
     if (isRoot.value && isDebian({ release })) {
       return [{ level: 'note', code: 'TOR_INSTALL', text: 'tor is not installed; setup will install it.' }]
@@ -89,7 +95,7 @@ function systemFindings({ release, serviceManager, appArmor }: MachineFacts, req
     const text = `The Tor Project has no package repository for ${name}.`
     findings.push({ level: 'stop', code: 'NO_REPOSITORY', text, remedy: 'Leave out --official-repo.' })
   }
-  if (request.mode === 'own') return findings
+  if (request.mode === 'own' || request.mode === 'external') return findings
   if (!isDebian({ release })) {
     const text = `This is ${name}; only Debian and Ubuntu have tor instances.`
     findings.push({ level: 'stop', code: 'NOT_DEBIAN', text, remedy: 'Use --own.' })

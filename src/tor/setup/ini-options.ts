@@ -3,12 +3,16 @@ import { iniValue } from '../../config/ini.ts'
 import { IniEditor } from '../../config/ini-edit.ts'
 import { withOnionHost } from '../../config/ini-hosts.ts'
 import type { TorMode } from '../onion/record.ts'
+import { endpointText } from '../control/endpoint.ts'
 import type { OnionServiceConfig } from '../onion/service-config.ts'
+import { type ExternalTor, targetText } from './external.ts'
 
 /** What `tor setup` writes into the INI file. */
 export interface IniOptions {
   readonly mode: TorMode
   readonly instance?: string | undefined
+  /** With mode external. */
+  readonly external?: ExternalTor | undefined
   readonly torrcExtra?: string | undefined
   readonly service: OnionServiceConfig
   /** Nothing but the onion address may lead to the relay, nor its own connections reveal it. */
@@ -31,7 +35,7 @@ export interface IniOptions {
  */
 export function editIni(text: string, hostname: string, options: IniOptions): IniEditor {
   const { mode, instance, torrcExtra, service, isHidden = false, introDefence = false, web = false } = options
-  const { socksPort, socksProxy } = options
+  const { socksPort, socksProxy, external } = options
   const editor = new IniEditor(text)
   const set = (section: string, key: string, value: string, missing?: string): void => {
     if ((iniValue(editor.text, section, key) ?? missing) !== value) editor.set(section, key, value)
@@ -42,6 +46,13 @@ export function editIni(text: string, hostname: string, options: IniOptions): In
   if (isHidden && iniValue(text, 'TRANSPORT', 'listen_host') === undefined) set('TRANSPORT', 'listen_host', '127.0.0.1')
   set('TOR', 'mode', mode)
   if (instance !== undefined) set('TOR', 'instance', instance, 'smp')
+  if (external) {
+    const { control, passwordFile, cookieFile } = external.access
+    set('TOR', 'control', endpointText(control))
+    if (passwordFile !== undefined) set('TOR', 'control_password_file', passwordFile)
+    if (cookieFile !== undefined) set('TOR', 'control_cookie', cookieFile)
+    set('TOR', 'target', targetText(external.target))
+  }
   if (torrcExtra !== undefined) set('TOR', 'torrc_extra', resolve(torrcExtra))
   set('TOR', 'single_hop', isAnonymous ? 'off' : 'on', 'on')
   set('TOR', 'pow', pow ? 'on' : 'off', 'off')

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { AppError } from '../../errors/app-error.ts'
+import { iniValue } from '../../config/ini.ts'
 import { iniHosts, requireSameOnion } from '../../config/ini-hosts.ts'
 import { readIni } from '../../config/ini-file.ts'
 import type { CommandRunner } from '../../system/command.ts'
@@ -10,6 +11,7 @@ import { TorControl } from '../control/tor-control.ts'
 import type { PublicationOutcome, Timeouts } from '../onion/await-publication.ts'
 import { readOnionKey } from '../onion/key.ts'
 import { readOnionRecord, readServiceType, requireServiceType, type TorMode } from '../onion/record.ts'
+import { modeOfIni } from '../onion/tor-mode.ts'
 import { awaitHostname, directoryKey } from '../onion/service-directory.ts'
 import type { OnionServiceConfig } from '../onion/service-config.ts'
 import { usualTorrcs, serviceWithKey } from '../process/hidden-services.ts'
@@ -20,6 +22,7 @@ import { readTorrcExtra, refuseBridges, type TorrcExtra } from '../process/torrc
 import { instanceOf, torPlace, type TorPlace } from '../process/tor-place.ts'
 import type { Adoption } from './adopt.ts'
 import { connectSoon, publicationByRelay, publicationInTor, type RelayLink } from './await-setup.ts'
+import { type ExternalTor, refuseOtherTor, verifyTor } from './external.ts'
 import { editIni, type IniOptions } from './ini-options.ts'
 import type { SetupProgress } from './run-steps.ts'
 import type { RevertTools, Step } from './step.ts'
@@ -42,6 +45,8 @@ export interface SetupRequest {
   readonly service: OnionServiceConfig
   readonly ports: readonly OnionPort[]
   readonly ini: Pick<IniOptions, 'isHidden' | 'web' | 'introDefence' | 'socksPort' | 'socksProxy'>
+  /** With mode external: that tor. */
+  readonly external?: ExternalTor | undefined
   /** The operator's torrc lines: of the command line, else of the INI file. */
   readonly torrcExtra?: string | undefined
   /** A service that was set up manually. */
@@ -91,6 +96,9 @@ export async function planSetup(request: SetupRequest, options: PlanOptions): Pr
   const { places } = options.tools
   const ini = await readIni(places.ini)
   await refuseOtherMode(request, places.keyFile)
+  if (request.external && modeOfIni(ini.text) === 'external') {
+    refuseOtherTor(request.external, iniValue(ini.text, 'TOR', 'control'))
+  }
   const place = placeOf(request, options.tools)
   const key = await keyToUse(request, place, places.keyFile)
   requireSameOnion(ini.text, key?.hostname)
@@ -106,7 +114,7 @@ export async function planSetup(request: SetupRequest, options: PlanOptions): Pr
     from: adoption?.service.directory ?? request.importKey?.path,
   }
   const { steps, joins, publication, verify } =
-    mode === 'own' ? await planOwn(context) : await planSystem(context, place)
+    mode === 'own' || mode === 'external' ? await planByRelay(context) : await planSystem(context, place)
   const hostname = key === undefined && options.isPreview ? NEW_ADDRESS : context.key.hostname
   const editor = editIni(ini.text, hostname, { ...request.ini, ...iniMode(request), service: request.service })
   const record = { hostname, serviceType: request.service.type, ...recordMode(request) }
@@ -139,17 +147,21 @@ interface PlanContext {
 
 type ModePlan = Pick<SetupPlan, 'joins' | 'publication' | 'verify'> & { readonly steps: readonly Step[] }
 
-/** The relay starts this tor, so there is a key to put in place, and nothing to start. */
-async function planOwn({ request, options, extra, key, from }: PlanContext): Promise<ModePlan> {
+/** The relay itself brings the service into its tor, so there is a key to put in place, and nothing to start. */
+async function planByRelay({ request, options, extra, key, from }: PlanContext): Promise<ModePlan> {
   const { tools, relay, binary } = options
-  const { service, adoption, ini } = request
+  const { service, adoption, ini, external, ports } = request
+  const { socksPort } = ini
   return {
     steps: [
       await keyStep({ keyFile: tools.places.keyFile, key, from }, tools),
       ...(adoption ? [adoptionStep(adoption, tools)] : []),
     ],
     joins: undefined,
-    verify: () => verifyOwnTorrc({ extra, serviceType: service.type, socksPort: ini.socksPort, binary }),
+    verify: () =>
+      external
+        ? verifyTor(external, service, ports)
+        : verifyOwnTorrc({ extra, serviceType: service.type, socksPort, binary }),
     publication: (progress, timeouts, signal) => publicationByRelay(relay, key.hostname, progress, timeouts, signal),
   }
 }
@@ -275,12 +287,19 @@ async function installSteps({ installation, runLong, tools }: PlanOptions): Prom
   return [installStep(installation, present, runLong ?? tools.run)]
 }
 
-function iniMode({ mode, instance, torrcExtra }: SetupRequest): Pick<IniOptions, 'mode' | 'instance' | 'torrcExtra'> {
-  return { mode, torrcExtra, ...(mode !== 'own' && { instance }) }
+function iniMode(request: SetupRequest): Pick<IniOptions, 'mode' | 'instance' | 'external' | 'torrcExtra'> {
+  const { mode, external, torrcExtra } = request
+  return { mode, external, torrcExtra, instance: instanceWith(request) }
 }
 
-function recordMode({ mode, instance }: SetupRequest): { mode: TorMode; instance?: string } {
-  return { mode, ...(mode !== 'own' && { instance }) }
+function recordMode(request: SetupRequest): { mode: TorMode; instance?: string } {
+  const instance = instanceWith(request)
+  return { mode: request.mode, ...(instance !== undefined && { instance }) }
+}
+
+/** Only tors of the system are instances. */
+function instanceWith({ mode, instance }: SetupRequest): string | undefined {
+  return mode === 'own' || mode === 'external' ? undefined : instance
 }
 
 /**

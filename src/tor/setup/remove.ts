@@ -170,11 +170,15 @@ export async function removeOnion(options: RemoveOptions, removal: Removal, keep
     }
     if (system.failures.length > 0) throw unfinished(system.failures)
     await journal.finish()
-    return { keptAs, left: [...ini.left, ...system.left] }
+    const isAway = options.tor?.mode === 'external' && tors.every(({ isOwn }) => isOwn)
+    const away = isAway ? [AWAY] : []
+    return { keptAs, left: [...ini.left, ...system.left, ...away] }
   } finally {
     for (const { control } of tors) control.close()
   }
 }
+
+const AWAY = 'Its tor could not be asked; if that tor still runs, it serves the address until it is restarted.'
 
 /** Addresses that are in the INI file although no journal says how they came there. */
 async function removeHosts(path: string, addresses: readonly string[]): Promise<void> {
@@ -196,7 +200,7 @@ interface RunningTor {
 /** Every tor that may have the services. One that does not answer loses them when it ends. */
 async function runningTors({ torDirectory, tor }: RemoveOptions): Promise<RunningTor[]> {
   const own = await connectOwnTor(torDirectory).catch(() => undefined)
-  const system = tor?.mode === 'system' ? await connectRunningTor(tor).catch(() => undefined) : undefined
+  const system = tor && tor.mode !== 'own' ? await connectRunningTor(tor).catch(() => undefined) : undefined
   return [...(own ? [{ control: own, isOwn: true }] : []), ...(system ? [{ control: system, isOwn: false }] : [])]
 }
 

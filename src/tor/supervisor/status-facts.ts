@@ -190,7 +190,7 @@ function liveFacts(
   const warning = skew === undefined ? bootstrap.warning : skewClause(skew)
   const source = 'tor'
   const isWanted = singleHop === (service === 'single-hop')
-  const whose = mode === 'own' ? 'run by the relay' : 'run by the system'
+  const whose = { own: 'run by the relay', system: 'run by the system', external: 'elsewhere' }[mode]
   return [
     { name: 'tor', source, text: `${version}, ${whose}, process ${pid}`, ok: true, value: { version, pid, mode } },
     {

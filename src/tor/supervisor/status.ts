@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { BootstrapPhase } from '../control/events.ts'
-import { TorControl } from '../control/tor-control.ts'
+import type { TorControl } from '../control/tor-control.ts'
 import { readKeyFiles } from '../onion/key-files.ts'
 import type { OnionHostname, ServiceId } from '../../crypto/onion-address.ts'
 import { readOnionKey } from '../onion/key.ts'
+import { connectControl } from '../process/control-access.ts'
 import { connectOwnTor } from '../process/own-tor.ts'
 import type { TorConfig } from '../process/session.ts'
 import type { StatusRecord } from './status-file.ts'
@@ -115,7 +116,7 @@ async function observeTor(
 ): Promise<ObservedTor | AppError | undefined> {
   let control: TorControl | undefined
   try {
-    control = config.mode === 'own' ? await connectOwnTor(config.directory) : await connectSystemTor(config)
+    control = config.mode === 'own' ? await connectOwnTor(config.directory) : await connectControl(config)
     return control && (await askTor(control, serviceId))
   } catch (error) {
     if (error instanceof AppError) return error
@@ -123,10 +124,6 @@ async function observeTor(
   } finally {
     control?.close()
   }
-}
-
-async function connectSystemTor(config: TorConfig & { mode: 'system' }): Promise<TorControl> {
-  return await TorControl.connect({ endpoint: config.control, password: config.password })
 }
 
 async function askTor(control: TorControl, serviceId: ServiceId | undefined): Promise<ObservedTor> {

@@ -59,7 +59,7 @@ const defaultHeartbeatMs = 15_000
 const defaultGraceMs = 10_000
 const firstBackoffMs = 250
 /** Starting a tor costs a process; a question whether the system's runs costs nothing. */
-const maxBackoffMs = { own: 60_000, system: 5000 }
+const maxBackoffMs = { own: 60_000, system: 5000, external: 5000 }
 
 export class OnionSupervisor {
   readonly #options: SupervisorOptions

@@ -91,7 +91,7 @@ describe('a bad value', () => {
     ['TRANSPORT', 'host', 'a b', 'contains a blank; separate hosts with commas.'],
     ['PROXY', 'host_mode', 'tor', 'must be public or onion.'],
     ['PROXY', 'socks_proxy', '127.0.0.1:0', 'must be [user:password@ or @][host][:port], for example 127.0.0.1:9050.'],
-    ['TOR', 'mode', 'both', 'must be own, system or torrc.'],
+    ['TOR', 'mode', 'both', 'must be own, system, external or torrc.'],
   ])('[%s] %s = %s is one sentence that says where it is and what is allowed', (section, key, value, allowed) => {
     const sentence = refusal(withKey(section, key, value))
     expect(sentence).toMatch(new RegExp(`^${file}:\\d+: \\[${section}\\] ${key} = `))

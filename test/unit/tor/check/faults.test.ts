@@ -30,14 +30,28 @@ describe('a failed check of an onion address', () => {
     ['handshake', 'protocol', 'hello', 'NO_SMP', /does not speak SMP/, /ss -ltnp/],
     ['handshake', 'closed', 'hello', 'RELAY_CLOSED', /What the transport saw\./, /log of the relay/],
   ])('a check that fails at %s with %s fails at step %s with code %s', (step, reason, at, code, message, remedy) => {
-    const fault = explainConnect({ step, reason, detail }, onion, 5223, 'client')
+    const fault = explainConnect({ step, reason, detail }, { host: onion, port: 5223 }, 'client')
     expect(fault).toMatchObject({ step: at, code })
     expect(fault.message).toMatch(message)
     expect(fault.remedy).toMatch(remedy)
   })
 
+  it.each(['refused', 'unreachable'] as const)(
+    'a connection that is %s behind a tor elsewhere names its target',
+    (reason) => {
+      const at = { host: onion, port: 5223, behind: 'relay.internal:5223' }
+      const { message, remedy } = explainConnect({ step: 'connect', reason, detail }, at, 'socks')
+      expect(message).toContain('its tor cannot connect to relay.internal:5223')
+      expect(remedy).toContain('target under [TOR]')
+    },
+  )
+
   it('a failed check through a SOCKS port points to the check that says more', () => {
-    const { remedy } = explainConnect({ step: 'connect', reason: 'unreachable', detail }, onion, 5223, 'socks')
+    const { remedy } = explainConnect(
+      { step: 'connect', reason: 'unreachable', detail },
+      { host: onion, port: 5223 },
+      'socks',
+    )
     expect(remedy).toMatch(/ExtendedErrors/)
   })
 })
@@ -53,7 +67,7 @@ describe('a failed check of a public host', () => {
     ['tls', 'identity', 'OTHER_RELAY', /relay\.example port 443/, /smp-server cert/],
     ['handshake', 'timeout', 'RELAY_TIMEOUT', /What the transport saw\./, /log of the relay/],
   ])('a check of a public host that fails at %s with %s has the code %s', (step, reason, code, message, remedy) => {
-    const fault = explainConnect({ step, reason, detail }, 'relay.example', 443, 'direct')
+    const fault = explainConnect({ step, reason, detail }, { host: 'relay.example', port: 443 }, 'direct')
     expect(fault.code).toBe(code)
     expect(fault.message).toMatch(message)
     expect(fault.remedy).toMatch(remedy)

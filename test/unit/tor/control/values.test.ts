@@ -178,6 +178,8 @@ describe('PROTOCOLINFO', () => {
   })
 })
 
+const ONION = `${'a'.repeat(56)}.onion`
+
 describe('the place of a control port', () => {
   it.each([
     ['/run/tor/control', '/run/tor/control'],
@@ -185,15 +187,26 @@ describe('the place of a control port', () => {
     ['9051', '127.0.0.1:9051'],
     ['127.0.0.1:9051', '127.0.0.1:9051'],
     ['[::1]:9051', '[::1]:9051'],
+    ['localhost:9051', 'localhost:9051'],
+    ['tor_proxy:9051', 'tor_proxy:9051'],
+    ['tor.internal:9051', 'tor.internal:9051'],
   ])('a control endpoint is read from %s', (text, shown) => {
     const endpoint = parseEndpoint(text)
     expect(endpoint && endpointText(endpoint)).toBe(shown)
   })
 
-  it.each(['', 'localhost:9051', 'control', '0', '65536', '1.2.3:9051', '::1:9051', `/${'a'.repeat(107)}`])(
-    'a control endpoint is not %j',
-    (text) => {
-      expect(parseEndpoint(text)).toBeUndefined()
-    },
-  )
+  it.each([
+    '',
+    'tor:0',
+    'control',
+    '0',
+    '65536',
+    '1.2.3:9051',
+    '::1:9051',
+    `${ONION}:9051`,
+    'a b:1',
+    `/${'a'.repeat(107)}`,
+  ])('a control endpoint is not %j', (text) => {
+    expect(parseEndpoint(text)).toBeUndefined()
+  })
 })
