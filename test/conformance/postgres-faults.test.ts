@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { openPostgresStore } from '../../src/store/postgres.ts'
 import { connectClient, type SmpClient } from '../client/client.ts'
 import type { Queue } from '../client/queue.ts'
 import { temporaryPostgres, type PostgresServer } from '../postgres/server.ts'
@@ -69,6 +70,8 @@ it('when the primary server dies, the relay goes on with the standby, which has 
   const relay = await startRelay(primary, {
     through: (connection) => connection.replace(/host=[^&]*/, `$&,${encodeURIComponent(standby.directory)}`),
   })
+  const alone = { schema: 'smp_server', poolSize: 1, quota: 128, fingerprint: 'any' }
+  await expect(openPostgresStore({ ...alone, connection: standby.uri() })).rejects.toThrow('can only be read')
   const sender = await connect(relay)
   const queue = await sender.createQueue({ subscribe: false })
   const sent: string[] = []

@@ -198,8 +198,16 @@ async function open(
     return connection
   } catch (error) {
     await connection.close()
-    throw error
+    throw isPasswordMissing(error) ? new DatabaseError('it asks for a password, and none was found', ASKED) : error
   }
+}
+
+/** What PostgreSQL would say. */
+const ASKED = { sqlState: '28P01' }
+
+/** The client notices it before PostgreSQL does. */
+function isPasswordMissing(error: unknown): boolean {
+  return error instanceof Error && /^SASL: .*password must be/.test(error.message)
 }
 
 /**

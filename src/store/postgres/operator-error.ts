@@ -76,6 +76,14 @@ function connectionError(error: DatabaseError, { database }: DatabaseAddress, pl
   const cause = { cause: error }
   const isTls =
     /certificate|SSL|TLS|self[- ]signed/i.test(error.message) || /^(CERT|ERR_TLS|DEPTH|UNABLE)/.test(error.system ?? '')
+  if (/is not in the cert's|altnames/.test(error.message)) {
+    return new AppError(
+      'DATABASE_TLS',
+      `The certificate of PostgreSQL at ${places} is for another name: ${error.message}.`,
+      'Write a host into the connection string that its certificate names; with sslmode=verify-ca any name will do.',
+      cause,
+    )
+  }
   if (isTls) {
     return new AppError(
       'DATABASE_TLS',

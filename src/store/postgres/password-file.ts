@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { errorCode } from '../../system/error-code.ts'
+import { DatabaseError } from './database-error.ts'
 import type { DatabaseAddress, DatabaseHost } from './connection-string.ts'
 
 /** What a password file says, and why it was not used. */
@@ -14,6 +15,8 @@ export interface StoredPassword {
 /**
  * Looks a password up in the file of `passfile`, `PGPASSFILE` or `~/.pgpass`: lines `host:port:database:user:password`,
  * where `*` stands for anything and a backslash makes `:` and `\` plain. A file that others may read is ignored.
+ *
+ * @throws DatabaseError for a named file that cannot be read
  */
 export async function storedPassword(
   { user, database, parameters }: DatabaseAddress,
@@ -35,9 +38,12 @@ export async function storedPassword(
     return {}
   } catch (error) {
     if (errorCode(error) === 'ENOENT' && !parameters.has('passfile')) return {}
-    throw error
+    throw new DatabaseError(`${path} cannot be read (${errorCode(error) ?? String(error)})`, LOGIN)
   }
 }
+
+/** The same as a password that PostgreSQL refuses. */
+const LOGIN = { sqlState: '28P01' }
 
 /** The five fields of a line; undefined for comments and whatever else is no entry. */
 function fieldsOf(line: string): string[] | undefined {
