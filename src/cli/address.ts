@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { renderUnicodeCompact } from 'uqr'
 import { addressParts, addressText, missingHost } from '../app/address.ts'
 import type { Context } from './context.ts'
 import { readFingerprint } from '../app/identity.ts'
@@ -7,6 +6,7 @@ import { askStatus } from '../app/relay-status.ts'
 import { loadSettings } from '../app/load-settings.ts'
 import { addOptions } from './options.ts'
 import { print, warn } from './output.ts'
+import { printQrCode } from './qr-code.ts'
 
 /** Prints the address that users enter in their app; it contains the password. */
 export function addAddress(program: Command, { paths }: Context): void {
@@ -20,7 +20,7 @@ export function addAddress(program: Command, { paths }: Context): void {
       if (options.json)
         print(JSON.stringify({ address, ...parts, password: parts.password ?? null, port: parts.port ?? null }))
       else print(address)
-      if (options.qr) print(qrCode(address))
+      if (options.qr) await printQrCode(address, paths)
       const missing = missingHost(settings, paths.ini)
       if (missing !== undefined) warn(missing)
       const running = await askStatus(paths).catch(() => undefined)
@@ -34,10 +34,4 @@ export function addAddress(program: Command, { paths }: Context): void {
     new Option('--qr', 'Show a QR code as well'),
     new Option('--json', 'Show the address and its parts as JSON'),
   ])
-}
-
-/** Phones need a border of two modules, and light modules that are light: a terminal gets the colours explicitly. */
-export function qrCode(address: string, colours = process.stdout.isTTY): string {
-  const code = renderUnicodeCompact(address, { border: 2, ecc: 'L' })
-  return colours ? code.replace(/^.*$/gm, '\x1b[97;40m$&\x1b[0m') : code
 }

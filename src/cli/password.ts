@@ -10,12 +10,12 @@ import { removeIniValue, setIniValue } from '../config/ini.ts'
 import type { Paths } from '../config/paths.ts'
 import { readSettings } from '../config/settings.ts'
 import { AppError } from '../errors/app-error.ts'
-import { qrCode } from './address.ts'
 import { confirm } from './confirm.ts'
 import type { Context } from './context.ts'
 import { askPassword, randomPassword } from './new-password.ts'
 import { addOptions, valueOption } from './options.ts'
 import { print, say, saySuccess, warn } from './output.ts'
+import { printQrCode } from './qr-code.ts'
 import { readPasswordFile } from './password-file.ts'
 
 /** The password that new queues need: shows it and changes it, also in the running relay. */
@@ -81,7 +81,7 @@ async function change(paths: Paths, password: string | undefined): Promise<void>
   readSettings(text, paths.ini)
   await replaceIni(paths.ini, before, text)
   saySuccess(`The password is ${password === undefined ? 'removed from' : 'changed in'} ${paths.ini}.`)
-  await tellRelay(paths)
+  const fault = await tellRelay(paths)
   say(
     'Queues that exist keep working. ' +
       (password === undefined
@@ -89,9 +89,11 @@ async function change(paths: Paths, password: string | undefined): Promise<void>
         : 'To create new ones, people need this address; with the one they had until now they cannot:'),
   )
   await printAddress(paths)
+  if (fault) throw fault
 }
 
-async function tellRelay(paths: Paths): Promise<void> {
+/** @returns why the running relay does not use the change yet */
+async function tellRelay(paths: Paths): Promise<AppError | undefined> {
   try {
     const reloaded = await askReload(paths)
     say(
@@ -99,16 +101,21 @@ async function tellRelay(paths: Paths): Promise<void> {
         ? 'The relay is not running; it uses the change when it starts.'
         : 'The running relay uses the change.',
     )
+    return undefined
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    const { message, remedy = '' } = error
-    warn(`The running relay does not use the change yet: ${message} ${remedy} Then run \`smp-server reload\`.`)
-    process.exitCode = 1
+    const { code, message, remedy = '' } = error
+    return new AppError(
+      code,
+      `The running relay does not use the password yet: ${message}`,
+      `${remedy} Then run \`smp-server reload\`.`.trim(),
+    )
   }
 }
 
 async function printAddress(paths: Paths): Promise<void> {
   const { settings } = await loadSettings(paths)
   const address = addressText(addressParts(settings, await readFingerprint(paths)))
-  print(address, qrCode(address))
+  print(address)
+  await printQrCode(address, paths)
 }

@@ -86,6 +86,10 @@ export const ERROR_AREAS = {
       cause: 'The passphrase has fewer than 8 characters.',
       cure: 'Use a longer one, for example four random words.',
     },
+    INIT_ONION: {
+      cause: '`init` has made the relay, and could not set up its onion service.',
+      cure: 'Fix what `tor setup` reports, and run `smp-server tor setup`.',
+    },
     PASSWORD_DIFFERENT: {
       cause: 'A new password was typed twice, and not the same.',
       cure: 'Run the command again.',

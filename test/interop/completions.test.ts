@@ -27,9 +27,9 @@ const completed: readonly [string, string][] = [
   ['upd', 'update '],
   ['tor key imp', 'tor key import '],
   ['tor setup --onion', 'tor setup --onion-only '],
-  ['init --fqdn relay.example --web', 'init --fqdn relay.example --web-path '],
+  ['init --fqdn relay.example --web-p', 'init --fqdn relay.example --web-path '],
   // A value is no command, whatever it is called.
-  ['init --operator tor --web', 'init --operator tor --web-path '],
+  ['init --operator tor --web-p', 'init --operator tor --web-path '],
   ['backup FILES/rel', 'backup FILES/relay.backup '],
   ['tor setup --torrc-extra FILES/rel', 'tor setup --torrc-extra FILES/relay.backup '],
   ['address FILES/rel', 'address FILES/rel'],

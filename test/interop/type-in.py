@@ -15,7 +15,8 @@ import termios
 answers = json.loads(sys.argv[1])
 pid, terminal = pty.fork()
 if pid == 0:
-    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    columns = int(os.environ.get("TERMINAL_COLUMNS", "120"))
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     os.execvp(sys.argv[2], sys.argv[2:])
 
 shown = b""

@@ -18,7 +18,9 @@ import { addOptions } from '../options.ts'
 import { Refusal } from '../../errors/refusal.ts'
 import { print, printKnown, warn } from '../output.ts'
 import { readPasswordFile } from '../password-file.ts'
+import { isOnTerminal } from '../passphrase.ts'
 import { withPrompt } from '../prompt.ts'
+import { endGuide, onionMissing, setUpOnion } from './guide-end.ts'
 import { caKeyReminder, identityLines, sourceCodeLines } from '../summary-lines.ts'
 
 export function addInit(program: Command, context: Context): void {
@@ -37,10 +39,11 @@ export function addInit(program: Command, context: Context): void {
 async function init(given: InitOptions, context: Context): Promise<void> {
   const { paths, version } = context
   refuseInitialized(paths)
-  if (!given.yes) print('Use `smp-server init -h` for available options.')
+  const isGuided = given.yes !== true && given.upstreamPrompts !== true && isOnTerminal() && process.env.TERM !== 'dumb'
+  if (!given.yes && !isGuided) print('Use `smp-server init -h` for available options.')
   refuseIncompleteInformation(given)
   const flags = await withPasswordOfFile(given)
-  const options = flags.yes ? flags : await withPrompt((prompt) => askQuestions(prompt, flags, context))
+  const options = flags.yes ? flags : await ask(flags, isGuided, context)
   const host = options.fqdn ?? (options.ip === defaultIp ? undefined : options.ip)
   const createPassword = options.password === false ? undefined : (options.password ?? randomPassword())
 
@@ -54,19 +57,32 @@ async function init(given: InitOptions, context: Context): Promise<void> {
   await writeDurably(paths.ini, iniText(options, paths, host, createPassword), { mode: 0o600, ifExists: 'fail' })
 
   const created = options.usesDatabase === true ? await createSchema(options, fingerprint) : []
+  const address = { fingerprint, password: createPassword, hosts: host?.split(',') ?? [], port: undefined }
+  const onion = options.onion === true ? { torrcExtra: options.torrcExtra } : undefined
+  if (isGuided) {
+    if (created.length > 0) printKnown(...created)
+    await endGuide({ paths, address, ports: INIT_PORTS, onion })
+    return
+  }
 
   printKnown(
     `Server initialized, please provide additional server information in ${paths.ini}.`,
     'Run `smp-server start` to start server.',
     ...caKeyReminder(paths),
-    ...identityLines(
-      version,
-      fingerprint,
-      addressText({ fingerprint, password: createPassword, hosts: host?.split(',') ?? [], port: undefined }),
-    ),
+    ...identityLines(version, fingerprint, addressText(address)),
     ...sourceCodeLines(knownSourceCode(options)),
     ...created,
   )
+  if (onion !== undefined && !setUpOnion(onion.torrcExtra)) throw onionMissing()
+}
+
+/** Those that `init` writes. */
+const INIT_PORTS = [5223, 443]
+
+async function ask(flags: InitOptions, isGuided: boolean, context: Context): Promise<InitOptions> {
+  if (!isGuided) return await withPrompt((prompt) => askQuestions(prompt, flags, context))
+  const { askGuided } = await import('./guide.ts')
+  return await askGuided(flags, context)
 }
 
 /** Creates the tables in PostgreSQL; when that cannot be done, says why, and what to run. */
@@ -116,7 +132,11 @@ function iniText(
 ): string {
   const controlPassword = (): string => randomBytes(18).toString('base64url')
   return generateIni({
-    paths,
+    paths: {
+      ...paths,
+      webCertificate: options.webCert ?? paths.webCertificate,
+      webKey: options.webKey ?? paths.webKey,
+    },
     storeLog: !options.disableStoreLog,
     dailyStats: options.dailyStats ?? false,
     host,

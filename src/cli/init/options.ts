@@ -37,7 +37,15 @@ export interface InitOptions {
   readonly webPath?: string
   readonly disableWeb?: boolean | undefined
   readonly yes?: boolean | undefined
-  readonly hidePassword?: true
+  readonly hidePassword?: true | undefined
+  readonly webCert?: string | undefined
+  readonly webKey?: string | undefined
+  /** `false` for --no-onion; `undefined` when nothing was said. */
+  readonly onion?: boolean | undefined
+  /** For the onion service. */
+  readonly torrcExtra?: string
+  /** The questions of upstream, also on a terminal. */
+  readonly upstreamPrompts?: true
 }
 
 export function knownSourceCode({ sourceCode }: InitOptions): string | undefined {
@@ -123,6 +131,14 @@ export function initOptions(sourceCode: string | undefined): Option[] {
     new Option('--disable-web', 'Do not serve a web site'),
     new Option('-y, --yes', 'Ask nothing'),
     // What upstream does not have comes last.
+    new Option('--upstream-prompts', 'Ask on a terminal what upstream asks, as without a terminal'),
+    new Option('--onion', 'Set up an onion service as well, with `smp-server tor setup`'),
+    new Option('--no-onion', 'Do not ask for an onion service'),
+    valueOption('--torrc-extra <FILE>', 'Lines for the torrc of the onion service, for bridges say', (file) =>
+      resolve(file),
+    ),
+    valueOption('--web-cert <FILE>', 'Certificate of the web site, PEM', (file) => resolve(file)),
+    valueOption('--web-key <FILE>', 'Its key, PEM', (file) => resolve(file)),
     new Option('--hide-password', 'Keep the password out of the log of `start`'),
     valueOption('--password-file <FILE>', 'File whose first line is the password', (file) => resolve(file)).conflicts(
       'password',

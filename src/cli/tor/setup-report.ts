@@ -4,7 +4,7 @@ import type { Settings } from '../../config/settings.ts'
 import { runCommand } from '../../system/command.ts'
 import { createLogger } from '../../config/log.ts'
 import { addressParts, addressPort, addressText } from '../../app/address.ts'
-import { qrCode } from '../address.ts'
+import { printQrCode } from '../qr-code.ts'
 import { readFingerprint } from '../../app/identity.ts'
 import { loadSettings } from '../../app/load-settings.ts'
 import { askStatus } from '../../app/relay-status.ts'
@@ -75,7 +75,9 @@ export async function reportSetup(
       ? [`Only Tor users can reach this relay; add its public name to host in ${paths.ini}.`]
       : []),
     `Server address: ${address}`,
-    qrCode(address),
+  )
+  await printQrCode(address, paths)
+  print(
     ...(isUp ? [] : ['Next: start the relay with `smp-server start` (or `systemctl start smp-server`).']),
     ...(isUp && mode === 'system' ? await restartLine(result, instance, paths) : []),
   )

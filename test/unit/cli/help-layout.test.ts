@@ -32,7 +32,19 @@ function names(text: string): string[] {
 }
 
 describe.each([
-  { name: 'init', ownOptions: ['--hide-password', '--password-file FILE'] },
+  {
+    name: 'init',
+    ownOptions: [
+      '--upstream-prompts',
+      '--onion',
+      '--no-onion',
+      '--torrc-extra FILE',
+      '--web-cert FILE',
+      '--web-key FILE',
+      '--hide-password',
+      '--password-file FILE',
+    ],
+  },
   { name: 'start', ownOptions: ['--workers N'] },
   ...['cert', 'delete', 'journal', 'database'].map((name) => ({ name, ownOptions: [] })),
 ])('the help of $name', ({ name, ownOptions }) => {
