@@ -398,6 +398,11 @@ export const ERROR_AREAS = {
         'The database belongs to a relay with another fingerprint. Two relays with different identities cannot share one.',
       cure: 'Set `db_schema` in `[STORE_LOG]` to a schema of this relay, or copy the identity of the relay that the database belongs to.',
     },
+    DATABASE_POOLER: {
+      cause:
+        'A pooler between the relay and PostgreSQL, such as PgBouncer, does not pool whole sessions: relays do not hear each other through it.',
+      cure: 'Set `pool_mode = session` in `pgbouncer.ini`, or connect to PostgreSQL directly.',
+    },
     DATABASE_READ_ONLY: {
       cause: 'PostgreSQL can only be read: it is a standby, or its transactions are read-only.',
       cure: 'Name the primary server in the connection string; with several hosts, separated by commas, the relay finds it.',

@@ -1,3 +1,4 @@
+import { AppError } from '../../errors/app-error.ts'
 import type { StoreListener } from '../work.ts'
 import type { Connection } from './connection.ts'
 import { DatabaseError } from './database-error.ts'
@@ -14,6 +15,9 @@ const MAX_WAITING = 10_000
 
 /** What is said to all relays: look at everything. */
 const EVERYTHING = '*'
+/** What a relay says to itself, to learn whether it hears anything, and how long it waits for that, in milliseconds. */
+const ECHO = '?'
+const ECHO_MS = 2000
 
 export interface RelaysOptions {
   readonly prepared: PreparedSchema
@@ -38,6 +42,7 @@ export class Relays {
   /** Wakes may have been lost: all relays have to look at everything. */
   #lostWakes = false
   #isOpening = false
+  #heardEcho = (): void => undefined
   #closed = false
 
   private constructor(relayId: number, options: RelaysOptions) {
@@ -46,7 +51,7 @@ export class Relays {
     this.#heartbeat = setInterval(() => void this.#beat(), HEARTBEAT_MS)
   }
 
-  /** Joins the relays on a database. @throws DatabaseError */
+  /** Joins the relays on a database. @throws DatabaseError, AppError `DATABASE_POOLER` */
   static async join(connection: Connection, options: RelaysOptions): Promise<Relays> {
     const { relays } = options.prepared.names
     const [row] = await connection.run<{ relay_id: number }>(
@@ -55,8 +60,14 @@ export class Relays {
     )
     if (row === undefined) throw new DatabaseError('the relay got no number')
     const joined = new Relays(row.relay_id, options)
-    await joined.#open(false)
-    return joined
+    try {
+      await joined.#open(false)
+      await joined.#requireHearing(connection)
+      return joined
+    } catch (error) {
+      await joined.close()
+      throw error
+    }
   }
 
   listen(listener: StoreListener): void {
@@ -114,6 +125,15 @@ export class Relays {
     await connection.run('SELECT pg_notify($1, $2)::text', [channel, payload])
   }
 
+  /** @param connection another one: a pooler may give the answer to a query to whoever asked. */
+  async #requireHearing(connection: Connection): Promise<void> {
+    const echo = new Promise<void>((resolve) => {
+      this.#heardEcho = resolve
+    })
+    await this.#notify(connection, this.#channel(this.relayId), ECHO)
+    if (!(await inTime(echo, ECHO_MS))) throw deaf()
+  }
+
   #channel(relayId: number | 'all'): string {
     return `smp_${this.#options.prepared.oid}_${relayId}`
   }
@@ -121,7 +141,8 @@ export class Relays {
   async #open(again: boolean): Promise<void> {
     const connection = await this.#options.connect(() => this.#lost())
     connection.onNotification((_channel, payload) => {
-      if (payload === EVERYTHING) this.#listener?.missed()
+      if (payload === ECHO) this.#heardEcho()
+      else if (payload === EVERYTHING) this.#listener?.missed()
       else this.#listener?.woken(parseWakes(payload))
     })
     await connection.run(`LISTEN ${this.#channel(this.relayId)}; LISTEN ${this.#channel('all')}`)
@@ -173,4 +194,23 @@ export class Relays {
       else this.#options.onWarning(`A sign of life could not be written: ${DatabaseError.from(error).message}.`)
     }
   }
+}
+
+/** Whether something happens in so many milliseconds. */
+async function inTime(event: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms)
+  })
+  const isInTime = await Promise.race([event.then(() => true), late])
+  clearTimeout(timer)
+  return isInTime
+}
+
+function deaf(): AppError {
+  return new AppError(
+    'DATABASE_POOLER',
+    'What PostgreSQL says with NOTIFY does not arrive, so that relays would not hear each other: a pooler stands in between that does not pool whole sessions.',
+    'Set pool_mode = session in pgbouncer.ini, or connect to PostgreSQL directly with db_connection in [STORE_LOG].',
+  )
 }

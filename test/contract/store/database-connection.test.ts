@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -147,22 +147,54 @@ it('a statement that takes longer than the role may is said with what to do', as
   expect(await attempt(server.uri('relays', 'smp'))).toBe('')
 })
 
-it('a PostgreSQL before 14 is refused with the version that is needed', async () => {
-  mkdirSync(file('old'))
+/** Does something through a socket where what PostgreSQL says is changed, or left out. */
+const throughProxy = async (
+  change: (message: Buffer) => Buffer | undefined,
+  act: (connection: string) => Promise<void>,
+): Promise<void> => {
+  const directory = mkdtempSync(file('proxy-'))
   const sockets = new Set<Socket>()
-  // Makes an older one of this PostgreSQL.
   const proxy = createServer((client) => {
     const postgres = connect(join(server.directory, '.s.PGSQL.5432'))
     for (const socket of [client, postgres]) sockets.add(socket.on('error', () => undefined))
     client.pipe(postgres)
-    postgres.on('data', (data) =>
-      client.write(Buffer.from(data.toString('latin1').replace(/1[4-9]0\d{3}(?=C)/, '130021'), 'latin1')),
-    )
+    let rest: Buffer = Buffer.alloc(0)
+    postgres.on('data', (data: Buffer) => {
+      rest = Buffer.concat([rest, data])
+      // A message is its type and its length, which counts itself.
+      while (rest.length >= 5 && rest.length > rest.readUInt32BE(1)) {
+        const size = 1 + rest.readUInt32BE(1)
+        const changed = change(rest.subarray(0, size))
+        if (changed) client.write(changed)
+        rest = rest.subarray(size)
+      }
+    })
   })
-  await new Promise<void>((resolve) => proxy.listen(join(file('old'), '.s.PGSQL.5432'), resolve))
-  expect(await attempt(`postgresql://smp@/relays?host=${encodeURIComponent(file('old'))}`)).toMatch(
-    /PostgreSQL 13 is too old: version 14 or later is needed/,
+  await new Promise<void>((resolve) => proxy.listen(join(directory, '.s.PGSQL.5432'), resolve))
+  try {
+    await act(`postgresql://smp@/relays?host=${encodeURIComponent(directory)}`)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    proxy.close()
+  }
+}
+
+it('a PostgreSQL before 14 is refused with the version that is needed', async () => {
+  const older = (message: Buffer): Buffer =>
+    Buffer.from(message.toString('latin1').replace(/1[4-9]0\d{3}$/, '130021'), 'latin1')
+  await throughProxy(older, async (connection) => {
+    expect(await attempt(connection)).toMatch(/PostgreSQL 13 is too old: version 14 or later is needed/)
+  })
+})
+
+it('a pooler that does not pass on what NOTIFY says, as PgBouncer that pools transactions, is refused', async () => {
+  const withoutNotifications = (message: Buffer): Buffer | undefined =>
+    message.toString('latin1', 0, 1) === 'A' ? undefined : message
+  await throughProxy(withoutNotifications, async (connection) => {
+    expect(await attempt(connection)).toMatch(/relays would not hear each other.*\nSet pool_mode = session/)
+  })
+  await throughProxy(
+    (message) => message,
+    async (connection) => expect(await attempt(connection)).toBe(''),
   )
-  for (const socket of sockets) socket.destroy()
-  proxy.close()
 })
