@@ -91,10 +91,12 @@ async function dashboardStatus({
   }
 }
 
-function onionStatus({ hostname, check }: SupervisorState): DashboardStatus['onion'] {
+function onionStatus({ hostname, check, figures }: SupervisorState): DashboardStatus['onion'] {
   return {
     hostname: hostname ?? null,
     checkedAt: check?.last.at.toISOString() ?? null,
     latency: check && !check.last.fault ? check.last.ms : null,
+    introPoints: figures?.introPoints ?? null,
+    powEffort: figures?.powEffort ?? null,
   }
 }

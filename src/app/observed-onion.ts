@@ -15,6 +15,7 @@ export async function observedOnion(settings: Settings, paths: Paths): Promise<O
     statusFile: paths.torStatus,
     configured: settings.transport.hosts.filter(isOnion),
     unit: setup.mode === 'torrc' || setup.mode === 'system' ? torPlace(setup.instance).unit : undefined,
+    socksPort: settings.tor.socksPort,
     services: detectServiceManager(runCommand),
   })
 }

@@ -123,5 +123,6 @@ export function webPorts({ web }: Settings): WebPorts {
 }
 
 export function serviceConfig({ tor }: Settings, { serviceType: type }: OnionSetup): OnionServiceConfig {
-  return { type, pow: tor.pow, maxStreams: tor.maxStreams }
+  const { pow, powRate, powBurst, maxStreams } = tor
+  return { type, pow, powRate, powBurst, maxStreams }
 }

@@ -426,6 +426,14 @@ export const iniKeys = {
       samples: ['off'],
       doc: 'During a flood of requests, require proof of work for connections to the onion service. Apps whose Tor does not support that may not get through then.',
     }),
+    pow_rate: key(integer(1, 2_147_483_647), {
+      samples: ['250'],
+      doc: 'With pow: requests for connections that are let through per second; the others wait, the highest effort first.',
+    }),
+    pow_burst: key(integer(1, 2_147_483_647), {
+      samples: ['2500'],
+      doc: 'With pow: requests that may come at once; not less than pow_rate.',
+    }),
     max_streams: key(integer(1, 65_535), {
       samples: ['64'],
       doc: 'Streams that one circuit to the onion service may open; a circuit that opens more is closed.',

@@ -152,6 +152,8 @@ export interface Settings {
     /** `undefined`: as the setup recorded it, else on. */
     readonly singleHop: boolean | undefined
     readonly pow: boolean
+    readonly powRate: number | undefined
+    readonly powBurst: number | undefined
     readonly maxStreams: number | undefined
     /** For a service of a torrc. */
     readonly introDefence: boolean
@@ -252,6 +254,7 @@ function collect(reader: ValueReader): Settings {
       torrcExtra: reader.read('TOR', 'torrc_extra'),
       singleHop: reader.read('TOR', 'single_hop'),
       pow: reader.read('TOR', 'pow'),
+      ...powQueue(reader),
       maxStreams: reader.read('TOR', 'max_streams'),
       introDefence: reader.read('TOR', 'intro_defence'),
       web: reader.read('TOR', 'web'),
@@ -259,6 +262,22 @@ function collect(reader: ValueReader): Settings {
       checkInterval: reader.read('TOR', 'check_interval'),
     },
   }
+}
+
+/** Of a tor whose torrc has neither. */
+const POW_QUEUE = { rate: 250, burst: 2500 }
+
+function powQueue(reader: ValueReader): Pick<Settings['tor'], 'powRate' | 'powBurst'> {
+  const powRate = reader.read('TOR', 'pow_rate')
+  const powBurst = reader.read('TOR', 'pow_burst')
+  if ((powBurst ?? POW_QUEUE.burst) < (powRate ?? POW_QUEUE.rate)) {
+    const isBurst = powBurst !== undefined
+    const fault = isBurst
+      ? `must not be less than pow_rate, ${powRate ?? POW_QUEUE.rate}`
+      : `must not be more than pow_burst, ${POW_QUEUE.burst}`
+    reader.refuse('TOR', isBurst ? 'pow_burst' : 'pow_rate', fault)
+  }
+  return { powRate, powBurst }
 }
 
 function controlLogin(

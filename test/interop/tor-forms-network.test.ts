@@ -64,7 +64,7 @@ describe('on a Tor network', () => {
   it('an anonymous service with defences is published and reachable, and its tor is a client, too', async () => {
     const files = await relay('[TRANSPORT]\nhost = <hostnames>\nport = 5223\n')
     const socksPort = await freePort()
-    const service = { type: 'anonymous', pow: true, maxStreams: 8 } as const
+    const service = { type: 'anonymous', pow: true, powRate: 50, powBurst: 100, maxStreams: 8 } as const
     const ini = { socksPort, socksProxy: `127.0.0.1:${socksPort}` }
     const result = await files.setUp({ ports, service, ini })
     expect(result).toMatchObject({ onionOnly: true })
@@ -76,6 +76,10 @@ describe('on a Tor network', () => {
       expect(supervisor.state.hostname).toBe(result.hostname)
       await expect.poll(() => readFromOutside(result.hostname), { timeout: 40_000 }).toBe('relay')
       expect(await readThrough(result.hostname, '127.0.0.1', socksPort)).toBe('relay')
+      const working = { introPoints: expect.any(Number) as number, powEffort: 0, powQueue: 0 }
+      await expect.poll(() => supervisor.state.figures).toMatchObject(working)
+      await expect.poll(() => supervisor.state.figures?.introPoints).toBeGreaterThan(0)
+      await expect.poll(() => supervisor.state.figures?.rendezvous).toBeGreaterThan(0)
     } finally {
       await supervisor.stop()
     }

@@ -68,6 +68,8 @@ export async function setupRequest(
     service: {
       type,
       pow: options.pow ?? adopted?.pow ?? tor.pow,
+      powRate: tor.powRate,
+      powBurst: tor.powBurst,
       maxStreams: options.maxStreams ?? adopted?.maxStreams ?? tor.maxStreams,
     },
     ports,

@@ -26,13 +26,16 @@ export interface AddOnion {
   readonly maxStreams?: number | undefined
   /** Proof-of-work defence of the introduction points. */
   readonly pow?: boolean | undefined
+  /** Requests per second, and at once, that its queue lets through. */
+  readonly powRate?: number | undefined
+  readonly powBurst?: number | undefined
 }
 
 export interface AddedOnion {
   readonly serviceId: ServiceId
 }
 
-export function addOnionCommand({ key, ports, flags, maxStreams, pow }: AddOnion): string {
+export function addOnionCommand({ key, ports, flags, maxStreams, pow, powRate, powBurst }: AddOnion): string {
   if (ports.length === 0) throw new TypeError('an onion service needs a port')
   return [
     'ADD_ONION',
@@ -40,6 +43,8 @@ export function addOnionCommand({ key, ports, flags, maxStreams, pow }: AddOnion
     ...(flags.length > 0 ? [`Flags=${flags.join(',')}`] : []),
     ...(maxStreams === undefined ? [] : [`MaxStreams=${maxStreams}`]),
     ...(pow === true ? ['PoWDefensesEnabled=1'] : []),
+    ...(pow === true && powRate !== undefined ? [`PoWQueueRate=${powRate}`] : []),
+    ...(pow === true && powBurst !== undefined ? [`PoWQueueBurst=${powBurst}`] : []),
     ...ports.map(({ virtualPort, target }) => `Port=${virtualPort},${plainWord(target)}`),
   ].join(' ')
 }

@@ -13,6 +13,8 @@ export interface PublicationState {
   /** Directories that the descriptor is being, or was, uploaded to, and those that took it. */
   readonly uploads: number
   readonly uploaded: number
+  /** Directories that rejected it, or did not answer. */
+  readonly failed?: number
   /** Why the last upload failed. */
   readonly failure?: string
 }
@@ -40,7 +42,8 @@ export class Publication {
     const service = this.#services.get(serviceId)
     const uploads = [...(service?.uploads.values() ?? [])]
     const state = { uploads: uploads.length, uploaded: uploads.filter((upload) => upload === 'done').length }
-    return service?.failure === undefined ? state : { ...state, failure: service.failure }
+    if (service?.failure === undefined) return state
+    return { ...state, failed: uploads.filter((upload) => upload === 'failed').length, failure: service.failure }
   }
 
   /** For a service that was taken away and is added again. */

@@ -9,6 +9,9 @@ export interface OnionServiceConfig {
   readonly type: ServiceType
   /** Proof-of-work defence of the introduction points (Tor proposal 327). */
   readonly pow?: boolean
+  /** Its queue: requests per second, and at once; tor's own values when absent. */
+  readonly powRate?: number | undefined
+  readonly powBurst?: number | undefined
   /** Streams that one circuit may open; a circuit that opens more is closed. */
   readonly maxStreams?: number | undefined
 }
@@ -16,10 +19,12 @@ export interface OnionServiceConfig {
 export const singleHopService: OnionServiceConfig = { type: 'single-hop' }
 
 /** Lines that tell one config from another; none for a plain single-hop service. */
-export function configLines({ type, pow = false, maxStreams }: OnionServiceConfig): string[] {
+export function configLines({ type, pow = false, powRate, powBurst, maxStreams }: OnionServiceConfig): string[] {
   return [
     ...(type === 'anonymous' ? ['anonymous'] : []),
     ...(pow ? ['pow'] : []),
+    ...(pow && powRate !== undefined ? [`pow-rate ${powRate}`] : []),
+    ...(pow && powBurst !== undefined ? [`pow-burst ${powBurst}`] : []),
     ...(maxStreams === undefined ? [] : [`max-streams ${maxStreams}`]),
   ]
 }

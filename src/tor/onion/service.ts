@@ -40,8 +40,7 @@ export async function addService(control: TorControl, wanted: AddService): Promi
     await control.delOnion(key.serviceId)
   }
   try {
-    const { pow, maxStreams } = config
-    const added = await control.addOnion({ key, ports, flags: flagsOf(config), pow, maxStreams })
+    const added = await control.addOnion({ ...config, key, ports, flags: flagsOf(config) })
     // tor derives the address too, and both must agree.
     if (key.serviceId !== added.serviceId) throw mismatch()
     return { key, hostname: key.hostname, wasThere: false }

@@ -28,7 +28,7 @@ const WITHOUT_SERVICE =
 
 function serviceLines(
   { introDefence = false }: InstanceTorrcOptions,
-  { pow = false, maxStreams }: OnionServiceConfig,
+  { pow = false, powRate, powBurst, maxStreams }: OnionServiceConfig,
   { directory, ports }: NonNullable<InstanceTorrcOptions['managed']>,
 ): string[] {
   return [
@@ -39,6 +39,8 @@ function serviceLines(
       ? []
       : [`HiddenServiceMaxStreams ${maxStreams}`, 'HiddenServiceMaxStreamsCloseCircuit 1']),
     ...(pow ? ['HiddenServicePoWDefensesEnabled 1'] : []),
+    ...(pow && powRate !== undefined ? [`HiddenServicePoWQueueRate ${powRate}`] : []),
+    ...(pow && powBurst !== undefined ? [`HiddenServicePoWQueueBurst ${powBurst}`] : []),
     ...(introDefence ? ['HiddenServiceEnableIntroDoSDefense 1'] : []),
   ]
 }

@@ -29,6 +29,7 @@ export interface Finding {
 
 /** tor supports proof of work for services of its control port since 0.4.9. */
 const MINIMUM_TOR = '0.4.6'
+const POW_IN_TORRC = '0.4.8'
 export const POW_THROUGH_CONTROL = '0.4.9'
 
 /** All findings, in the order in which an operator wants to read them. */
@@ -61,7 +62,7 @@ function userFindings({ isRoot, configAccess }: MachineFacts, { mode, adopts }: 
   return [...findings, { level: 'stop', code: 'NEEDS_ROOT', text, remedy }]
 }
 
-function torFindings({ torVersion, release, isRoot }: MachineFacts, request: PreflightRequest): Finding[] {
+function torFindings({ torVersion, torHasPow, release, isRoot }: MachineFacts, request: PreflightRequest): Finding[] {
   const version = torVersion.value
   if (request.mode === 'external') {
     if (version !== undefined) return []
@@ -79,6 +80,15 @@ function torFindings({ torVersion, release, isRoot }: MachineFacts, request: Pre
   if (isOlder(version, MINIMUM_TOR)) {
     const text = `tor ${version} is too old: ${MINIMUM_TOR} or later is required.`
     return [{ level: 'stop', code: 'TOR_OLD', text, remedy: 'Install a newer one with --official-repo.' }]
+  }
+  if (request.pow && isOlder(version, POW_IN_TORRC)) {
+    const text = `tor ${version} has no proof-of-work defences.`
+    return [{ level: 'stop', code: 'TOR_OLD', text, remedy: 'Install a newer one with --official-repo.' }]
+  }
+  if (request.pow && !torHasPow.value) {
+    const text = `This tor ${version} was built without proof-of-work defences.`
+    const remedy = "Install the Tor Project's with --official-repo, or leave out --pow (pow = off under [TOR])."
+    return [{ level: 'stop', code: 'TOR_WITHOUT_POW', text, remedy }]
   }
   if (request.pow && request.mode !== 'torrc' && isOlder(version, POW_THROUGH_CONTROL)) {
     const text = `tor ${version} supports proof-of-work defences only for services in its torrc.`

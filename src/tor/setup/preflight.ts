@@ -41,6 +41,8 @@ export interface MachineFacts {
   readonly release: Fact<SystemRelease | undefined>
   /** `undefined`: no tor. */
   readonly torVersion: Fact<string | undefined>
+  /** It was built with proof of work. */
+  readonly torHasPow: Fact<boolean>
   readonly serviceManager: Fact<'systemd' | 'none'>
   /** What listens on tor's usual SOCKS port. */
   readonly socks: Fact<'tor' | 'other' | 'none'>
@@ -74,11 +76,12 @@ export async function preflight(options: PreflightOptions): Promise<MachineFacts
     socksPort = 9050,
   } = options
   const { appArmorProfiles = '/sys/kernel/security/apparmor/profiles' } = options
-  const [access, release, profiles, torVersion, socks, found] = await Promise.all([
+  const [access, release, profiles, torVersion, torHasPow, socks, found] = await Promise.all([
     configAccess(configDir, stateDir, run),
     readFile(osRelease, 'utf8').catch(() => ''),
     readFile(appArmorProfiles, 'utf8').catch(() => ''),
     installedTor(run, binary),
+    hasPow(run, binary),
     whoListens('127.0.0.1', socksPort),
     hiddenServices(torrcs),
   ])
@@ -87,6 +90,7 @@ export async function preflight(options: PreflightOptions): Promise<MachineFacts
     configAccess: { value: access, source: configDir },
     release: { value: parseRelease(release), source: osRelease },
     torVersion: { value: torVersion, source: `${binary} --version` },
+    torHasPow: { value: torHasPow, source: `${binary} --list-modules` },
     serviceManager: { value: services.type, source: '/run/systemd/system' },
     socks: { value: socks, source: `127.0.0.1:${socksPort}` },
     appArmor: { value: /^system_tor \(enforce\)$/m.test(profiles), source: appArmorProfiles },
@@ -124,6 +128,12 @@ async function installedTor(run: CommandRunner, binary: string): Promise<string 
     const remedy = `Check its permissions: ls -l $(command -v ${binary})`
     throw new AppError('TOR_MISSING', `${binary} cannot be run by this user.`, remedy, { cause: error })
   }
+}
+
+/** An old tor does not list it, and says itself what it cannot do. */
+async function hasPow(run: CommandRunner, binary: string): Promise<boolean> {
+  const { stdout } = await run(binary, ['--list-modules']).catch(() => ({ stdout: '' }))
+  return !/^pow: no$/m.test(stdout)
 }
 
 /** `0.4.9.11` of `Tor version 0.4.9.11 (git-…).` */

@@ -2,7 +2,10 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import type { SupervisorState } from './state.ts'
 
 /** What the metrics are read from. */
-export type OnionState = Pick<SupervisorState, 'bootstrap' | 'phase' | 'uploadedAt' | 'check' | 'restarts'>
+export type OnionState = Pick<
+  SupervisorState,
+  'bootstrap' | 'phase' | 'uploadedAt' | 'check' | 'restarts' | 'publication' | 'serviceType' | 'figures'
+>
 
 interface Figure {
   readonly name: string
@@ -31,6 +34,41 @@ const gauges: readonly Figure[] = [
     name: 'onion_check_seconds',
     help: 'Duration of the last successful check, without the start of a tor client.',
     value: ({ check }) => (check && !check.last.fault ? check.last.ms / 1000 : undefined),
+  },
+  {
+    name: 'onion_single_hop',
+    help: 'Whether the service is a single-hop one; 0: an ordinary (three-hop) one.',
+    value: ({ serviceType }) => serviceType && Number(serviceType === 'single-hop'),
+  },
+  {
+    name: 'onion_uploads_rejected',
+    help: 'Directories that did not take the present descriptor.',
+    value: ({ publication }) => publication && (publication.failed ?? 0),
+  },
+  {
+    name: 'onion_introduction_points',
+    help: 'Introduction points that are connected.',
+    value: ({ figures }) => figures?.introPoints,
+  },
+  {
+    name: 'onion_rendezvous_circuits',
+    help: 'Open circuits to clients.',
+    value: ({ figures }) => figures?.rendezvous,
+  },
+  {
+    name: 'onion_introductions_rejected',
+    help: 'Replayed or malformed introductions since tor started.',
+    value: ({ figures }) => figures?.rejected,
+  },
+  {
+    name: 'onion_pow_effort',
+    help: 'Effort that clients are asked for; 0 without a flood.',
+    value: ({ figures }) => figures?.powEffort,
+  },
+  {
+    name: 'onion_pow_queue',
+    help: 'Requests that wait in the queue by effort.',
+    value: ({ figures }) => figures?.powQueue,
   },
 ]
 

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
 import { clockRemedy, clockSkew, skewClause } from '../control/clock-skew.ts'
@@ -13,6 +14,7 @@ import { addService, type OnionService } from '../onion/service.ts'
 import type { CheckWatch } from './check-watch.ts'
 import type { FetchResult } from '../onion/publication.ts'
 import { Publication, fetchDescriptor } from '../onion/publication.ts'
+import { FiguresPort } from '../process/service-figures.ts'
 import type { TorSession } from '../process/session.ts'
 
 /*
@@ -58,12 +60,14 @@ export class ServedOnion {
   /** One look at the keys after the other. */
   #following: Promise<void> = Promise.resolve()
   #headwayAt = performance.now()
+  readonly #figures: FiguresPort | undefined
 
   constructor(tor: TorSession, options: ServedOnionOptions) {
     this.#tor = tor
     this.#options = options
     this.#state = options.state
     this.#log = options.log
+    this.#figures = tor.pid === undefined ? undefined : new FiguresPort(tor.control)
   }
 
   /** Brings the service into this tor and looks after it; ends by throwing, or when told to. */
@@ -78,7 +82,15 @@ export class ServedOnion {
     this.#service = service
     this.#next = next
     const { hostname } = service
-    this.#state.set({ hostname, nextHostname: next?.hostname, torVersion: control.version, torPid, bootstrap })
+    const serviceType = kept.config?.type ?? 'single-hop'
+    this.#state.set({
+      serviceType,
+      hostname,
+      nextHostname: next?.hostname,
+      torVersion: control.version,
+      torPid,
+      bootstrap,
+    })
     this.#learnPublication(service)
     await this.#tor.enableNetwork()
     const isOff = (await control.getConf('DisableNetwork')).get('disablenetwork')?.[0] === '1'
@@ -157,6 +169,7 @@ export class ServedOnion {
       if (mended) this.#log.note("onion service: tor's control socket or cookie was changed; created it again")
       await this.follow()
       this.#requireHeadway()
+      await this.#count()
       if (this.#state.value.bootstrap?.progress === 100 && performance.now() >= checkAt) {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
         const interval = this.#state.value.publishedAt ? checkIntervalMs : soonMs
@@ -165,6 +178,14 @@ export class ServedOnion {
       }
       await sleep(heartbeatMs, undefined, { signal: over, ref: false })
     }
+  }
+
+  /** Learns the figures of the service, which an own tor tells once it is connected. */
+  async #count(): Promise<void> {
+    const { bootstrap, figures: before } = this.#state.value
+    if (!this.#figures || !this.#service || bootstrap?.progress !== 100) return
+    const figures = await this.#figures.read(this.#service.key.serviceId)
+    if (!isDeepStrictEqual(figures, before)) this.#state.set({ figures })
   }
 
   /**

@@ -3,6 +3,8 @@ import type { BootstrapPhase } from '../control/events.ts'
 import type { OnionHostname } from '../../crypto/onion-address.ts'
 import type { CheckResult } from '../check/check.ts'
 import type { PublicationState } from '../onion/publication.ts'
+import type { ServiceType } from '../onion/service-config.ts'
+import type { ServiceFigures } from '../process/service-figures.ts'
 
 /*
  * What the running relay knows of its onion service at this moment.
@@ -30,6 +32,9 @@ interface TorState {
   readonly publishedAt?: Date | undefined
   /** When a directory last accepted the descriptor. */
   readonly uploadedAt?: Date
+  readonly serviceType?: ServiceType
+  /** What an own tor counts of the service. */
+  readonly figures?: ServiceFigures | undefined
 }
 
 const ofTor: readonly (keyof TorState)[] = [
@@ -41,6 +46,8 @@ const ofTor: readonly (keyof TorState)[] = [
   'publication',
   'publishedAt',
   'uploadedAt',
+  'serviceType',
+  'figures',
 ]
 
 export interface SupervisorState extends TorState {

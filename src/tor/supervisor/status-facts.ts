@@ -23,8 +23,10 @@ export type FactName =
   | 'bootstrap'
   | 'service'
   | 'descriptor'
+  | 'circuits'
   | 'check'
   | 'restarts'
+  | 'socks'
 
 export interface Fact {
   readonly name: FactName
@@ -68,7 +70,8 @@ function allFacts(observed: Observed): Fact[] {
     return [torrcFact(), nameFact(observed), ...ofUnit, relayFact(observed), ...watchedFacts(observed)]
   }
   const ofTor = [...ofUnit, ...torFacts(observed, config)]
-  return [keyFact(observed), nameFact(observed), relayFact(observed), ...ofTor, ...relayFacts(observed)]
+  const facts = [keyFact(observed), nameFact(observed), relayFact(observed), ...ofTor, ...relayFacts(observed)]
+  return [...facts, ...socksFacts(observed)]
 }
 
 function withoutRemedy({ name, text, source, ok, value }: Fact): Fact {
@@ -229,7 +232,8 @@ function watchedFacts({ relay: { running, record } }: Observed): Fact[] {
 function relayFacts({ relay: { running, record } }: Observed): Fact[] {
   if (!record) return []
   const { state } = record
-  return [...(running ? [descriptorFact(state)] : []), checkFact(state, running), restartsFact(state)]
+  const live = running ? [descriptorFact(state), ...circuitsFacts(state)] : []
+  return [...live, checkFact(state, running), restartsFact(state)]
 }
 
 function descriptorFact({
@@ -240,7 +244,7 @@ function descriptorFact({
   phase,
   clockSkew,
 }: SupervisorState): Fact {
-  const { uploads = 0, uploaded = 0, failure } = publication ?? {}
+  const { uploads = 0, uploaded = 0, failed = 0, failure } = publication ?? {}
   const fact = {
     name: 'descriptor',
     source: 'relay',
@@ -250,12 +254,14 @@ function descriptorFact({
       confirmedAt: confirmedAt ?? null,
       directories: uploaded,
       uploads,
+      rejected: failed,
     },
   } as const
   if (publishedAt) {
     const to = uploaded > 0 ? ` to ${uploaded} of ${uploads} directories` : ', found in the network'
+    const refused = failed > 0 ? ` (${failed} rejected it: ${failure ?? 'no reason'})` : ''
     const seen = confirmedAt ? `, last confirmed ${moment(confirmedAt)}` : ''
-    return { ...fact, text: `published ${moment(publishedAt)}${to}${seen}`, ok: true }
+    return { ...fact, text: `published ${moment(publishedAt)}${to}${refused}${seen}`, ok: true }
   }
   const why = failure === undefined ? '' : `, a directory rejected it: ${failure}`
   const text = `not published yet (${phase})${why}`
@@ -269,6 +275,39 @@ function descriptorFact({
   }
   const remedy = `Wait a minute: tor uploads it once it is connected. If it does not: ${restart}`
   return { ...fact, text, ok: false, remedy }
+}
+
+function circuitsFacts({ figures }: SupervisorState): Fact[] {
+  if (!figures) return []
+  const { introPoints, rendezvous, rejected, powEffort, powQueue } = figures
+  const parts = [
+    counted(introPoints, 'introduction point'),
+    counted(rendezvous, 'client circuit'),
+    ...(rejected > 0 ? [`${counted(rejected, 'introduction')} rejected`] : []),
+    ...(powEffort > 0 ? [`proof of work with effort ${powEffort}`] : []),
+    ...(powQueue > 0 ? [`${counted(powQueue, 'request')} waiting`] : []),
+  ]
+  return [{ name: 'circuits', text: parts.join(', '), source: 'tor, through the relay', ok: undefined, value: figures }]
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
+/** The tor through which this relay reaches others. */
+function socksFacts({ socks, relay }: Observed): Fact[] {
+  if (!socks) return []
+  const { port, listener } = socks
+  const fact = { name: 'socks', source: `127.0.0.1:${port}`, value: socks } as const
+  if (listener === 'tor') return [{ ...fact, text: 'answers', ok: true }]
+  if (!relay.running) return [{ ...fact, text: 'runs with the relay', ok: undefined }]
+  const text =
+    listener === 'other' ? 'another program listens there' : 'the SOCKS tor does not answer, so others are not reached'
+  const remedy =
+    listener === 'other'
+      ? `Stop that program (\`ss -ltnp\` shows it), or set another socks_port under [TOR].`
+      : 'The relay restarts it; its log says why it ended.'
+  return [{ ...fact, text, ok: false, remedy }]
 }
 
 function checkFact({ check }: SupervisorState, running: boolean): Fact {

@@ -76,9 +76,15 @@ const state = v.object({
   ),
   networkUp: optional(v.boolean()),
   clockSkew: optional(v.union([v.pipe(v.number(), v.integer()), v.literal('ahead')])),
-  publication: optional(v.object({ uploads: count, uploaded: count, failure: optional(v.string()) })),
+  publication: optional(
+    v.object({ uploads: count, uploaded: count, failed: optional(count), failure: optional(v.string()) }),
+  ),
   publishedAt: optional(time),
   uploadedAt: optional(time),
+  serviceType: optional(v.picklist(['single-hop', 'anonymous'])),
+  figures: optional(
+    v.object({ introPoints: count, rendezvous: count, rejected: count, powEffort: count, powQueue: count }),
+  ),
   hostname: optional(onionAddress),
   nextHostname: optional(onionAddress),
   confirmedAt: optional(time),

@@ -8,6 +8,7 @@ import { readOnionKey } from '../onion/key.ts'
 import { connectControl } from '../process/control-access.ts'
 import { connectOwnTor } from '../process/own-tor.ts'
 import type { TorConfig } from '../process/session.ts'
+import { whoListens } from '../process/socks-probe.ts'
 import type { StatusRecord } from './status-file.ts'
 import { isRunning } from '../../system/process-mark.ts'
 import type { ServiceManager } from '../../system/service-manager.ts'
@@ -33,6 +34,13 @@ export interface Observed {
   /** `undefined`: no tor runs. */
   readonly tor: ObservedTor | AppError | undefined
   readonly relay: ObservedRelay
+  /** `[TOR] socks_port`, and what listens there. */
+  readonly socks?: ObservedSocks | undefined
+}
+
+export interface ObservedSocks {
+  readonly port: number
+  readonly listener: 'tor' | 'other' | 'none'
 }
 
 /** `torrc`: a tor that the relay cannot access. `undefined`: no onion service was set up. */
@@ -73,6 +81,7 @@ export interface ObserveOptions {
   readonly configured: readonly string[]
   /** Of a tor of the system. */
   readonly unit?: string | undefined
+  readonly socksPort?: number | undefined
   readonly services: ServiceManager
 }
 
@@ -91,8 +100,12 @@ export async function observeOnion(options: ObserveOptions): Promise<Observed> {
       ? await observeTor(config, key instanceof AppError ? undefined : key?.serviceId)
       : undefined
   const next = (await readKeyFiles(keyFile)).next?.hostname
-  const unit = await observeUnit(options)
-  return { config, keyFile, key, next, configured, unit, tor, relay: { running, ...(record && { record }) } }
+  const [unit, socks] = await Promise.all([observeUnit(options), observeSocks(options)])
+  return { config, keyFile, key, next, configured, unit, tor, socks, relay: { running, ...(record && { record }) } }
+}
+
+async function observeSocks({ socksPort: port }: ObserveOptions): Promise<ObservedSocks | undefined> {
+  return port === undefined ? undefined : { port, listener: await whoListens('127.0.0.1', port) }
 }
 
 async function observeUnit({ unit: name, services }: ObserveOptions): Promise<ObservedUnit | undefined> {

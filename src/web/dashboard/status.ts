@@ -18,6 +18,10 @@ export interface DashboardStatus {
     readonly checkedAt: string | null
     /** Milliseconds of the last successful check. */
     readonly latency: number | null
+    /** Of an own tor. */
+    readonly introPoints: number | null
+    /** What clients must do before they get through; 0 without a flood. */
+    readonly powEffort: number | null
   } | null
   readonly lastBackup: string | null
 }

@@ -338,7 +338,9 @@ function onionText(health, onion, ago) {
   if (health.reachable === null) return `${health.phase}, not checked yet`
   const when = ago(onion.checkedAt) ?? ''
   if (!health.reachable) return `not reachable, checked ${when}`
-  return `reachable in ${milliseconds(onion.latency)}, checked ${when}`
+  const points = onion.introPoints === null ? [] : [`${onion.introPoints} introduction points`]
+  const flood = onion.powEffort > 0 ? [`proof of work with effort ${onion.powEffort}`] : []
+  return [`reachable in ${milliseconds(onion.latency)}, checked ${when}`, ...points, ...flood].join(', ')
 }
 
 const views = charts.map((chart) => new ChartView(chart))

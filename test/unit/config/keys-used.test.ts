@@ -67,6 +67,7 @@ const VALUES: Readonly<Record<string, string>> = {
   'TOR.single_hop': 'off',
   'TOR.control_password_file': '/etc/opt/simplex/tor-password',
   'TOR.control_cookie': '/run/tor/control.authcookie',
+  'TOR.pow_rate': '300',
   'TOR.target': 'relay.internal:5223',
   'BACKUP.directory': '/mnt/backups',
   'BACKUP.schedule': 'weekly',

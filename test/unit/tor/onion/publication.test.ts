@@ -46,7 +46,7 @@ describe('the uploads of a descriptor', () => {
     expect(publication.of(serviceId)).toEqual({ uploads: 0, uploaded: 0 })
     publication.take(event('UPLOAD', '$a'))
     publication.take(event('FAILED', '$a', serviceId, 'UPLOAD_REJECTED'))
-    expect(publication.of(serviceId)).toEqual({ uploads: 1, uploaded: 0, failure: 'UPLOAD_REJECTED' })
+    expect(publication.of(serviceId)).toEqual({ uploads: 1, uploaded: 0, failed: 1, failure: 'UPLOAD_REJECTED' })
     publication.forget(serviceId)
     expect(publication.of(serviceId)).toEqual({ uploads: 0, uploaded: 0 })
   })

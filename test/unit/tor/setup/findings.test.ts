@@ -16,6 +16,7 @@ interface Values {
   configAccess: ConfigAccess
   release: SystemRelease | undefined
   torVersion: string | undefined
+  torHasPow: boolean
   serviceManager: 'systemd' | 'none'
   appArmor: boolean
   hiddenServices: MachineFacts['hiddenServices']['value']
@@ -27,6 +28,7 @@ function facts(change: Partial<Values> = {}): MachineFacts {
     configAccess: access,
     release: debian,
     torVersion: '0.4.9.11',
+    torHasPow: true,
     serviceManager: 'systemd',
     appArmor: false,
     hiddenServices: [],
@@ -38,6 +40,7 @@ function facts(change: Partial<Values> = {}): MachineFacts {
     configAccess: fact(values.configAccess),
     release: fact(values.release),
     torVersion: fact(values.torVersion),
+    torHasPow: fact(values.torHasPow),
     serviceManager: fact(values.serviceManager),
     socks: fact('none'),
     appArmor: fact(values.appArmor),
@@ -87,6 +90,9 @@ describe('preflight checks', () => {
       { pow: true },
       ['TOR_OLD'],
     ],
+    ['proof of work in a torrc needs tor 0.4.8', { torVersion: '0.4.7.16' }, { pow: true, mode: 'torrc' }, ['TOR_OLD']],
+    ['proof of work needs a tor that was built with it', { torHasPow: false }, { pow: true }, ['TOR_WITHOUT_POW']],
+    ['a tor without proof of work does where none is wanted', { torHasPow: false }, {}, []],
     ['proof of work in a torrc needs no newer tor', { torVersion: '0.4.8.12' }, { pow: true, mode: 'torrc' }, []],
     ['the package repository is for Debian', { release: undefined }, { officialRepository: true }, ['NO_REPOSITORY']],
   ])('find that %s', (_, change, request, expected) => {

@@ -23,12 +23,22 @@ it('a published and reachable service has every metric', async () => {
     uploadedAt: new Date(1_763_892_000_500),
     check: { last: good, failures: 0, nextAt },
     restarts: 2,
+    publication: { uploads: 6, uploaded: 4, failed: 2, failure: 'UPLOAD_REJECTED' },
+    serviceType: 'single-hop',
+    figures: { introPoints: 3, rendezvous: 12, rejected: 4, powEffort: 20, powQueue: 7 },
   }
   expect(await samples(state)).toEqual([
     'onion_bootstrap_percent 100',
     'onion_descriptor_uploaded_timestamp 1763892000.5',
     'onion_reachable 1',
     'onion_check_seconds 1.25',
+    'onion_single_hop 1',
+    'onion_uploads_rejected 2',
+    'onion_introduction_points 3',
+    'onion_rendezvous_circuits 12',
+    'onion_introductions_rejected 4',
+    'onion_pow_effort 20',
+    'onion_pow_queue 7',
     'onion_tor_restarts_total 2',
   ])
 })
@@ -63,7 +73,7 @@ it('metrics follow the state, and each has a help text', async () => {
   expect(text).toContain('onion_reachable 0\n')
   expect(text).toContain('onion_tor_restarts_total 1\n')
   expect(text).toContain('# TYPE onion_tor_restarts_total counter\n')
-  expect(text.match(/^# HELP \S+ \S+/gm)).toHaveLength(5)
+  expect(text.match(/^# HELP \S+ \S+/gm)).toHaveLength(12)
   state = undefined
   expect(await registry.metrics()).not.toMatch(/^onion/m)
 })
