@@ -15,6 +15,8 @@ export interface HealthSource {
   readonly relay: Pick<ServingRelay, 'ports'> & { readonly core: { readonly engine: FlushingStore } }
   readonly onion: () => OnionState | undefined
   readonly backups: () => AutomaticBackupStatus | undefined
+  /** Processes that serve clients, where there are several. */
+  readonly workers?: { readonly running: number; readonly wanted: number } | undefined
 }
 
 interface FlushingStore {
@@ -51,9 +53,18 @@ export async function healthReport(source: HealthSource, now = new Date()): Prom
   const isOnlyOnion = settings.transport.hosts.length > 0 && settings.transport.hosts.every(isOnion)
   const fails = !relay.ok || !store.ok || (isOnlyOnion && onion?.ok === false) || (relayCertificate?.days ?? 0) < 0
   const backup = backupHealth(source.backups())
-  const parts = [disk, onion, backup, relayCertificate, webCertificate]
+  const workers = workersHealth(source.workers)
+  const parts = [disk, onion, workers, backup, relayCertificate, webCertificate]
   const isDegraded = parts.some((part) => part?.ok === false)
-  return { status: fails ? 'failing' : isDegraded ? 'degraded' : 'ok', relay, store, disk, onion, backup, certificates }
+  const status = fails ? 'failing' : isDegraded ? 'degraded' : 'ok'
+  return { status, relay, store, disk, onion, workers, backup, certificates }
+}
+
+function workersHealth(workers: HealthSource['workers']): PartHealth | null {
+  if (workers === undefined) return null
+  const { running, wanted } = workers
+  if (running === wanted) return { ok: true }
+  return { ok: false, problem: `${wanted - running} of ${wanted} workers do not run. The log says why.` }
 }
 
 function backupHealth(status: AutomaticBackupStatus | undefined): PartHealth | null {

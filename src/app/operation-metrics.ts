@@ -106,7 +106,7 @@ function seconds(date: Date | undefined): number | undefined {
   return date && Math.floor(date.getTime() / 1000)
 }
 
-function healthReadings({ status, relay, store, disk, onion, backup, certificates }: HealthReport): Reading[] {
+function healthReadings({ status, relay, store, disk, onion, workers, backup, certificates }: HealthReport): Reading[] {
   const part = (name: string, ok: boolean | undefined): Reading => ({
     labels: { part: name },
     value: ok === undefined ? undefined : Number(ok),
@@ -117,6 +117,7 @@ function healthReadings({ status, relay, store, disk, onion, backup, certificate
     part('store', store.ok),
     part('disk', disk?.ok),
     part('onion', onion?.ok),
+    part('workers', workers?.ok),
     part('backup', backup?.ok),
     part('relay certificate', certificates.relay?.ok),
     part('web certificate', certificates.web?.ok),

@@ -139,8 +139,8 @@ export async function relayStatus(source: StatusSource): Promise<RelayStatus> {
   }
 }
 
-function problemsOf({ relay, store, disk, onion, backup, certificates }: HealthReport): string[] {
-  const parts = [relay, store, disk, onion, backup, certificates.relay, certificates.web]
+function problemsOf({ relay, store, disk, onion, workers, backup, certificates }: HealthReport): string[] {
+  const parts = [relay, store, disk, onion, workers, backup, certificates.relay, certificates.web]
   return parts.flatMap((part) => part?.problem ?? [])
 }
 

@@ -91,7 +91,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
     }
     await openBackups()
     const backups = (): AutomaticBackupStatus | undefined => beside.backups?.status()
-    const health = (): Promise<HealthReport> => healthReport({ settings, paths, relay, onion, backups })
+    const health = (): Promise<HealthReport> => healthReport({ settings, paths, relay, onion, backups, workers })
     const openOutput = async (): Promise<void> => {
       beside.metrics = await openMetrics({
         port: settings.store.metricsPort,

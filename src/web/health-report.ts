@@ -19,6 +19,8 @@ export interface HealthReport {
         readonly reachable: boolean | null
       })
     | null
+  /** Processes that serve clients, where there are several. */
+  readonly workers: PartHealth | null
   /** Automatic backups. */
   readonly backup: PartHealth | null
   readonly certificates: { readonly relay: CertificateHealth | null; readonly web: CertificateHealth | null }

@@ -95,6 +95,14 @@ describe('healthReport', () => {
     expect(report).toMatchObject({ status: 'failing', store: { ok: false, problem: 'The disk does not take data.' } })
   })
 
+  it('workers that do not run degrade the relay, and are counted', async () => {
+    const report = await healthReport(source('relay.example', { workers: { running: 1, wanted: 3 } }))
+    const problem = '2 of 3 workers do not run. The log says why.'
+    expect(report).toMatchObject({ status: 'degraded', workers: { ok: false, problem } })
+    const all = await healthReport(source('relay.example', { workers: { running: 3, wanted: 3 } }))
+    expect(all).toMatchObject({ status: 'ok', workers: { ok: true } })
+  })
+
   it('a relay that listens nowhere is failing', async () => {
     const none = relay(() => Promise.resolve(), [])
     expect((await healthReport(source('relay.example', { relay: none }))).status).toBe('failing')

@@ -18,6 +18,7 @@ const report: HealthReport = {
   store: { ok: true },
   disk: null,
   onion: null,
+  workers: null,
   backup: null,
   certificates: { relay: { ok: true, days: 999 }, web: null },
 }
