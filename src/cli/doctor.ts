@@ -12,6 +12,7 @@ import { paint } from './terminal.ts'
 
 interface DoctorOptions {
   readonly fix?: true
+  readonly yes?: true
   readonly json?: true
 }
 
@@ -22,15 +23,18 @@ export function addDoctor(program: Command, { paths }: Context): void {
     .action((options: DoctorOptions) => doctor(options, paths))
   addOptions(command, [
     new Option('--fix', 'Repair what is safe, and ask about the rest'),
+    new Option('-y, --yes', 'With --fix: do the rest too, without asking'),
     new Option('--json', 'Print it as JSON; nothing is asked'),
   ])
 }
 
-async function doctor({ fix, json }: DoctorOptions, paths: Paths): Promise<void> {
+async function doctor({ fix, yes, json }: DoctorOptions, paths: Paths): Promise<void> {
+  if (yes && !fix)
+    throw new Refusal('Error: --yes is an answer to what --fix asks.', 'Run `smp-server doctor --fix --yes`.')
   let findings = await examine(paths)
   const repairs = findings.flatMap(({ repair }) => (repair ? [repair] : []))
   if (fix && repairs.length > 0) {
-    const failed = await repairAll(repairs, json !== true)
+    const failed = await repairAll(repairs, { isSpoken: json !== true, isAgreed: yes === true })
     findings = [...(await examine(paths)), ...failed]
   }
   const level = worstLevel(findings)
@@ -47,7 +51,10 @@ async function doctor({ fix, json }: DoctorOptions, paths: Paths): Promise<void>
 }
 
 /** @returns what could not be repaired */
-async function repairAll(repairs: readonly Repair[], isSpoken: boolean): Promise<Finding[]> {
+async function repairAll(
+  repairs: readonly Repair[],
+  { isSpoken, isAgreed }: { readonly isSpoken: boolean; readonly isAgreed: boolean },
+): Promise<Finding[]> {
   const failed: Finding[] = []
   const apply = async (repair: Repair): Promise<void> => {
     try {
@@ -57,9 +64,9 @@ async function repairAll(repairs: readonly Repair[], isSpoken: boolean): Promise
       failed.push(faultFinding('fix', 'fail', error))
     }
   }
-  for (const repair of repairs.filter(({ isSafe }) => isSafe)) await apply(repair)
+  for (const repair of repairs.filter(({ isSafe }) => isSafe || isAgreed)) await apply(repair)
   const others = repairs.filter(({ isSafe }) => !isSafe)
-  if (others.length === 0 || !isSpoken || !isOnTerminal()) return failed
+  if (others.length === 0 || isAgreed || !isSpoken || !isOnTerminal()) return failed
   await withPrompt(async (prompt) => {
     for (const repair of others) {
       const question = `${repair.what.charAt(0).toUpperCase()}${repair.what.slice(1)}? (y/N) `

@@ -1,9 +1,11 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { generateOnionKey } from '../../src/crypto/onion-key.ts'
+import { parseTlsClientHello } from '../../src/transport/tls-client-hello.ts'
+import { makeWebCertificate } from '../client/web-certificate.ts'
 import { projectRoot } from '../project-root.ts'
 import { buildProgram, Installation } from './cli-process.ts'
 
@@ -32,12 +34,17 @@ interface Found {
 /** What is not OK, as `LEVEL check: text | remedy`. */
 function doctor(...options: string[]): { readonly status: number | null; readonly found: string } {
   const { status, stdout } = relay.run(['doctor', '--json', ...options])
-  const { findings } = JSON.parse(stdout) as { findings: Found[] }
-  const shown = findings.filter(({ level }) => level !== 'ok')
   return {
     status,
-    found: shown.map(({ check, level, text, remedy }) => `${level} ${check}: ${text} | ${remedy ?? ''}`).join('\n'),
+    found: findingsIn(stdout)
+      .filter((line) => !line.startsWith('ok '))
+      .join('\n'),
   }
+}
+
+function findingsIn(json: string): string[] {
+  const { findings } = JSON.parse(json) as { findings: Found[] }
+  return findings.map(({ check, level, text, remedy }) => `${level} ${check}: ${text} | ${remedy ?? ''}`)
 }
 
 it('a new relay has no FAIL, and is told what to do next', () => {
@@ -84,6 +91,22 @@ describe('a wrong state of files', () => {
     expect([existsSync(leftover), existsSync(`${relay.ini}.bak`)]).toEqual([false, true])
   })
 
+  it('that is not safe to repair is repaired without a question with --yes', () => {
+    const unfinished = join(relay.state, 'smp-server-store.log.unused')
+    mkdirSync(unfinished)
+    expect(relay.run(['doctor', '--yes'])).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('--fix --yes') as string,
+    })
+    expect(doctor('--fix').found).toContain(`warn leftovers: ${unfinished}`)
+    expect(doctor('--fix', '--yes').found).not.toContain('leftovers')
+    expect([existsSync(unfinished), existsSync(`${relay.ini}.bak`), existsSync(relay.ini)]).toEqual([
+      false,
+      false,
+      true,
+    ])
+  })
+
   it.skipIf(process.getuid?.() !== 0)('is repaired by root where a run as another user left files', () => {
     chownSync(key, 65534, 65534)
     expect(doctor().found).toMatch(/fail owners: \S+server\.key belongs not to user 0, .* but to user 65534: /)
@@ -125,6 +148,105 @@ it('a port that another program holds is named with that program', async () => {
   expect(doctor().found).toMatch(new RegExp(`fail port: .*${port}`))
   await new Promise((resolve) => other.close(resolve))
   expect(doctor().found).not.toContain('fail port')
+})
+
+/*
+ * The relay listens on 127.0.0.2, and its public name leads to 127.0.0.1, where each test puts something else in front of
+ * it on the same port.
+ */
+describe('the public host of a running relay', () => {
+  const front = new Installation()
+  const sockets: Socket[] = []
+  let port: number
+  let listening: Server | undefined
+
+  beforeAll(async () => {
+    ;({ port } = await front.initialize('--no-password', '--ip', '127.0.0.1'))
+    front.set('WEB', 'https', '')
+    front.set('TRANSPORT', 'host', 'localhost')
+    front.set('TRANSPORT', 'listen_host', '127.0.0.2')
+    const running = front.start(['start'])
+    await running.shows(/Listening on port/)
+  })
+  afterEach(async () => {
+    for (const socket of sockets.splice(0)) socket.destroy()
+    await new Promise((resolve) => (listening ? listening.close(resolve) : resolve(undefined)))
+    listening = undefined
+  })
+  afterAll(() => front.remove())
+
+  async function inFront(onClient: (client: Socket) => void): Promise<void> {
+    listening = createServer((client) => {
+      sockets.push(client.on('error', () => undefined))
+      onClient(client)
+    })
+    await new Promise<void>((resolve) => listening?.listen(port, '127.0.0.1', resolve))
+  }
+
+  function forward(client: Socket, first: Buffer | string = ''): void {
+    const onward = connect(port, '127.0.0.2').on('error', () => undefined)
+    sockets.push(onward)
+    onward.write(first)
+    client.pipe(onward).pipe(client)
+  }
+
+  async function hostFindings(): Promise<string> {
+    const { stdout } = await front.start(['doctor', '--json']).ended()
+    return findingsIn(stdout)
+      .filter((line) => / (?:host|relay): /.test(line))
+      .join('\n')
+  }
+
+  it('leads to the relay through a proxy that passes TCP on', async () => {
+    await inFront((client) => forward(client))
+    const found = await hostFindings()
+    expect(found).toMatch(new RegExp(`^ok host: localhost is .*, and the relay answers there on port ${port}\\.`))
+    expect(found).toContain('ok relay: Healthy')
+  })
+
+  it('leads nowhere: nothing accepts connections', async () => {
+    expect(await hostFindings()).toMatch(/fail host: localhost is .* Nothing accepts connections at localhost port/)
+  })
+
+  it.each([
+    ['1', 'PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\n'],
+    ['2', Buffer.from('0d0a0d0a000d0a515549540a21110000c00002', 'hex')],
+  ])('leads to a proxy that sends a PROXY header of version %s', async (_, header) => {
+    await inFront((client) => forward(client, header))
+    expect(await hostFindings()).toMatch(
+      /fail host: The proxy at localhost port \d+ sends a PROXY header.*proxy_protocol/,
+    )
+  })
+
+  it('leads to a proxy that wants a server name', async () => {
+    await inFront((client) => {
+      client.once('data', (chunk) => {
+        const hello = parseTlsClientHello(chunk)
+        if (typeof hello === 'object' && hello.hasServerName) forward(client, chunk)
+        else client.destroy()
+      })
+    })
+    expect(await hostFindings()).toMatch(/fail host: The proxy at localhost .* name the server \(SNI\).*docs\/web\.md/)
+  })
+
+  it('leads to a server that ends TLS, as openssl s_server does', async () => {
+    const certificate = await makeWebCertificate()
+    const files = ['-cert', certificate.certificate, '-key', certificate.key]
+    const server = spawn('openssl', ['s_server', '-accept', `127.0.0.1:${port}`, ...files, '-www'])
+    try {
+      await new Promise<void>((resolve) =>
+        server.stdout.on('data', (text: Buffer) => String(text).includes('ACCEPT') && resolve()),
+      )
+      expect(await hostFindings()).toMatch(
+        /fail host: At localhost port \d+ something else than the relay ends TLS.*relay\.test/,
+      )
+    } finally {
+      const ended = new Promise((resolve) => server.once('close', resolve))
+      server.kill()
+      await ended
+      await certificate.remove()
+    }
+  })
 })
 
 it('a consensus of Tor from later than now shows that the clock is behind', () => {

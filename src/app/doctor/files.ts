@@ -123,7 +123,9 @@ const LEFTOVERS = [
   /\.bak\d*$/,
   /^restore-unfinished-(?:config|state)$/,
   /\.[0-9a-f]{12}\.new$/,
-  /^smp-server-store\.(?:repaired|unused)$/,
+  /^smp-server-store\.repaired$/,
+  // A database export that was interrupted, and what an operator was told to move away.
+  /^(?:smp-server-[\w-]+(?:\.log)?|messages)\.(?:unfinished|unused)$/,
   /^smp-server-store\.damaged\./,
   /^(?:smp-server-[\w-]+(?:\.log)?|messages)\.\d{4}-\d\d-\d\dT/,
 ]

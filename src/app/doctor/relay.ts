@@ -1,11 +1,8 @@
 import { existsSync } from 'node:fs'
-import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
 import type { Paths } from '../../config/paths.ts'
 import type { Settings } from '../../config/settings.ts'
 import { checkRelay } from '../../backup/check-relay.ts'
 import { readBackupList } from '../../backup/backup-list.ts'
-import { isOnion } from '../../protocol/host.ts'
 import { checkStoreAt } from '../../store/check/store-check.ts'
 import { asOwnerOf } from '../../system/owner.ts'
 import { hasNotice } from '../../store/upstream/notice.ts'
@@ -18,10 +15,10 @@ import { observedOnion } from '../observed-onion.ts'
 import { checkOptionalPorts } from '../port-check.ts'
 import { checkStorage } from '../storage-check.ts'
 import { checked, faultFinding, type Finding } from './finding.ts'
+import { reachFindings } from './reach.ts'
 
 const DAY_MS = 86_400_000
 const MAX_BACKUP_DAYS = 8
-const LOOKUP_TIMEOUT_MS = 3000
 
 export interface RelayFacts {
   readonly settings: Settings
@@ -82,29 +79,10 @@ function certificate(
   return { check, level: days < 0 ? 'fail' : 'warn', text: problem ?? '' }
 }
 
-/** Names of this relay; an onion address never gets to a name server. */
-async function hosts({ settings, paths }: RelayFacts): Promise<Finding[]> {
-  const check = 'host'
-  const missing = missingHost(settings, paths.ini)
-  if (missing !== undefined) return [{ check, level: 'fail', text: missing }]
-  const names = settings.transport.hosts.filter((host) => !isOnion(host) && isIP(host) === 0)
-  return await Promise.all(
-    names.map(async (name): Promise<Finding> => {
-      const found = await resolved(name)
-      if (found.length > 0) return { check, level: 'ok', text: `${name} is ${found.join(', ')}.` }
-      const remedy = `Let the name lead to this machine; \`getent ahosts ${name}\` shows what it is.`
-      return { check, level: 'warn', text: `${name} cannot be resolved on this machine.`, remedy }
-    }),
-  )
-}
-
-async function resolved(name: string): Promise<string[]> {
-  const late = new Promise<never[]>((resolve) => setTimeout(() => resolve([]), LOOKUP_TIMEOUT_MS).unref())
-  const found = lookup(name, { all: true }).then(
-    (all) => all.map(({ address }) => address),
-    (): string[] => [],
-  )
-  return await Promise.race([found, late])
+async function hosts(facts: RelayFacts): Promise<Finding[]> {
+  const missing = missingHost(facts.settings, facts.paths.ini)
+  if (missing !== undefined) return [{ check: 'host', level: 'fail', text: missing }]
+  return await reachFindings(facts).catch((error: unknown) => [faultFinding('host', 'fail', error)])
 }
 
 async function listening({ settings, paths, pid }: RelayFacts): Promise<Finding[]> {
