@@ -1,8 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { chown, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chown, mkdir, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { projectRoot } from '../project-root.ts'
+import { temporaryPostgres } from '../postgres/server.ts'
 import { freePort } from './cli-process.ts'
 import { outcome, type Outcome } from './debian/command.ts'
 import { Mounts } from './debian/mounts.ts'
@@ -141,6 +142,43 @@ describe.skipIf(!isRoot)('the container image (needs root, to build it)', () => 
     expect(await page.text()).toContain('<title>SimpleX relay')
     expect(await stop()).toBe(0)
   }, 60_000)
+
+  it('keeps its queues in PostgreSQL with the settings of compose.postgres.yaml, and says when that is away', async () => {
+    const compose = await readFile(join(projectRoot, 'packaging/container/compose.postgres.yaml'), 'utf8')
+    const variables = [...compose.matchAll(/^ +(SMP_\w+|DB_\w+|CONFIRM_\w+): (.*)$/gm)]
+    const settings = new Map(variables.map(([, name, value]) => [name, value]))
+    const octet = (): number => 1 + Math.floor(Math.random() * 250)
+    const host = `127.${octet()}.${octet()}.2`
+    const password = 'a:b\\c'
+    const server = await temporaryPostgres({
+      settings: [`listen_addresses = '${host}'`],
+      access: ['local all all trust', 'host all all 127.0.0.0/8 scram-sha-256'],
+    })
+    await server.query(`CREATE ROLE smp LOGIN PASSWORD '${password}'`)
+    await server.query('CREATE DATABASE smp_server_store OWNER smp')
+    await volumes()
+    await writeFile(join(config, 'db-password'), `${password}\n`, { mode: 0o400 })
+    await chown(join(config, 'db-password'), UID, UID)
+    settings.set('DB_PASSWORD_FILE', '/etc/opt/simplex/db-password')
+    const connection = settings.get('SMP_STORE_LOG_DB_CONNECTION')?.replace('@database/', `@${host}/`)
+    settings.set('SMP_STORE_LOG_DB_CONNECTION', connection)
+    const words = [
+      ...['ADDR=127.0.0.1', 'WEB_MANUAL=1', `SMP_TRANSPORT_PORT=${await freePort()}`],
+      ...[...settings].map(([name, value]) => `${name}=${value}`),
+    ]
+    try {
+      const log = await start([...words, entrypoint, 'start'])
+      expect(log()).toContain('Store: PostgreSQL, schema smp_server')
+      expect(await stop()).toBe(0)
+      expect((await stat(join(config, 'pgpass'))).mode & 0o777).toBe(0o600)
+    } finally {
+      await server.remove()
+    }
+    const away = await run([...words, entrypoint, 'start'])
+    expect([away.status, away.stdout]).toEqual([1, expect.stringMatching(/^Error: PostgreSQL .*127\./m)])
+    const secret = await run([...words, 'DB_PASSWORD_FILE=/run/none', entrypoint, 'start'])
+    expect(secret.stderr).toMatch(/^DB_PASSWORD_FILE=\/run\/none cannot be read by user 5223: .*\n$/)
+  }, 90_000)
 
   it('has an onion service of its own with ONION=own', async () => {
     await volumes()
