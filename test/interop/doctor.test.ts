@@ -1,5 +1,17 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -246,6 +258,64 @@ describe('the public host of a running relay', () => {
       await ended
       await certificate.remove()
     }
+  })
+})
+
+/** Whether this user may make network namespaces with a firewall of their own. */
+const mayFilter = spawnSync('unshare', ['-n', 'nft', 'list', 'ruleset']).status === 0
+
+describe.runIf(mayFilter)('the firewall of this machine (needs root)', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'smp-firewall-'))
+  const rules = join(directory, 'rules')
+  const walled = new Installation({ within: ['unshare', '-n', 'sh', '-c', 'sh "$0" && exec "$@"', rules] })
+  let port: number
+
+  beforeAll(async () => {
+    writeFileSync(rules, '')
+    ;({ port } = await walled.initialize('--no-password', '--ip', '192.0.2.7', '--disable-web'))
+    walled.set('TRANSPORT', 'listen_host', '0.0.0.0')
+  })
+  afterAll(async () => {
+    await walled.remove()
+    rmSync(directory, { recursive: true })
+  })
+
+  function firewall(text: string): string {
+    writeFileSync(rules, text)
+    const { stdout } = walled.run(['doctor', '--json'])
+    return findingsIn(stdout).find((line) => line.includes(' firewall: ')) ?? ''
+  }
+
+  it('without rules, or with one that lets everybody in, is OK', () => {
+    expect(firewall('')).toContain(`ok firewall: The firewall of this machine lets clients in on port ${port}.`)
+    const open = `iptables -P INPUT DROP; ip6tables -P INPUT DROP; for t in iptables ip6tables; do $t -A INPUT -p tcp -m multiport --dports 22,${port - 1}:${port + 1} -j ACCEPT; done`
+    expect(firewall(open)).toMatch(/^ok firewall: .* lets clients in/)
+  })
+
+  it('with a policy of iptables that drops the port is WARN, with the command', () => {
+    const found = firewall('iptables -P INPUT DROP; iptables -A INPUT -p tcp --dport 22 -j ACCEPT')
+    expect(found).toContain(`warn firewall: The firewall lets no clients in on port ${port} (IPv4): -P INPUT DROP.`)
+    expect(found).toContain(`\`iptables -I INPUT -p tcp --dport ${port} -j ACCEPT\``)
+  })
+
+  it('with a ruleset of nftables that rejects the port is WARN, with the line to add', () => {
+    const table = (allowed: string): string => `nft -f - <<END
+table inet filter {
+  chain input {
+    type filter hook input priority 0; policy drop;
+    ct state vmap { established : accept, related : accept, invalid : drop }
+    iifname "lo" accept
+    meta l4proto { icmp, ipv6-icmp } accept
+    ip saddr 10.0.0.0/8 accept
+    tcp dport { 22, ${allowed} } accept
+    reject with icmpx admin-prohibited
+  }
+}
+END`
+    const found = firewall(table('443'))
+    expect(found).toMatch(/^warn firewall: .* \(IPv4\): rule \d+ of inet filter input\..*nftables\.conf/)
+    expect(found).toContain(`tcp dport { ${port} } accept`)
+    expect(firewall(table(`${port - 5}-${port + 5}`))).toMatch(/^ok firewall: .* lets clients in/)
   })
 })
 

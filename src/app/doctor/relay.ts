@@ -14,6 +14,7 @@ import { lastBackup } from '../last-backup.ts'
 import { observedOnion } from '../observed-onion.ts'
 import { checkOptionalPorts } from '../port-check.ts'
 import { checkStorage } from '../storage-check.ts'
+import { firewallFinding } from './firewall/firewall.ts'
 import { checked, faultFinding, type Finding } from './finding.ts'
 import { reachFindings } from './reach.ts'
 
@@ -35,6 +36,7 @@ export async function relayFindings(facts: RelayFacts): Promise<Finding[]> {
     ...(await certificates(facts)),
     ...(await hosts(facts)),
     ...(await listening(facts)),
+    await checked('firewall', () => firewallFinding(facts.settings)),
     await checked('onion', () => onion(facts)),
     await checked('store', () => store(facts)),
     await checked('backup', () => backup(facts)),
