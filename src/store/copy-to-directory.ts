@@ -5,6 +5,9 @@ import { openLmdbStore } from './lmdb.ts'
 import { DEFAULT_QUOTA, StoreError } from './store.ts'
 import type { CopySource } from './walks.ts'
 
+/** Nothing that was copied is read again, but for the state of a queue whose messages follow. */
+const MAX_CACHED = 1000
+
 /**
  * Copies everything into an embedded store of its own in a directory that does not exist yet, counts it, and closes it.
  * After a failure the directory is gone.
@@ -17,7 +20,7 @@ export async function copyToDirectory(
   onProgress: (copied: Copied) => void,
 ): Promise<Copied> {
   try {
-    const target = openLmdbStore(directory, { quota: DEFAULT_QUOTA })
+    const target = openLmdbStore(directory, { quota: DEFAULT_QUOTA, maxCached: MAX_CACHED })
     try {
       const copied = await copyStore(source, target, onProgress)
       await target.flushed()

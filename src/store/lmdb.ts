@@ -10,6 +10,8 @@ import type { EmbeddedStore } from './work.ts'
 export interface LmdbOptions extends StoreOptions {
   /** Queues are known to be in it: an empty or missing store is refused, not begun. */
   readonly mustExist?: boolean
+  /** Entries of each table that are kept in memory, at most; as many as a relay needs when absent. */
+  readonly maxCached?: number
 }
 
 /**
@@ -18,14 +20,14 @@ export interface LmdbOptions extends StoreOptions {
  * @throws AppError `STORE_…` or `DISK_FULL` when the directory cannot be used: see `lmdb/errors.ts`
  */
 export function openLmdbStore(path: string, options: LmdbOptions): EmbeddedStore {
-  const { mustExist, onRollback, onFailure } = options
+  const { mustExist, maxCached = Infinity, onRollback, onFailure } = options
   const environment = new Environment(path, { mustExist: mustExist === true })
   const { root } = environment
   const opened: CommittingTable[] = []
   const space = new ReservedSpace(path, root, opened)
   const commit = new GroupCommit(root, space, opened, { onRollback, onFailure })
   const tables = openTables((name, codec, { cached }) => {
-    const table = new LmdbTable(environment.table(name), codec, commit.changed, cached)
+    const table = new LmdbTable(environment.table(name), codec, commit.changed, Math.min(cached, maxCached))
     opened.push(table)
     return table
   })
