@@ -6,7 +6,7 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { isOnion } from '../protocol/host.ts'
 import type { ServingRelay } from '../server/serve.ts'
-import type { OnionState } from '../tor/index.ts'
+import { CONTESTED, type OnionState } from '../tor/index.ts'
 import type { CertificateHealth, HealthReport, PartHealth } from '../web/health-report.ts'
 
 export interface HealthSource {
@@ -131,10 +131,10 @@ export async function storeBytes(directory: string): Promise<number> {
 
 function onionHealth(state: OnionState | undefined): HealthReport['onion'] {
   if (state === undefined) return null
-  const { phase, check } = state
+  const { phase, check, contestedAt } = state
   const reachable = check === undefined ? null : check.last.fault === undefined
-  const problem = check?.last.fault?.message
-  return { ok: reachable !== false, phase, reachable, ...(problem !== undefined && { problem }) }
+  const problem = contestedAt ? CONTESTED : check?.last.fault?.message
+  return { ok: reachable !== false && !contestedAt, phase, reachable, ...(problem !== undefined && { problem }) }
 }
 
 /** How long a certificate is valid; null without a readable one. */

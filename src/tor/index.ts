@@ -11,6 +11,7 @@ export { type ControlEndpoint, endpointText, isLocal, parseEndpoint } from './co
 export type { OnionPort } from './control/onion.ts'
 export type { TorControl } from './control/tor-control.ts'
 export { PublicationWatch, type PublicationOutcome } from './onion/await-publication.ts'
+export { CONTESTED } from './onion/descriptor.ts'
 export { readForeignKey } from './onion/key-import.ts'
 export { nextKeyFile, readOnionKey } from './onion/key.ts'
 export { onionPorts, type WebPorts } from './onion/ports.ts'

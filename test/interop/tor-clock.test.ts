@@ -125,4 +125,38 @@ function describeClock(preload: string): void {
     running?.kill('SIGTERM')
     expect((await running?.ended())?.status).toBe(0)
   }, 210_000)
+
+  it('a descriptor from a clock that was ahead is named within a minute after the correction, and nothing is called published', async () => {
+    const named = /The directories hold a newer descriptor: another tor has this key, or the clock was ahead/
+    // The young network's second consensus counts revisions from another moment, once.
+    for (const attempt of [1, 2]) {
+      await writeFile(clock, '+40m\n')
+      running = relay.start(['start'])
+      await running.shows(/onion service: published/, 60_000)
+      running.kill('SIGTERM')
+      await running.ended()
+      await writeFile(clock, '+0\n')
+      running = relay.start(['start'])
+      const isNamed = await running.shows(named, attempt === 1 ? 30_000 : 60_000).then(
+        () => true,
+        () => false,
+      )
+      if (isNamed) break
+      expect(attempt).toBe(1)
+      running.kill('SIGTERM')
+      await running.ended()
+    }
+    await expect
+      .poll(() => (JSON.parse(relay.run(['tor', 'status', '--json']).stdout) as OnionStatus).problem, { timeout: 5000 })
+      .toMatchObject({
+        fact: 'descriptor',
+        text: expect.stringContaining('(passes within 3 h)') as string,
+        remedy: expect.stringContaining('smp-server tor rotate') as string,
+      })
+    const { stdout, stderr } = running?.output ?? { stdout: '', stderr: '' }
+    expect(stdout + stderr).toMatch(named)
+    expect(stdout + stderr).not.toContain('onion service: published')
+    running?.kill('SIGTERM')
+    expect((await running?.ended())?.status).toBe(0)
+  }, 240_000)
 }

@@ -63,7 +63,7 @@ describe('on a Tor network', () => {
       const { hostname = '', torPid = 0 } = supervisor.state
       expect(await files.read()).toContain(hostname)
       expect(await readThroughTor(hostname)).toBe('relay')
-      expect(await supervisor.check()).toEqual({ type: 'received' })
+      expect(await supervisor.check()).toMatchObject({ type: 'received' })
 
       process.kill(torPid, 'SIGHUP')
       await new Promise((resolve) => setTimeout(resolve, 1000))
@@ -92,7 +92,7 @@ describe('on a Tor network', () => {
   it('a descriptor that nobody published is missing', async () => {
     const { controlHost: host, controlPort: port, cookiePath: cookieFile } = network.onion
     const control = await TorControl.connect({ endpoint: { type: 'tcp', host, port }, cookieFile })
-    await control.setEvents(['HS_DESC'])
+    await control.setEvents(['HS_DESC', 'HS_DESC_CONTENT'])
     const { serviceId } = await control.addOnion({ key: generateOnionKey(), ports, flags: ['NonAnonymous', 'Detach'] })
     await control.delOnion(serviceId)
     expect(await fetchDescriptor(control, serviceId)).toEqual({ type: 'missing' })

@@ -5,7 +5,14 @@ import type { ControlMessage } from './reply.ts'
  * Events as values (Tor control-spec §4.1). Only those that matter for an onion service have a type of their own.
  */
 
-export const eventNames = ['STATUS_CLIENT', 'STATUS_GENERAL', 'NETWORK_LIVENESS', 'HS_DESC', 'WARN'] as const
+export const eventNames = [
+  'STATUS_CLIENT',
+  'STATUS_GENERAL',
+  'NETWORK_LIVENESS',
+  'HS_DESC',
+  'HS_DESC_CONTENT',
+  'WARN',
+] as const
 export type EventName = (typeof eventNames)[number] | 'STREAM'
 
 export interface BootstrapPhase {
@@ -29,6 +36,8 @@ export type TorEvent =
       readonly keywords: ReadonlyMap<string, string>
     }
   | HsDescEvent
+  /** A descriptor that a directory has given. */
+  | { readonly type: 'hsDescContent'; readonly serviceId: string; readonly directory: string; readonly text: string }
   | { readonly type: 'networkLiveness'; readonly up: boolean }
   | StreamEvent
   /** A line of tor's log, at level warn. */
@@ -44,6 +53,8 @@ export interface HsDescEvent {
   /** `$fingerprint~name` of the directory; `UNKNOWN` where there is none. */
   readonly directory: string
   readonly reason?: string
+  /** Of CREATED and UPLOAD: the key of the time period, 32 bytes in base64 without padding. */
+  readonly blindedKey?: string
 }
 
 /** A stream that a client requested from a tor (Tor control-spec §4.1.2). */
@@ -64,7 +75,7 @@ export function parseEvent(message: ControlMessage): TorEvent {
   const [name = ''] = text.split(' ', 1)
   const rest = text.slice(name.length + 1)
   const { positional, keywords } = parseArguments(rest)
-  const [first, second, third, fourth] = positional
+  const [first, second, third, fourth, fifth] = positional
   switch (name) {
     case 'STATUS_CLIENT':
     case 'STATUS_GENERAL': {
@@ -77,8 +88,18 @@ export function parseEvent(message: ControlMessage): TorEvent {
     case 'HS_DESC': {
       if (first === undefined || second === undefined) break
       const reason = keywords.get('REASON')
-      const event = { type: 'hsDesc', action: first, serviceId: second, directory: fourth ?? 'UNKNOWN' } as const
-      return third === undefined || reason === undefined ? event : { ...event, reason }
+      return {
+        type: 'hsDesc',
+        action: first,
+        serviceId: second,
+        directory: fourth ?? 'UNKNOWN',
+        ...(third !== undefined && reason !== undefined && { reason }),
+        ...(fifth !== undefined && { blindedKey: fifth }),
+      }
+    }
+    case 'HS_DESC_CONTENT': {
+      if (first === undefined || third === undefined) break
+      return { type: 'hsDescContent', serviceId: first, directory: third, text: message.lines[0]?.data ?? '' }
     }
     case 'STREAM': {
       if (second === undefined || fourth === undefined) break

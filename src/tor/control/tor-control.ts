@@ -125,9 +125,14 @@ export class TorControl {
     throw controlGarbled(this.#connection.endpoint, new Error('the bootstrap phase is malformed'))
   }
 
-  /** Starts a download of the descriptor; `HS_DESC` events tell how it ends. */
-  async hsFetch(serviceId: ServiceId): Promise<void> {
-    await this.#connection.send(`HSFETCH ${serviceId}`)
+  /**
+   * Starts a download of the descriptor; `HS_DESC` and `HS_DESC_CONTENT` events tell how it ends.
+   *
+   * @param directory `$fingerprint~name` of the only directory to ask
+   */
+  async hsFetch(serviceId: ServiceId, directory?: string): Promise<void> {
+    const server = /^\$[0-9A-F]{40}/.exec(directory ?? '')?.[0]
+    await this.#connection.send(`HSFETCH ${serviceId}${server === undefined ? '' : ` SERVER=${server}`}`)
   }
 
   /** From now on tor exits when this connection closes. */

@@ -5,7 +5,8 @@ import { eventNames } from '../control/events.ts'
 import type { TorControl } from '../control/tor-control.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
 import type { PublicationState } from './publication.ts'
-import { Publication, fetchDescriptor } from './publication.ts'
+import { CONTESTED } from './descriptor.ts'
+import { Publication, fetchDescriptor, isForeign } from './publication.ts'
 
 export interface PublicationListeners {
   readonly bootstrap?: (phase: BootstrapPhase) => void
@@ -76,7 +77,9 @@ export class PublicationWatch {
       if (this.#phase?.progress === 100 && now - askedAt > 15_000) {
         // Another program may have seen the uploads, or an event was missed: ask as a client would.
         askedAt = now
-        if ((await fetchDescriptor(this.#control, serviceId, 10_000)).type === 'received') return { published: true }
+        const fetched = await fetchDescriptor(this.#control, serviceId, { timeoutMs: 10_000 })
+        const isOurs = fetched.type === 'received' && !(await isForeign(this.#control, serviceId, fetched.signer))
+        if (isOurs) return { published: true }
       }
       if (now - this.#progressAt > patience.stallMs || now - beganAt > patience.totalMs) {
         return { published: false, why: this.#why(state) }
@@ -98,7 +101,12 @@ export class PublicationWatch {
       const trouble = phase?.warning === undefined ? '' : ` (${phase.warning})`
       return `tor has no connection to its network, at ${phase?.progress ?? 0} %${trouble}`
     }
+    if (failure === 'UPLOAD_REJECTED') return withoutStop(CONTESTED)
     if (failure !== undefined) return `the directories of the Tor network did not take it (${failure})`
     return uploads > 0 ? 'the upload has no answer yet' : 'tor has not uploaded it yet'
   }
+}
+
+function withoutStop(sentence: string): string {
+  return sentence.replace(/\.$/, '')
 }

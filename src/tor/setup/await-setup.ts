@@ -1,3 +1,4 @@
+import { CONTESTED } from '../onion/descriptor.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
@@ -93,6 +94,7 @@ export async function publicationByRelay(
 function whyNot(state: SupervisorState | undefined, hostname: string): string {
   if (state?.hostname !== hostname) return state?.lastError?.message ?? 'the relay has not started Tor for it yet'
   if (state.lastError && state.phase === 'waiting') return state.lastError.message
+  if (state.contestedAt) return CONTESTED.replace(/\.$/, '')
   const { bootstrap } = state
   if (bootstrap && bootstrap.progress < 100) {
     return `Tor is at ${bootstrap.progress} % (${bootstrap.warning ?? bootstrap.summary})`

@@ -4,7 +4,15 @@ import type { SupervisorState } from './state.ts'
 /** What the metrics are read from. */
 export type OnionState = Pick<
   SupervisorState,
-  'bootstrap' | 'phase' | 'uploadedAt' | 'check' | 'restarts' | 'publication' | 'serviceType' | 'figures'
+  | 'bootstrap'
+  | 'phase'
+  | 'uploadedAt'
+  | 'contestedAt'
+  | 'check'
+  | 'restarts'
+  | 'publication'
+  | 'serviceType'
+  | 'figures'
 >
 
 interface Figure {
@@ -24,6 +32,11 @@ const gauges: readonly Figure[] = [
     name: 'onion_descriptor_uploaded_timestamp',
     help: 'When a directory last accepted the descriptor, in Unix seconds.',
     value: ({ uploadedAt }) => uploadedAt && uploadedAt.getTime() / 1000,
+  },
+  {
+    name: 'onion_descriptor_contested',
+    help: 'Whether the directories hold a descriptor that another tor made with the same key.',
+    value: ({ phase, contestedAt }) => (phase === 'watched' ? undefined : Number(contestedAt !== undefined)),
   },
   {
     name: 'onion_reachable',

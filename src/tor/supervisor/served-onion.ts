@@ -5,6 +5,8 @@ import type { Logger } from '../../config/log.ts'
 import { clockRemedy, clockSkew, skewClause } from '../control/clock-skew.ts'
 import type { BootstrapPhase, TorEvent } from '../control/events.ts'
 import { eventNames } from '../control/events.ts'
+import { CONTESTED, CONTESTED_REMEDY } from '../onion/descriptor.ts'
+import { Evidence } from './evidence.ts'
 import { readKeyFiles, syncKeys } from '../onion/key-files.ts'
 import type { PresentState } from './state.ts'
 import { establishService, type RelayService } from '../onion/establish.ts'
@@ -31,6 +33,8 @@ export interface ServedOnionOptions {
   readonly log: Logger
   /** Between two questions whether the network has the descriptor. */
   readonly checkIntervalMs: number
+  /** Between two questions whose descriptor the directories hold. */
+  readonly evidenceIntervalMs: number
   /** Between two questions whether tor is alive. */
   readonly heartbeatMs: number
   /** How long tor may be without its network before the log says so. */
@@ -40,6 +44,14 @@ export interface ServedOnionOptions {
 /** How long an upload may take before the network is asked for its result. */
 const firstCheckMs = 30_000
 
+/** From an answer to an upload to the question whose descriptor the directory holds. */
+const EVIDENCE_SOON_MS = 2000
+
+/** Before the service is published again while the directories hold a newer descriptor: doubled each time. */
+const CONTESTED_PAUSE_MS = { first: 5 * 60_000, longest: 60 * 60_000 }
+/** After so long without another tor's descriptor, the pause is the first again. */
+const PEACE_MS = 3 * 3_600_000
+
 /** How long an own tor with a wrong clock may make no headway before another one takes its place. */
 const wrongClockMs = 45_000
 
@@ -47,6 +59,7 @@ export class ServedOnion {
   readonly #tor: TorSession
   readonly #options: ServedOnionOptions
   readonly #publication = new Publication()
+  readonly #evidence: Evidence
   readonly #state: PresentState
   readonly #log: Logger
   #service: OnionService | undefined
@@ -61,9 +74,12 @@ export class ServedOnion {
   #following: Promise<void> = Promise.resolve()
   #headwayAt = performance.now()
   readonly #figures: FiguresPort | undefined
+  #evidenceAt = Infinity
+  #contest = { renewAt: 0, pauseMs: CONTESTED_PAUSE_MS.first, seenAt: -Infinity }
 
   constructor(tor: TorSession, options: ServedOnionOptions) {
     this.#tor = tor
+    this.#evidence = new Evidence(tor.control, this.#publication)
     this.#options = options
     this.#state = options.state
     this.#log = options.log
@@ -104,10 +120,14 @@ export class ServedOnion {
   async check(): Promise<FetchResult | undefined> {
     const service = this.#service
     if (!service) return undefined
+    if (service.wasThere) this.#askSoon()
     const result = await fetchDescriptor(this.#tor.control, service.key.serviceId)
     if (result.type === 'received') {
       this.#misses = 0
-      this.confirm()
+      const verdict = await this.#evidence.judge(service.key.serviceId, result, service.wasThere)
+      if (verdict === 'ours') this.confirm()
+      // Asked again at two directories before anything is said.
+      else if (verdict === 'foreign') this.#evidenceAt = 0
     } else if (result.type === 'missing') {
       this.#misses += 1
       this.#log.warn('onion service: the Tor network does not have the descriptor')
@@ -128,21 +148,59 @@ export class ServedOnion {
     this.#renewals += 1
   }
 
-  /** Gives the service to its tor anew, which publishes it again. */
+  /**
+   * Gives the service to its tor anew, which publishes it again. While the directories hold a newer descriptor, that is done
+   * less and less often: two tors with one key would go on for ever.
+   */
   async renew(): Promise<void> {
     const service = this.#service
-    if (!service) return
+    if (!service || (this.#isContested && performance.now() < this.#contest.renewAt)) return
+    if (this.#isContested) this.#waitLonger()
     this.#renewing ??= this.#renewOnce(service.key).finally(() => (this.#renewing = undefined))
     await this.#renewing
   }
 
-  /** The network has the descriptor. */
+  #askSoon(): void {
+    this.#evidenceAt = Math.min(this.#evidenceAt, performance.now() + EVIDENCE_SOON_MS)
+  }
+
+  get #isContested(): boolean {
+    return this.#state.value.contestedAt !== undefined
+  }
+
+  #waitLonger(): void {
+    const contest = this.#contest
+    contest.renewAt = performance.now() + contest.pauseMs
+    contest.pauseMs = Math.min(contest.pauseMs * 2, CONTESTED_PAUSE_MS.longest)
+  }
+
+  /** Asks the directories whose descriptor they hold, and says so when it is another tor's. */
+  async #gatherEvidence(): Promise<void> {
+    const service = this.#service
+    if (!service) return
+    const verdict = await this.#evidence.gather(service.key.serviceId, service.wasThere)
+    if (verdict === 'ours') this.confirm()
+    if (verdict !== 'foreign' || service !== this.#service) return
+    const now = performance.now()
+    if (now - this.#contest.seenAt > PEACE_MS) this.#contest.pauseMs = CONTESTED_PAUSE_MS.first
+    this.#contest.seenAt = now
+    if (this.#isContested) {
+      await this.renew()
+      return
+    }
+    this.#waitLonger()
+    this.#log.warn(`onion service: ${CONTESTED}`, { remedy: CONTESTED_REMEDY })
+    this.#state.set({ contestedAt: new Date(), publishedAt: undefined })
+    this.#progress()
+  }
+
+  /** The network has the descriptor of this tor. */
   confirm(): void {
     const now = new Date()
     const { publishedAt } = this.#state.value
     if (!publishedAt) this.#log.info('onion service: published')
     // A clock with which that works is right enough.
-    this.#state.set({ publishedAt: publishedAt ?? now, confirmedAt: now, clockSkew: undefined })
+    this.#state.set({ publishedAt: publishedAt ?? now, confirmedAt: now, clockSkew: undefined, contestedAt: undefined })
     this.#renewals = 0
     this.#progress()
     this.#options.notice.isThere()
@@ -162,6 +220,7 @@ export class ServedOnion {
   async #watch(wasThere: boolean, over: AbortSignal): Promise<void> {
     const { checkIntervalMs, heartbeatMs } = this.#options
     const soonMs = Math.min(firstCheckMs, checkIntervalMs)
+    const { evidenceIntervalMs } = this.#options
     let checkAt = wasThere ? 0 : performance.now() + soonMs
     for (;;) {
       await this.#tor.control.getInfo('version')
@@ -175,6 +234,10 @@ export class ServedOnion {
         const interval = this.#state.value.publishedAt ? checkIntervalMs : soonMs
         await this.check()
         checkAt = performance.now() + interval
+      }
+      if (performance.now() >= this.#evidenceAt) {
+        await this.#gatherEvidence()
+        this.#evidenceAt = performance.now() + evidenceIntervalMs
       }
       await sleep(heartbeatMs, undefined, { signal: over, ref: false })
     }
@@ -241,8 +304,11 @@ export class ServedOnion {
       if (!event.up) this.#options.notice.waitFor('which does not answer any more')
     } else if (event.type === 'hsDesc') {
       this.#publication.take(event)
-      const isOurs = event.serviceId === this.#service?.key.serviceId
-      if (isOurs && event.action === 'UPLOADED') this.#takeUpload()
+      if (event.serviceId === this.#service?.key.serviceId) {
+        this.#evidence.take(event)
+        if (event.action === 'UPLOADED') this.#takeUpload()
+        if (event.reason === 'UPLOAD_REJECTED') this.#askSoon()
+      }
     } else return
     this.#progress()
   }
@@ -261,7 +327,11 @@ export class ServedOnion {
   /** A directory has taken the descriptor. */
   #takeUpload(): void {
     this.#state.set({ uploadedAt: new Date() })
-    this.confirm()
+    this.#askSoon()
+    const service = this.#service
+    const wasRejected = service && this.#publication.of(service.key.serviceId).failure === 'UPLOAD_REJECTED'
+    // Others hold what another tor has made: the evidence decides.
+    if (!this.#isContested && !wasRejected) this.confirm()
   }
 
   /** Derives the phase from what tor has said so far. */

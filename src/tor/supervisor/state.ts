@@ -30,6 +30,8 @@ interface TorState {
   readonly publication?: PublicationState
   /** When the present publication was first seen. */
   readonly publishedAt?: Date | undefined
+  /** Since when the directories hold a descriptor that this tor has not made. */
+  readonly contestedAt?: Date | undefined
   /** When a directory last accepted the descriptor. */
   readonly uploadedAt?: Date
   readonly serviceType?: ServiceType
@@ -45,6 +47,7 @@ const ofTor: readonly (keyof TorState)[] = [
   'clockSkew',
   'publication',
   'publishedAt',
+  'contestedAt',
   'uploadedAt',
   'serviceType',
   'figures',

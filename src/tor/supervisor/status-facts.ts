@@ -1,6 +1,7 @@
 import { AppError } from '../../errors/app-error.ts'
 import { type ClockSkew, clockRemedy, skewClause } from '../control/clock-skew.ts'
 import { endpointText } from '../control/endpoint.ts'
+import { CONTESTED, CONTESTED_REMEDY } from '../onion/descriptor.ts'
 import type { SupervisorState } from './state.ts'
 import { ownTorPaths } from '../process/own-tor.ts'
 import type { TorConfig } from '../process/session.ts'
@@ -240,6 +241,7 @@ function descriptorFact({
   publication,
   publishedAt,
   uploadedAt,
+  contestedAt,
   confirmedAt,
   phase,
   clockSkew,
@@ -252,11 +254,16 @@ function descriptorFact({
       publishedAt: publishedAt ?? null,
       uploadedAt: uploadedAt ?? null,
       confirmedAt: confirmedAt ?? null,
+      contestedAt: contestedAt ?? null,
       directories: uploaded,
       uploads,
       rejected: failed,
     },
   } as const
+  if (contestedAt) {
+    const text = `contested since ${moment(contestedAt)}: ${CONTESTED}`
+    return { ...fact, text, ok: false, remedy: CONTESTED_REMEDY }
+  }
   if (publishedAt) {
     const to = uploaded > 0 ? ` to ${uploaded} of ${uploads} directories` : ', found in the network'
     const refused = failed > 0 ? ` (${failed} rejected it: ${failure ?? 'no reason'})` : ''

@@ -85,6 +85,7 @@ const state = v.object({
   figures: optional(
     v.object({ introPoints: count, rendezvous: count, rejected: count, powEffort: count, powQueue: count }),
   ),
+  contestedAt: optional(time),
   hostname: optional(onionAddress),
   nextHostname: optional(onionAddress),
   confirmedAt: optional(time),

@@ -45,6 +45,8 @@ export interface SupervisorOptions {
   readonly expectedHostname?: string | undefined
   /** Between two questions whether the network has the descriptor. */
   readonly checkIntervalMs?: number
+  /** Between two questions whose descriptor the directories hold. */
+  readonly evidenceIntervalMs?: number
   readonly check?: CheckPlan
   /** How long tor may be without its network before the log says so. */
   readonly waitingGraceMs?: number
@@ -55,6 +57,8 @@ export interface SupervisorOptions {
 }
 
 const defaultCheckIntervalMs = 300_000
+/** What another tor with the same key does is to be seen within a minute. */
+const defaultEvidenceIntervalMs = 40_000
 const defaultHeartbeatMs = 15_000
 const defaultGraceMs = 10_000
 const firstBackoffMs = 250
@@ -154,6 +158,7 @@ export class OnionSupervisor {
   #servedBy(tor: TorSession, key: OnionKey): ServedOnion {
     const { keyFile, portsFile, ports, config, log, checkIntervalMs = defaultCheckIntervalMs } = this.#options
     const { heartbeatMs = defaultHeartbeatMs, waitingGraceMs = defaultGraceMs } = this.#options
+    const { evidenceIntervalMs = defaultEvidenceIntervalMs } = this.#options
     return new ServedOnion(tor, {
       kept: { key, keyFile, portsFile, ports, config },
       state: this.#state,
@@ -161,6 +166,7 @@ export class OnionSupervisor {
       notice: this.#notice,
       log,
       checkIntervalMs,
+      evidenceIntervalMs,
       heartbeatMs: Math.min(heartbeatMs, checkIntervalMs),
       waitingGraceMs,
     })

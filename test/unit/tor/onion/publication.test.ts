@@ -52,11 +52,41 @@ describe('the uploads of a descriptor', () => {
   })
 })
 
+describe('the directories that can be asked whose descriptor they hold', () => {
+  const of = (action: string, directory: string, blindedKey: string): HsDescEvent => ({
+    ...event(action, directory),
+    blindedKey,
+  })
+
+  it('are those that have answered all uploads, with what they answered to those of a time period', () => {
+    const publication = new Publication()
+    for (const [directory, period] of [
+      ['$a', 'one'],
+      ['$a', 'two'],
+      ['$b', 'two'],
+      ['$c', 'two'],
+    ] as const) {
+      publication.take(of('UPLOAD', directory, period))
+    }
+    publication.take(event('UPLOADED', '$a'))
+    publication.take(event('FAILED', '$b', serviceId, 'UPLOAD_REJECTED'))
+    publication.take(event('FAILED', '$c', serviceId, 'UNEXPECTED'))
+    expect(publication.settled(serviceId)).toEqual(['$b'])
+    expect(publication.answer(serviceId, '$a', 'one')).toBeUndefined()
+    publication.take(event('UPLOADED', '$a'))
+    expect(publication.settled(serviceId)).toEqual(['$a', '$b'])
+    expect(publication.settled(serviceId, 'one')).toEqual(['$a'])
+    expect(publication.answer(serviceId, '$a', 'one')).toBe('done')
+    expect(publication.answer(serviceId, '$b', 'two')).toBe('rejected')
+    expect(publication.answer(serviceId, '$b', 'one')).toBeUndefined()
+  })
+})
+
 async function fetching(events: readonly string[]): Promise<string> {
   const tor = await fakeTor(open((line) => (line === `HSFETCH ${serviceId}` ? ['250 OK', ...events] : ['250 OK'])))
   tors.push(tor)
   const control = await TorControl.connect({ endpoint: tor.endpoint })
-  const { type } = await fetchDescriptor(control, serviceId, 200)
+  const { type } = await fetchDescriptor(control, serviceId, { timeoutMs: 200 })
   control.close()
   return type
 }

@@ -30,6 +30,7 @@ it('a published and reachable service has every metric', async () => {
   expect(await samples(state)).toEqual([
     'onion_bootstrap_percent 100',
     'onion_descriptor_uploaded_timestamp 1763892000.5',
+    'onion_descriptor_contested 0',
     'onion_reachable 1',
     'onion_check_seconds 1.25',
     'onion_single_hop 1',
@@ -44,7 +45,12 @@ it('a published and reachable service has every metric', async () => {
 })
 
 it('a service counts as unreachable until it was checked, and a metric that is not known yet is left out', async () => {
-  const expected = ['onion_bootstrap_percent 0', 'onion_reachable 0', 'onion_tor_restarts_total 0']
+  const expected = [
+    'onion_bootstrap_percent 0',
+    'onion_descriptor_contested 0',
+    'onion_reachable 0',
+    'onion_tor_restarts_total 0',
+  ]
   expect(await samples({ phase: 'starting', restarts: 0 })).toEqual(expected)
 })
 
@@ -73,7 +79,7 @@ it('metrics follow the state, and each has a help text', async () => {
   expect(text).toContain('onion_reachable 0\n')
   expect(text).toContain('onion_tor_restarts_total 1\n')
   expect(text).toContain('# TYPE onion_tor_restarts_total counter\n')
-  expect(text.match(/^# HELP \S+ \S+/gm)).toHaveLength(12)
+  expect(text.match(/^# HELP \S+ \S+/gm)).toHaveLength(13)
   state = undefined
   expect(await registry.metrics()).not.toMatch(/^onion/m)
 })

@@ -45,6 +45,7 @@ const failed = written(
     "fault":{"step":"connect","code":"ONION_TIMEOUT","message":"It did not answer.","remedy":"Do something."}}}}`,
 )
 const publishing = written('{"phase":"publishing","restarts":0,"publication":{"uploads":6,"uploaded":0}}')
+const contested = written('{"phase":"publishing","restarts":0,"contestedAt":"2025-11-23T10:20:00.000Z"}')
 const late = written('{"phase":"bootstrapping","restarts":0,"clockSkew":-259200}')
 const stopped = written('{"phase":"stopped","restarts":0}')
 
@@ -226,6 +227,13 @@ describe('the status of an onion service that is not healthy names the first thi
       'service',
       /does not have/,
       /adds it within seconds/,
+    ],
+    [
+      'another tor has published it',
+      { relay: { running: true, record: contested } },
+      'descriptor',
+      /^contested since 2025-11-23T10:20:00Z: The directories hold a newer descriptor: another tor has this key, or the clock was ahead \(passes within 3 h\)\.$/,
+      /Stop the tor that has a copy of this key.*`smp-server tor rotate`/,
     ],
     ['it is not published yet', { relay: { running: true, record: publishing } }, 'descriptor', /publishing/, /Wait/],
     [
