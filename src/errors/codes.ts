@@ -807,6 +807,10 @@ export const ERROR_AREAS = {
       cause: 'The clock of this machine is wrong, so Tor cannot connect.',
       cure: 'Set the clock, for example with `timedatectl set-ntp true`.',
     },
+    TOR_UPGRADED: {
+      cause: 'The program of the own Tor was upgraded while it ran, and the relay restarts it.',
+      cure: 'Nothing; the service is published again within seconds.',
+    },
     TOR_MODE_OTHER: {
       cause: 'The onion service was set up in another mode, in which Tor would go on serving it.',
       cure: 'Run `smp-server tor remove --keep-key`, then `smp-server tor setup --import-key FILE` with the key it names.',

@@ -9,8 +9,12 @@ export interface ProcessMark {
 }
 
 export function thisProcess(): ProcessMark {
-  const processStart = processStartOf(process.pid)
-  return { pid: process.pid, ...(processStart !== undefined && { processStart }) }
+  return processMark(process.pid)
+}
+
+export function processMark(pid: number): ProcessMark {
+  const processStart = processStartOf(pid)
+  return { pid, ...(processStart !== undefined && { processStart }) }
 }
 
 /** Whether it still runs. */

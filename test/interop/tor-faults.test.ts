@@ -1,5 +1,5 @@
 import { statfsSync, writeFileSync } from 'node:fs'
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -92,6 +92,25 @@ describe('the own tor of a running relay', () => {
     expect(await readFile(torrc, 'utf8')).toBe(before)
     expect((await stat(directory)).mode & 0o777).toBe(0o700)
     expect(supervisor.state.restarts).toBe(1)
+  })
+
+  it('that was upgraded is restarted with its new program while no client is connected; one that was removed goes on', async () => {
+    const files = await relay()
+    const binary = join(files.directory, 'tor')
+    await copyFile('/usr/bin/tor', binary)
+    const supervisor = started(files, { tor: { ...files.ownTor, binary } })
+    await serving(supervisor, 20)
+    const { torPid } = supervisor.state
+    await rm(binary)
+    await sleep(1500)
+    expect(supervisor.state).toMatchObject({ torPid, restarts: 0 })
+    await copyFile('/usr/bin/tor', binary)
+    await lost(supervisor, 'TOR_UPGRADED', 5)
+    await serving(supervisor, 10)
+    expect(supervisor.state).toMatchObject({ restarts: 1 })
+    expect(supervisor.state.torPid).not.toBe(torPid)
+    await sleep(1500)
+    expect(supervisor.state).toMatchObject({ restarts: 1 })
   })
 
   it('whose extra lines were broken by hand says which line, and is back within 20 s when they are right', async () => {

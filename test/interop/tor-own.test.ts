@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { open } from 'lmdb'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
+import { processMark } from '../../src/system/process-mark.ts'
 import { readOnionKey } from '../../src/tor/onion/key.ts'
+import { endOrphan } from '../../src/tor/process/orphan.ts'
 import { OwnTor, connectOwnTor, ownTorPaths, prepareOwnTor } from '../../src/tor/process/own-tor.ts'
 import type { SupervisorState } from '../../src/tor/supervisor/state.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
@@ -274,6 +276,36 @@ describe('the own tor', () => {
     process.kill(tor.pid, 'SIGSTOP')
     await tor.stop(200)
     expect(await tor.exited).toBe('it was ended by SIGKILL')
+  })
+
+  it('a tor that hangs, of a relay that was killed, is ended by the next start; no other process is', async () => {
+    const { tor, directory } = await start()
+    const { torrc } = ownTorPaths(directory)
+    const ownerFile = join(directory, 'owner.json')
+    process.kill(tor.pid, 'SIGSTOP')
+    const owned = JSON.parse(await readFile(ownerFile, 'utf8')) as { owner: object; tor: object; torrc: string }
+    // Its relay still runs.
+    expect(await endOrphan(directory, torrc)).toBeUndefined()
+    const orphaned = { ...owned, owner: { pid: process.pid, processStart: '1' } }
+    const others = [
+      { ...orphaned, tor: { ...owned.tor, processStart: '1' } },
+      { ...orphaned, tor: processMark(process.pid) },
+      { ...orphaned, torrc: '/another/torrc' },
+      { ...orphaned, tor: { pid: tor.pid } },
+      { ...orphaned, tor: { pid: 0, processStart: '1' } },
+      'nothing',
+    ]
+    for (const other of others) {
+      await writeFile(ownerFile, JSON.stringify(other))
+      expect(await endOrphan(directory, torrc)).toBeUndefined()
+    }
+    expect(isAlive(tor.pid)).toBe(true)
+    await writeFile(ownerFile, JSON.stringify(orphaned))
+    const next = await OwnTor.start({ directory, extra, log: silentLogger })
+    tors.push(next)
+    expect(await tor.exited).toBe('it was ended by SIGKILL')
+    expect(next.pid).not.toBe(tor.pid)
+    expect(await next.control.onions()).toEqual([])
   })
 
   it('an own tor starts over what a killed one left', async () => {

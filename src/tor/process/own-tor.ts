@@ -17,6 +17,7 @@ import { privateStdio } from '../../system/private-stdio.ts'
 import { errorCode } from '../../system/error-code.ts'
 import { portHolder } from '../../transport/port-holder.ts'
 import type { ServiceType } from '../onion/service-config.ts'
+import { endOrphan, rememberOwnTor } from './orphan.ts'
 import { takeStartLock } from './start-lock.ts'
 import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
 import { decidesNetwork, type TorrcExtra } from './torrc-extra.ts'
@@ -228,6 +229,9 @@ export class OwnTor {
     const unlock = takeStartLock(join(options.directory, 'start.lock'))
     if (unlock === undefined) throw runsAlready(options.directory)
     try {
+      const orphan = await endOrphan(options.directory, ownTorPaths(options.directory).torrc)
+      if (orphan !== undefined)
+        options.log.note(`tor: ended a tor that was left behind by a relay that was killed (process ${orphan})`)
       const running = await connectOwnTor(options.directory, options.signal)
       running?.close()
       if (running) throw runsAlready(options.directory)
@@ -241,6 +245,7 @@ export class OwnTor {
     const spawned = await spawnTor(options, paths)
     const { child, pid, exited } = spawned
     try {
+      await rememberOwnTor(options.directory, pid, paths.torrc)
       const control = await connectWhenReady(paths, exited, options)
       // Two that start at the same moment share the path of the socket, and one tor waits for the other's lock.
       if ((await control.getInfo('process/pid')).get('process/pid') !== String(pid)) {

@@ -17,6 +17,7 @@ import type { CheckWatch } from './check-watch.ts'
 import type { FetchResult } from '../onion/publication.ts'
 import { Publication, fetchDescriptor } from '../onion/publication.ts'
 import { FiguresPort } from '../process/service-figures.ts'
+import { isProgramReplaced } from '../process/replaced-program.ts'
 import type { TorSession } from '../process/session.ts'
 
 /*
@@ -55,6 +56,9 @@ const PEACE_MS = 3 * 3_600_000
 /** How long an own tor with a wrong clock may make no headway before another one takes its place. */
 const wrongClockMs = 45_000
 
+/** How long an upgraded tor may wait for a moment without clients. */
+const UPGRADE_LATEST_MS = 6 * 3_600_000
+
 export class ServedOnion {
   readonly #tor: TorSession
   readonly #options: ServedOnionOptions
@@ -75,6 +79,8 @@ export class ServedOnion {
   #headwayAt = performance.now()
   readonly #figures: FiguresPort | undefined
   #evidenceAt = Infinity
+  /** When the program of this tor was first seen to be another. */
+  #replacedAt: number | undefined
   #contest = { renewAt: 0, pauseMs: CONTESTED_PAUSE_MS.first, seenAt: -Infinity }
 
   constructor(tor: TorSession, options: ServedOnionOptions) {
@@ -228,6 +234,7 @@ export class ServedOnion {
       if (mended) this.#log.note("onion service: tor's control socket or cookie was changed; created it again")
       await this.follow()
       this.#requireHeadway()
+      this.#requirePresentProgram()
       await this.#count()
       if (this.#state.value.bootstrap?.progress === 100 && performance.now() >= checkAt) {
         // Uploads show by themselves; so as long as none was seen, the network is asked more often.
@@ -266,6 +273,28 @@ export class ServedOnion {
       `Tor's bootstrap stalled (${skewClause(skew)}); restarting Tor.`,
       `Correct the clock: ${clockRemedy}`,
     )
+  }
+
+  /**
+   * A tor whose program was upgraded goes on as the old one until it is restarted: when no client is connected, and after
+   * a while in any case.
+   *
+   * @throws AppError `TOR_UPGRADED`
+   */
+  #requirePresentProgram(): void {
+    const { pid } = this.#tor
+    if (pid === undefined || !isProgramReplaced(pid)) {
+      this.#replacedAt = undefined
+      return
+    }
+    const now = performance.now()
+    if (this.#replacedAt === undefined)
+      this.#log.note('onion service: tor was upgraded; it is restarted when no client is connected')
+    this.#replacedAt ??= now
+    const { bootstrap, figures } = this.#state.value
+    const isQuiet = bootstrap?.progress !== 100 || figures?.rendezvous === 0
+    if (!isQuiet && now - this.#replacedAt < UPGRADE_LATEST_MS) return
+    throw new AppError('TOR_UPGRADED', 'tor was upgraded; restarting it with its new version.')
   }
 
   /** Looks whether the keys are still those that this tor has the services of. */

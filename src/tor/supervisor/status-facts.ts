@@ -169,7 +169,8 @@ function relayFact({ relay: { running, record } }: Observed): Fact {
   return { ...fact, text, ok: false, remedy: start, value: null }
 }
 
-function torFacts({ tor, relay }: Observed, config: TorConfig): Fact[] {
+function torFacts(observed: Observed, config: TorConfig): Fact[] {
+  const { tor, relay } = observed
   const place = config.mode === 'own' ? ownTorPaths(config.directory).controlSocket : endpointText(config.control)
   const control = { name: 'control', source: place } as const
   if (tor instanceof AppError) return [{ ...control, ...wrong(tor), value: null }]
@@ -180,23 +181,40 @@ function torFacts({ tor, relay }: Observed, config: TorConfig): Fact[] {
     return [{ ...control, text, ok: false, remedy, value: null }]
   }
   const skew = relay.running ? relay.record?.state.clockSkew : undefined
-  return [{ ...control, text: 'connected', ok: true, value: { endpoint: place } }, ...liveFacts(tor, config, skew)]
+  const unit = observed.unit?.name
+  return [
+    { ...control, text: 'connected', ok: true, value: { endpoint: place } },
+    ...liveFacts(tor, config, skew, unit),
+  ]
 }
+
+const UPGRADED = {
+  own: () => ', upgraded meanwhile; the relay restarts it when no client is connected',
+  system: (unit: string) => `, upgraded meanwhile: systemctl restart ${unit}`,
+  external: () => '',
+} as const
 
 /** @param skew as far as the relay has heard of it from tor */
 function liveFacts(
   tor: ObservedTor,
   { mode, serviceType: service = 'single-hop' }: TorConfig,
   skew: ClockSkew | undefined,
+  unit = 'tor',
 ): Fact[] {
-  const { version, pid, singleHop, bootstrap, hasService } = tor
+  const { version, pid, replaced = false, singleHop, bootstrap, hasService } = tor
   const { progress, summary } = bootstrap
   const warning = skew === undefined ? bootstrap.warning : skewClause(skew)
   const source = 'tor'
   const isWanted = singleHop === (service === 'single-hop')
   const whose = { own: 'run by the relay', system: 'run by the system', external: 'elsewhere' }[mode]
   return [
-    { name: 'tor', source, text: `${version}, ${whose}, process ${pid}`, ok: true, value: { version, pid, mode } },
+    {
+      name: 'tor',
+      source,
+      text: `${version}, ${whose}, process ${pid}${replaced ? UPGRADED[mode](unit) : ''}`,
+      ok: true,
+      value: { version, pid, mode, replaced },
+    },
     {
       name: 'mode',
       source,

@@ -6,6 +6,7 @@ import { readKeyFiles } from '../onion/key-files.ts'
 import type { OnionHostname, ServiceId } from '../../crypto/onion-address.ts'
 import { readOnionKey } from '../onion/key.ts'
 import { connectControl } from '../process/control-access.ts'
+import { isProgramReplaced } from '../process/replaced-program.ts'
 import { connectOwnTor } from '../process/own-tor.ts'
 import type { TorConfig } from '../process/session.ts'
 import { whoListens } from '../process/socks-probe.ts'
@@ -62,6 +63,8 @@ export interface ObservedUnit {
 export interface ObservedTor {
   readonly version: string
   readonly pid: number
+  /** Its program was upgraded while it runs. */
+  readonly replaced?: boolean
   readonly singleHop: boolean
   readonly bootstrap: BootstrapPhase
   /** Whether tor has the service of this key. */
@@ -130,7 +133,7 @@ async function observeTor(
   let control: TorControl | undefined
   try {
     control = config.mode === 'own' ? await connectOwnTor(config.directory) : await connectControl(config)
-    return control && (await askTor(control, serviceId))
+    return control && (await askTor(control, config, serviceId))
   } catch (error) {
     if (error instanceof AppError) return error
     throw error
@@ -139,7 +142,11 @@ async function observeTor(
   }
 }
 
-async function askTor(control: TorControl, serviceId: ServiceId | undefined): Promise<ObservedTor> {
+async function askTor(
+  control: TorControl,
+  { mode }: TorConfig,
+  serviceId: ServiceId | undefined,
+): Promise<ObservedTor> {
   const options = ['HiddenServiceSingleHopMode', 'HiddenServiceNonAnonymousMode']
   const [conf, info, bootstrap, onions] = await Promise.all([
     control.getConf(...options),
@@ -147,9 +154,12 @@ async function askTor(control: TorControl, serviceId: ServiceId | undefined): Pr
     control.bootstrapPhase(),
     control.onions(),
   ])
+  const pid = Number(info.get('process/pid'))
   return {
     version: control.version,
-    pid: Number(info.get('process/pid')),
+    pid,
+    // The number of a process elsewhere says nothing here.
+    replaced: mode !== 'external' && isProgramReplaced(pid),
     singleHop: options.every((option) => conf.get(option.toLowerCase())?.[0] === '1'),
     bootstrap,
     hasService: serviceId !== undefined && onions.includes(serviceId),

@@ -152,6 +152,18 @@ describe('the status of a healthy onion service', () => {
   })
 })
 
+it('a tor that was upgraded while it runs is named, with the command where the relay does not restart it', () => {
+  const replaced = { ...tor, replaced: true }
+  expect(textOf({ ...healthy, tor: replaced }, 'tor')).toMatch(
+    /upgraded meanwhile; the relay restarts it when no client/,
+  )
+  const config = { mode: 'system', control: { type: 'unix', path: '/run/tor-instances/smp/control' } } as const
+  const unit = { name: 'tor@smp', state: 'active' }
+  expect(textOf({ ...healthy, config, unit, tor: replaced }, 'tor')).toMatch(
+    /upgraded meanwhile: systemctl restart tor@smp$/,
+  )
+})
+
 describe('the status of an onion service that is not healthy names the first thing that is wrong', () => {
   const denied = new AppError('TOR_CONTROL_DENIED', 'This user may not open it.', 'Add the user to the group.')
   it.each<[string, Partial<Observed>, FactName, RegExp, RegExp]>([
