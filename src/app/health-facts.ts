@@ -131,10 +131,17 @@ export async function storeBytes(directory: string): Promise<number> {
 
 function onionHealth(state: OnionState | undefined): HealthReport['onion'] {
   if (state === undefined) return null
-  const { phase, check, contestedAt } = state
+  const { phase, check, contestedAt, lastError } = state
   const reachable = check === undefined ? null : check.last.fault === undefined
-  const problem = contestedAt ? CONTESTED : check?.last.fault?.message
-  return { ok: reachable !== false && !contestedAt, phase, reachable, ...(problem !== undefined && { problem }) }
+  // What a check found before its tor was lost says nothing of now.
+  const lost = phase === 'waiting' ? lastError?.message : undefined
+  const problem = lost ?? (contestedAt ? CONTESTED : check?.last.fault?.message)
+  return {
+    ok: reachable !== false && !contestedAt && lost === undefined,
+    phase,
+    reachable,
+    ...(problem !== undefined && { problem }),
+  }
 }
 
 /** How long a certificate is valid; null without a readable one. */

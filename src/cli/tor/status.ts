@@ -90,12 +90,20 @@ const marks = new Map([
 ])
 
 /** One line for the whole, one for each fact, and the remedy. */
-export function statusLines({ state, problem, facts }: OnionStatus): string[] {
+export function statusLines({ state, confirmedAt, problem, facts }: OnionStatus, now = new Date()): string[] {
   return [
-    `Onion service: ${words[state]}`,
+    `Onion service: ${words[state]}${confirmedAt ? agoText(confirmedAt, now) : ''}`,
     ...facts.map(factLine),
     ...(problem ? [`To fix ${problem.fact}: ${problem.remedy}`] : []),
   ]
+}
+
+/** From when on an old confirmation is said to be one. */
+const OLD_MINUTES = 2
+
+function agoText(confirmedAt: Date, now: Date): string {
+  const minutes = Math.floor((now.getTime() - confirmedAt.getTime()) / 60_000)
+  return minutes < OLD_MINUTES ? '' : `, last confirmed ${minutes} min ago`
 }
 
 function factLine({ name, ok, text, source }: Fact): string {

@@ -65,6 +65,13 @@ export class CheckSchedule {
     this.#arm(Math.min(firstMs, intervalMs))
   }
 
+  /** Something has changed that the next check would show: it runs at once, unless one is running or none is due. */
+  hurry(): void {
+    if (!this.#cancel) return
+    this.#cancel()
+    this.#arm(0)
+  }
+
   /** No tor has the service any more. Resolves when no check is running. */
   async lost(): Promise<void> {
     this.#cancel?.()

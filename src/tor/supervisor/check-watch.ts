@@ -51,6 +51,11 @@ export class CheckWatch {
     this.#schedule.published()
   }
 
+  /** The network was lost, or is back: checks at once. */
+  hurry(): void {
+    this.#schedule.hurry()
+  }
+
   /** No tor has the service any more. Resolves when no check is running. */
   async lost(): Promise<void> {
     await this.#schedule.lost()

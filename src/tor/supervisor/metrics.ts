@@ -13,6 +13,7 @@ export type OnionState = Pick<
   | 'publication'
   | 'serviceType'
   | 'figures'
+  | 'lastError'
 >
 
 interface Figure {

@@ -329,7 +329,9 @@ export class ServedOnion {
     if (skew !== undefined) this.#state.set({ clockSkew: skew })
     if (event.type === 'bootstrap') this.#takeBootstrap(event)
     else if (event.type === 'networkLiveness') {
+      const hasChanged = event.up !== (this.#state.value.networkUp ?? true)
       this.#state.set({ networkUp: event.up })
+      if (hasChanged) this.#options.checks?.hurry()
       if (!event.up) this.#options.notice.waitFor('which does not answer any more')
     } else if (event.type === 'hsDesc') {
       this.#publication.take(event)

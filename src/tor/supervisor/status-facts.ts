@@ -46,6 +46,8 @@ export interface OnionStatus {
   readonly healthy: boolean
   /** `unknown`: nothing is wrong as far as is known, but nobody has seen the service yet. */
   readonly state: 'healthy' | 'unhealthy' | 'unknown'
+  /** When a directory or a check from outside last confirmed that it is healthy. */
+  readonly confirmedAt?: Date
   /** Of the first fact that is wrong. */
   readonly problem?: { readonly fact: FactName; readonly text: string; readonly remedy: string }
   readonly facts: readonly Fact[]
@@ -57,10 +59,18 @@ export function onionStatus(observed: Observed): OnionStatus {
   const first = facts.find(({ ok }) => ok === false)
   if (!first) {
     const healthy = facts.some(({ name, ok }) => ok === true && (name === 'descriptor' || name === 'check'))
-    return { healthy, state: healthy ? 'healthy' : 'unknown', facts }
+    const confirmedAt = healthy ? lastConfirmed(observed) : undefined
+    return { healthy, state: healthy ? 'healthy' : 'unknown', ...(confirmedAt && { confirmedAt }), facts }
   }
   const { name, text, remedy = 'Run `smp-server tor setup` again.' } = first
   return { healthy: false, state: 'unhealthy', problem: { fact: name, text, remedy }, facts }
+}
+
+function lastConfirmed({ relay: { record } }: Observed): Date | undefined {
+  const { confirmedAt, check } = record?.state ?? {}
+  const reachedAt = check && !check.last.fault ? check.last.at : undefined
+  if (confirmedAt === undefined || reachedAt === undefined) return confirmedAt ?? reachedAt
+  return confirmedAt > reachedAt ? confirmedAt : reachedAt
 }
 
 function allFacts(observed: Observed): Fact[] {
@@ -261,6 +271,7 @@ function descriptorFact({
   uploadedAt,
   contestedAt,
   confirmedAt,
+  networkUp,
   phase,
   clockSkew,
 }: SupervisorState): Fact {
@@ -281,6 +292,10 @@ function descriptorFact({
   if (contestedAt) {
     const text = `contested since ${moment(contestedAt)}: ${CONTESTED}`
     return { ...fact, text, ok: false, remedy: CONTESTED_REMEDY }
+  }
+  if (publishedAt && networkUp === false) {
+    const text = `published ${moment(publishedAt)}, but tor has lost the connection to its network`
+    return { ...fact, text, ok: false, remedy: noNetwork }
   }
   if (publishedAt) {
     const to = uploaded > 0 ? ` to ${uploaded} of ${uploads} directories` : ', found in the network'

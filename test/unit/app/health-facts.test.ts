@@ -76,6 +76,17 @@ describe('healthReport', () => {
     expect((await healthReport(source(onionHost, { onion }))).status).toBe('failing')
   })
 
+  it('an onion service whose tor was lost, or whose descriptor another tor made, is not in order whatever the last check found', async () => {
+    const lastError = { at, code: 'TOR_ENDED', message: 'tor exited.' }
+    const lost: OnionState = { ...unreachable, check: checked, phase: 'waiting', lastError }
+    const report = await healthReport(source('relay.example', { onion: () => lost }))
+    expect(report).toMatchObject({ status: 'degraded', onion: { ok: false, problem: 'tor exited.' } })
+    const contested: OnionState = { ...unreachable, check: checked, phase: 'publishing', contestedAt: at }
+    const problem = expect.stringContaining('another tor has this key') as string
+    const other = await healthReport(source('relay.example', { onion: () => contested }))
+    expect(other).toMatchObject({ status: 'degraded', onion: { ok: false, problem } })
+  })
+
   it('an onion service that was not checked yet is in order', async () => {
     const report = await healthReport(source(onionHost, { onion: () => ({ phase: 'starting', restarts: 0 }) }))
     expect(report).toMatchObject({ status: 'ok', onion: { ok: true, reachable: null } })

@@ -85,6 +85,23 @@ class Turned {
 }
 
 describe('the schedule of checks', () => {
+  it('runs the next check at once when told to hurry, one at a time, and none for a service that is not published', async () => {
+    const turned = new Turned()
+    turned.schedule.hurry()
+    expect(turned.isArmed).toBe(false)
+    turned.schedule.published()
+    turned.due()
+    turned.schedule.hurry()
+    expect(turned.isArmed).toBe(false)
+    await turned.finish(good)
+    turned.schedule.hurry()
+    expect(turned.armed.at(-1)).toBe(0)
+    turned.due()
+    await turned.finish(good)
+    expect(turned.taken).toHaveLength(2)
+    expect(turned.armed.at(-1)).toBe(30 * minute)
+  })
+
   it('begins a few seconds after publication, and goes on in the interval', async () => {
     const turned = new Turned()
     expect(turned.isArmed).toBe(false)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../../src/errors/app-error.ts'
 import { parseOnionHostname } from '../../../../src/crypto/onion-address.ts'
+import { statusLines } from '../../../../src/cli/tor/status.ts'
 import type { Observed, ObservedTor } from '../../../../src/tor/supervisor/status.ts'
 import type { FactName } from '../../../../src/tor/supervisor/status-facts.ts'
 import { onionStatus } from '../../../../src/tor/supervisor/status-facts.ts'
@@ -149,6 +150,23 @@ describe('the status of a healthy onion service', () => {
     const observed: Observed = { ...healthy, config: { mode: 'system', control } }
     expect(onionStatus(observed).facts.find((fact) => fact.name === 'control')?.source).toBe(control.path)
     expect(textOf(observed, 'tor')).toContain('run by the system')
+  })
+})
+
+it('a healthy service says how long ago it was confirmed when that is not now', () => {
+  const status = onionStatus(healthy)
+  expect(status.confirmedAt).toEqual(new Date('2025-11-23T10:20:00.000Z'))
+  const first = (now: string): string | undefined => statusLines(status, new Date(now))[0]
+  expect(first('2025-11-23T10:21:30.000Z')).toBe('Onion service: healthy')
+  expect(first('2025-11-23T10:44:10.000Z')).toBe('Onion service: healthy, last confirmed 24 min ago')
+})
+
+it('a service whose tor has lost its network is not healthy', () => {
+  const record = written(publishedText.replace('"networkUp": true', '"networkUp": false'))
+  expect(onionStatus({ ...healthy, relay: { running: true, record } }).problem).toMatchObject({
+    fact: 'descriptor',
+    text: 'published 2025-11-23T10:00:05Z, but tor has lost the connection to its network',
+    remedy: expect.stringMatching(/^Check that this machine is online/) as string,
   })
 })
 
