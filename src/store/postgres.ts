@@ -2,6 +2,7 @@ import { AppError } from '../errors/app-error.ts'
 import { connect, type Connection } from './postgres/connection.ts'
 import { ConnectionStringError, parseConnectionString, type DatabaseAddress } from './postgres/connection-string.ts'
 import { operatorError } from './postgres/operator-error.ts'
+import { type DatabaseFacts, lookAtDatabase } from './postgres/look.ts'
 import { openSnapshot, type DatabaseSnapshot, type DatabaseSnapshotOptions } from './postgres/snapshot.ts'
 import { PostgresStore } from './postgres/postgres-store.ts'
 import { prepareSchema, type PreparedSchema } from './postgres/schema/prepare.ts'
@@ -62,6 +63,18 @@ export async function openDatabaseSnapshot(
   const address = databaseAddress(options.connection)
   try {
     return await openSnapshot({ ...options, address })
+  } catch (error) {
+    throw operatorError(error, address)
+  }
+}
+
+/** What a relay finds in the database; nothing is changed. @throws AppError `DATABASE_…` */
+export async function inspectDatabase(
+  options: Pick<PostgresOptions, 'connection' | 'schema' | 'fingerprint'>,
+): Promise<DatabaseFacts> {
+  const address = databaseAddress(options.connection)
+  try {
+    return await lookAtDatabase(address, options.schema, options.fingerprint)
   } catch (error) {
     throw operatorError(error, address)
   }

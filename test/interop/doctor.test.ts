@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -18,6 +19,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { generateOnionKey } from '../../src/crypto/onion-key.ts'
 import { parseTlsClientHello } from '../../src/transport/tls-client-hello.ts'
 import { makeWebCertificate } from '../client/web-certificate.ts'
+import { newDatabase } from '../postgres/database.ts'
 import { projectRoot } from '../project-root.ts'
 import { buildProgram, Installation } from './cli-process.ts'
 
@@ -317,6 +319,77 @@ END`
     expect(found).toContain(`tcp dport { ${port} } accept`)
     expect(firewall(table(`${port - 5}-${port + 5}`))).toMatch(/^ok firewall: .* lets clients in/)
   })
+})
+
+it('a PostgreSQL that the relay cannot use is FAIL, and one that it can use is OK', async () => {
+  const { server, name, uri } = await newDatabase()
+  const stored = new Installation()
+  try {
+    await stored.initialize('--no-password', '--ip', '127.0.0.1', '--disable-web')
+    for (const [key, value] of [
+      ['store_queues', 'database'],
+      ['store_messages', 'database'],
+      ['db_connection', uri],
+    ] as const) {
+      stored.set('STORE_LOG', key, value)
+    }
+    const store = (): string =>
+      findingsIn(stored.run(['doctor', '--json']).stdout).find((line) => line.includes(' store: ')) ?? ''
+    expect(store()).toMatch(/^fail store: There is no schema .*--confirm-migrations up/)
+
+    const running = stored.start(['start', '--confirm-migrations', 'up'])
+    await running.shows(/Listening on port/)
+    const { stdout } = stored.run(['doctor', '--json'])
+    expect(stdout).toMatch(/PostgreSQL 1\d\S* .*answers in \d+ ms, and schema smp_server can be used/)
+    running.kill('SIGTERM')
+    await running.ended()
+
+    await server.query('ALTER TABLE smp_server.messages OWNER TO postgres', name)
+    expect(store()).toMatch(/^fail store: Role "\w+" may not read and write smp_server\.messages in .*GRANT ALL/)
+    await server.query(`ALTER TABLE smp_server.messages OWNER TO ${name}`, name)
+    expect(store()).toMatch(/^ok store: /)
+    await server.query("UPDATE smp_server_relays.about SET fingerprint = 'another'", name)
+    expect(store()).toMatch(/^fail store: .* belongs to the relay with fingerprint another/)
+    stored.set('STORE_LOG', 'db_connection', 'postgresql://smp@127.0.0.1:1/smp')
+    expect(store()).toMatch(/^fail store: PostgreSQL at 127\.0\.0\.1:1 does not answer/)
+  } finally {
+    await stored.remove()
+  }
+}, 60_000)
+
+it('a relay that may write only small files, and a tor whose program was replaced, are WARN', async () => {
+  const small = new Installation({ within: ['prlimit', '--fsize=50000000'] })
+  const tor = join(small.root, 'tor')
+  const torrc = join(small.root, 'torrc')
+  copyFileSync('/usr/sbin/tor', tor)
+  writeFileSync(torrc, '')
+  const options = [
+    '--DisableNetwork',
+    '1',
+    '--SocksPort',
+    '0',
+    '--DataDirectory',
+    join(small.root, 'data'),
+    '-f',
+    torrc,
+  ]
+  const running = spawn(tor, options, { stdio: ['ignore', 'pipe', 'ignore'] })
+  const ended = new Promise((resolve) => running.once('close', resolve))
+  try {
+    await new Promise((resolve) => running.stdout.once('data', resolve))
+    rmSync(tor)
+    await small.initialize('--no-password', '--ip', '127.0.0.1', '--disable-web')
+    const relay = small.start(['start'])
+    await relay.shows(/Listening on port/)
+    const found = findingsIn(small.run(['doctor', '--json']).stdout).join('\n')
+    expect(found).toMatch(/warn limits: The relay may write no file of more than 48 MiB, .*LimitFSIZE/)
+    expect(found).toMatch(new RegExp(`warn tor program: .* still runs \\(process .*\\b${running.pid}\\b`))
+    expect(found).toContain('ok version: The relay runs version')
+  } finally {
+    running.kill('SIGKILL')
+    await ended
+    await small.remove()
+  }
 })
 
 it('a consensus of Tor from later than now shows that the clock is behind', () => {

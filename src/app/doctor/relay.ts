@@ -8,12 +8,14 @@ import { asOwnerOf } from '../../system/owner.ts'
 import { hasNotice } from '../../store/upstream/notice.ts'
 import { onionStatus } from '../../tor/index.ts'
 import { missingHost } from '../address.ts'
+import { readFingerprint } from '../identity.ts'
 import { askHealth } from '../health.ts'
 import { certificateHealth, MIN_RELAY_DAYS, MIN_WEB_DAYS } from '../health-facts.ts'
 import { lastBackup } from '../last-backup.ts'
 import { observedOnion } from '../observed-onion.ts'
 import { checkOptionalPorts } from '../port-check.ts'
 import { checkStorage } from '../storage-check.ts'
+import { databaseFinding } from './database.ts'
 import { firewallFinding } from './firewall/firewall.ts'
 import { checked, faultFinding, type Finding } from './finding.ts'
 import { reachFindings } from './reach.ts'
@@ -136,9 +138,7 @@ async function onion({ settings, paths, pid }: RelayFacts): Promise<Omit<Finding
 async function store({ settings, paths }: RelayFacts): Promise<Omit<Finding, 'check'>> {
   await checkStorage(settings, paths)
   const { database } = settings.store
-  if (database !== undefined) {
-    return { level: 'ok', text: `Queues and messages are in PostgreSQL (schema ${database.schema}).` }
-  }
+  if (database !== undefined) return await databaseFinding(database, await readFingerprint(paths))
   if (!existsSync(paths.store) && !(await hasNotice(paths.stateDir)))
     return { level: 'ok', text: 'There is no message store yet.' }
   const { counts, faults } = await asOwnerOf(paths.stateDir, () => checkStoreAt(paths.store))

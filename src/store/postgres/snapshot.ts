@@ -62,13 +62,14 @@ export async function openSnapshot(options: DatabaseSnapshotOptions): Promise<Da
   }
 }
 
-interface RelaysFound {
+/** Which relay the database belongs to, and how many run on it. */
+export interface RelaysFound {
   readonly fingerprint: string | null
   readonly running: number
 }
 
 /** Undefined in a database that only upstream's server has used. */
-async function lookAtRelays(connection: Connection, { relays }: SchemaNames): Promise<RelaysFound | undefined> {
+export async function lookAtRelays(connection: Connection, { relays }: SchemaNames): Promise<RelaysFound | undefined> {
   const [found] = await connection.run<{ known: boolean }>('SELECT to_regclass($1) IS NOT NULL AS known', [
     `${relays}.about`,
   ])
