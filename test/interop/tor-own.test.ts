@@ -271,6 +271,12 @@ describe('the own tor', () => {
     }
   })
 
+  it('an own tor that crashes says why, and no frame of its stack', async () => {
+    const { tor } = await start()
+    process.kill(tor.pid, 'SIGSEGV')
+    expect(await tor.exited).toBe('it was ended by SIGABRT (Caught signal 11)')
+  })
+
   it('an own tor that does not react is killed', async () => {
     const { tor } = await start()
     process.kill(tor.pid, 'SIGSTOP')

@@ -28,11 +28,26 @@ export class TorRefusal extends AppError {
   }
 }
 
+/** The unit and the group of a tor that systemd runs on Debian, by the place of its control socket. */
+function debianTor(endpoint: ControlEndpoint): { readonly unit: string; readonly group: string } | undefined {
+  if (endpoint.type !== 'unix') return undefined
+  if (endpoint.path === '/run/tor/control') return { unit: 'tor@default', group: 'debian-tor' }
+  const name = /^\/run\/tor-instances\/([A-Za-z0-9]+)\/control$/.exec(endpoint.path)?.[1]
+  return name === undefined ? undefined : { unit: `tor@${name}`, group: `_tor-${name}` }
+}
+
+/** Shows what a tor of the system does, or what to look at elsewhere. */
+function lookAt(endpoint: ControlEndpoint, otherwise = CHECK_TOR): string {
+  const tor = debianTor(endpoint)
+  return tor === undefined ? otherwise : `Run: systemctl status ${tor.unit}; journalctl -u ${tor.unit} -n 20`
+}
+
 const CHECK_TOR = 'Check that this tor runs, and that control under [TOR] is its control socket.'
 
 export function controlAbsent(endpoint: ControlEndpoint, cause?: unknown): AppError {
   const at = endpointText(endpoint)
-  if (isLocal(endpoint)) return new AppError('TOR_CONTROL_ABSENT', `No tor answers at ${at}.`, CHECK_TOR, { cause })
+  if (isLocal(endpoint))
+    return new AppError('TOR_CONTROL_ABSENT', `No tor answers at ${at}.`, lookAt(endpoint), { cause })
   const code = errorCode(cause) ?? ''
   const why = ABSENCES.get(code) ?? (code === '' ? 'no connection' : code)
   const remedy = `Check that this tor runs, that its torrc has a ControlPort which this machine can reach, and that control under [TOR] is right.`
@@ -49,23 +64,34 @@ const ABSENCES = new Map([
 ])
 
 export function controlDenied(endpoint: ControlEndpoint, cause?: unknown): AppError {
+  const group = debianTor(endpoint)?.group
   return new AppError(
     'TOR_CONTROL_DENIED',
     `This user may not open tor's control socket ${endpointText(endpoint)}.`,
-    'Add the user to the group of the socket (`ls -l` shows it), then restart the relay: systemctl restart smp-server',
+    group === undefined
+      ? 'Add the user to the group of the socket (`ls -l` shows it), then restart the relay: systemctl restart smp-server'
+      : `Restart the relay, so that it gets the group ${group}: systemctl restart smp-server. If it does not: smp-server tor setup`,
     { cause },
   )
 }
 
 export function controlClosed(endpoint: ControlEndpoint, cause?: unknown): AppError {
-  return new AppError('TOR_CONTROL_CLOSED', `tor closed the control connection ${endpointText(endpoint)}.`, CHECK_TOR, {
-    cause,
-  })
+  return new AppError(
+    'TOR_CONTROL_CLOSED',
+    `tor closed the control connection ${endpointText(endpoint)}.`,
+    lookAt(endpoint),
+    {
+      cause,
+    },
+  )
 }
 
 export function controlTimeout(endpoint: ControlEndpoint, what: string, timeoutMs: number): AppError {
   const message = `tor at ${endpointText(endpoint)} did not answer ${what} within ${timeoutMs / 1000} s.`
-  return new AppError('TOR_CONTROL_TIMEOUT', message, 'If this continues, restart that tor.')
+  const unit = debianTor(endpoint)?.unit
+  const remedy =
+    unit === undefined ? 'If this continues, restart that tor.' : `If this continues: systemctl restart ${unit}`
+  return new AppError('TOR_CONTROL_TIMEOUT', message, remedy)
 }
 
 export function controlGarbled(endpoint: ControlEndpoint, cause: Error): AppError {

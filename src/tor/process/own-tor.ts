@@ -19,7 +19,7 @@ import { portHolder } from '../../transport/port-holder.ts'
 import type { ServiceType } from '../onion/service-config.ts'
 import { endOrphan, rememberOwnTor } from './orphan.ts'
 import { takeStartLock } from './start-lock.ts'
-import { isHarmlessWarning, parseTorLog } from './tor-log.ts'
+import { crashReason, isHarmlessWarning, parseTorLog } from './tor-log.ts'
 import { decidesNetwork, type TorrcExtra } from './torrc-extra.ts'
 import { readTemplate, reasonOf, renderTorrc, torMissing, torrcRefused, verifyTorrc } from './torrc.ts'
 
@@ -338,9 +338,9 @@ async function spawnTor({ binary = 'tor', log }: OwnTorOptions, paths: OwnTorPat
     })
     const exited = new Promise<string>((resolveExit) => {
       child.once('close', (status, signal) => {
-        resolveExit(
-          signal ? `it was ended by ${signal}` : status === 0 ? 'it was told to stop' : reasonOf(recent.join('\n')),
-        )
+        const crash = signal === null ? undefined : crashReason(recent)
+        if (signal !== null) resolveExit(`it was ended by ${signal}${crash === undefined ? '' : ` (${crash})`}`)
+        else resolveExit(status === 0 ? 'it was told to stop' : reasonOf(recent.join('\n')))
       })
     })
     child.once('error', (error) => reject(torMissing(binary, error)))

@@ -19,6 +19,20 @@ export function parseTorLog(line: string): TorLogLine | undefined {
   }
 }
 
+/** A frame of a stack that tor logs when it crashes. */
+const stackFrame = /\(\+0x[\da-f]+\)|\[0x[\da-f]+\]/
+
+/** What tor said of its crash, as a clause without a full stop: its last error, never a frame of its stack. */
+export function crashReason(output: readonly string[]): string | undefined {
+  const said = output.findLast((line) => {
+    if (stackFrame.test(line)) return false
+    return /^Tor \S+ died: /.test(line) || parseTorLog(line)?.level === 'err'
+  })
+  if (said === undefined) return undefined
+  const text = parseTorLog(said)?.text ?? said
+  return text.replace(/^Tor \S+ died: /, '').replace(/[. ]+$/, '')
+}
+
 /**
  * Starts of warnings that need no attention: those of every single-hop tor with a service of its control port, those
  * about running as root and about a test network, and those about a bootstrap, a clock or a refused setting that the

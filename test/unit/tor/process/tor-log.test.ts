@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { isHarmlessWarning } from '../../../../src/tor/process/tor-log.ts'
+import { crashReason, isHarmlessWarning } from '../../../../src/tor/process/tor-log.ts'
 
 it.each([
   ['HiddenServiceNonAnonymousMode is set. Every hidden service on this tor instance is NON-ANONYMOUS.', true],
@@ -19,4 +19,16 @@ it.each([
   ['Failing because we have 4063 connections already. Please read doc/TUNING for guidance.', false],
 ])('the warning %j is harmless: %s', (text, expected) => {
   expect(isHarmlessWarning(text)).toBe(expected)
+})
+
+it('the reason of a crash is the last error of tor, not a frame of its stack', () => {
+  const failed =
+    'Dec 01 12:00:06.000 [err] tor_assertion_failed_(): Bug: src/core/or/a.c:12: f: Assertion x failed; aborting. '
+  const frame =
+    'Dec 01 12:00:06.000 [err] Bug:     /usr/bin/tor(log_backtrace_impl+0x5b) [0x55cb5a2f1c9b] (on Tor 0.4.9.11 )'
+  expect(crashReason([failed, frame])).toMatch(/^tor_assertion_failed_\(\): Bug: .*Assertion x failed; aborting$/)
+  expect(crashReason(['Tor 0.4.9.11 died: Caught signal 11', '/usr/bin/tor(+0xf152e)[0x556360bae52e]'])).toBe(
+    'Caught signal 11',
+  )
+  expect(crashReason(['Dec 01 12:00:06.000 [warn] Something.'])).toBeUndefined()
 })
