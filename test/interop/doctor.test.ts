@@ -361,7 +361,7 @@ it('a relay that may write only small files, and a tor whose program was replace
   const small = new Installation({ within: ['prlimit', '--fsize=50000000'] })
   const tor = join(small.root, 'tor')
   const torrc = join(small.root, 'torrc')
-  copyFileSync('/usr/sbin/tor', tor)
+  copyFileSync('/usr/bin/tor', tor)
   writeFileSync(torrc, '')
   const options = [
     '--DisableNetwork',
