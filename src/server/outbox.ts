@@ -98,10 +98,14 @@ export class Outbox {
     return this.#items + this.#batches.length
   }
 
-  /** Whether no more commands should be executed; blocks that are packed leave first. */
+  /** Whether no more commands should be executed. */
   get isFull(): boolean {
-    const isSending = this.#batches.length > 0
-    return this.#isCongested || isSending || this.#groups.size >= MAX_GROUPS || this.#bytes >= MAX_BYTES
+    return this.#isCongested || this.#groups.size >= MAX_GROUPS || this.#bytes >= MAX_BYTES
+  }
+
+  /** Whether blocks are packed; they leave before more commands are executed. */
+  get isSending(): boolean {
+    return this.#batches.length > 0
   }
 
   /** Whether events may be pushed; otherwise they are deferred. */

@@ -186,7 +186,8 @@ export class Session implements Worker, Subscriber {
   /** Executes commands of received blocks; false when there are none, or none may be executed now. */
   #execute(untilMs: number): boolean {
     // A unit of work that has begun goes on to its end: others wait for what it holds.
-    if (this.#loading !== undefined || (this.#unitEnded === undefined && this.#mustWait())) return false
+    if (this.#loading !== undefined) return false
+    if (this.#unitEnded === undefined && (this.#outbox.isSending || this.#mustWait())) return false
     const execution = (this.#execution ??= this.#nextBlock())
     if (execution === undefined) return false
     if (execution.isUnloaded) {

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { endAll } from './at-end.ts'
+import { comparedLine, compareWith } from './baseline.ts'
 import { endChildren } from './child.ts'
 import { attackMeasurement } from './measurements/attacks.ts'
 import { idle } from './measurements/idle.ts'
@@ -39,6 +40,8 @@ Measures one relay process on loopback, loaded by clients in other processes.
   --json     also writes the results to a file
   --profile  keeps CPU profiles and a heap snapshot of the relay; the numbers suffer
   --database the relay's store is in this PostgreSQL database instead of LMDB; schemas bench_… stay in it
+  --baseline a commit that is measured as well, in turn with these sources: medians with their range, and the ratio
+  --rounds   how often, with --baseline (default 3)
   --node     further options of node for the relay, behind the program's own: --node='--cpu-prof'`
 
 const machine = (): Record<string, unknown> => ({
@@ -79,6 +82,8 @@ const { values, positionals } = parseArgs({
     json: { type: 'string' },
     profile: { type: 'string' },
     node: { type: 'string' },
+    baseline: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
     database: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -88,6 +93,30 @@ const unknown = positionals.filter((name) => !all.some((one) => one.name === nam
 if (values.help || unknown.length > 0 || !(seconds > 0 && seconds <= 600)) {
   console.log(usage)
   process.exit(values.help ? 0 : 1)
+}
+if (values.baseline !== undefined) {
+  const args = [
+    ...positionals,
+    '--seconds',
+    values.seconds,
+    ...(values.node === undefined ? [] : [`--node=${values.node}`]),
+  ]
+  try {
+    const results = compareWith({ baseline: values.baseline, rounds: Math.max(1, Number(values.rounds)), args })
+    console.log(
+      `\n  ${'median (least–greatest)'.padEnd(60)} ${'these sources'.padEnd(28)} ${values.baseline.padEnd(28)} ${''.padEnd(12)} ratio`,
+    )
+    for (const result of results) console.log(comparedLine(result))
+    if (values.json !== undefined)
+      writeFileSync(
+        values.json,
+        `${JSON.stringify({ machine: machine(), baseline: values.baseline, results }, undefined, 2)}\n`,
+      )
+    leave(0)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    leave(1)
+  }
 }
 if (values.profile !== undefined) mkdirSync(values.profile, { recursive: true })
 if (values.database !== undefined) process.env.SMP_BENCH_DATABASE = values.database

@@ -16,7 +16,7 @@ export const reachesAim = ({ value, aim }: Result): boolean | undefined => {
   return 'atMost' in aim ? value <= aim.atMost : value >= aim.atLeast
 }
 
-const number = (value: number): string => {
+export const number = (value: number): string => {
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : value >= 0.1 ? 2 : 3
   return value.toLocaleString('en-GB', { minimumFractionDigits: digits, maximumFractionDigits: digits })
 }
