@@ -104,7 +104,7 @@ describe.skipIf(!isRoot)('the Debian package (needs root, to make a system)', ()
       `${configuration}/smp-server.ini`,
     ])
     await machine.succeeds(['systemctl', 'reload', 'smp-server'])
-    await journalShows('Applied: [STORE_LOG] expire_messages_days.')
+    await journalShows('Applied: \\[STORE_LOG\\] expire_messages_days')
     identity = await sums()
   }, 60_000)
 
