@@ -2,17 +2,18 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Campaign } from './campaign.ts'
 import { killCampaign } from './kill.ts'
+import { onionCampaigns } from './onion.ts'
 
 /*
  * npm run soak [-- CAMPAIGN… --rounds N --seed N --json FILE]: every campaign, or those that are named. Says every half
  * minute how far it is. A campaign ends at its first failure and leaves its files; the exit status is 1 then.
  */
 
-const campaigns: readonly Campaign[] = [killCampaign]
+const campaigns: readonly Campaign[] = [killCampaign, ...onionCampaigns]
 
 const usage = `Usage: npm run soak -- [CAMPAIGN…] [--rounds N] [--seed N] [--json FILE]
 
-${campaigns.map(({ name, about, rounds }) => `  ${name.padEnd(12)} ${about} (${rounds} rounds)`).join('\n')}
+${campaigns.map(({ name, about, rounds }) => `  ${name.padEnd(18)} ${about} (${rounds} rounds)`).join('\n')}
 `
 const REPORT_EVERY_MS = 30_000
 
