@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { AppError } from '../errors/app-error.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
-import { type HostPort, hostPortText } from '../protocol/host-port.ts'
+import { type HostPort, hostPortText, isLoopback } from '../protocol/host-port.ts'
 import {
   type ControlEndpoint,
+  type DashboardOnionConfig,
   type OnionPort,
   onionPorts,
   type OnionRecord,
@@ -109,6 +110,17 @@ const DEFAULT_PORT = 5223
 function targetHost(listenHost: string | undefined): string {
   if (listenHost === undefined || listenHost === '0.0.0.0' || /^[0:]+$/.test(listenHost)) return '127.0.0.1'
   return listenHost.includes(':') ? `[${listenHost}]` : listenHost
+}
+
+/** The onion service of the dashboard; `undefined` without a dashboard, and where its tor cannot have or reach it. */
+export function dashboardOnion(
+  { web, store, tor }: Settings,
+  { dashboardOnionKey: keyFile, dashboardClients: clientsFile }: Paths,
+  { mode }: OnionSetup,
+): DashboardOnionConfig | undefined {
+  if (!web.dashboard || store.metricsPort === undefined || mode === undefined || mode === 'torrc') return undefined
+  if (mode === 'external' && !isLoopback(tor.target?.host ?? '127.0.0.1')) return undefined
+  return { keyFile, clientsFile, target: `127.0.0.1:${store.metricsPort}` }
 }
 
 /** What a tor elsewhere connects to for this port of the onion address; `undefined` in the other modes. */

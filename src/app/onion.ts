@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.ts'
 import { isOnion } from '../protocol/host.ts'
 import { type OnionHostname, parseOnionHostname } from '../crypto/onion-address.ts'
 import {
+  dashboardOnion,
   externalTarget,
   type OnionSetup,
   onionSetup,
@@ -94,6 +95,7 @@ function supervisorOf(
     portsFile: paths.onionPorts,
     ports: servicePorts(settings),
     config: serviceConfig(settings, setup),
+    dashboard: dashboardOnion(settings, paths, setup),
     expectedHostname: host ?? setup.record?.hostname,
     ...reporting,
   })

@@ -31,7 +31,15 @@ const MiB = 1 << 20
 export function relayFiles(paths: Paths): RelayFile[] {
   const nextKey = nextKeyFile(paths.onionKey)
   const needed = [paths.ini, paths.caCertificate, paths.serverCertificate, paths.serverKey, paths.fingerprint]
-  const secret = [paths.ini, paths.caKey, paths.serverKey, paths.webKey, paths.onionKey, nextKey]
+  const secret = [
+    paths.ini,
+    paths.caKey,
+    paths.serverKey,
+    paths.webKey,
+    paths.onionKey,
+    nextKey,
+    paths.dashboardOnionKey,
+  ]
   const config = [
     ...needed,
     paths.caKey,
@@ -45,6 +53,9 @@ export function relayFiles(paths: Paths): RelayFile[] {
     recordFile(paths.onionKey),
     nextKey,
     recordFile(nextKey),
+    paths.dashboardOnionKey,
+    recordFile(paths.dashboardOnionKey),
+    paths.dashboardClients,
   ]
   const isPublic = (path: string): boolean => /\.(crt|csr|srl|conf)$|fingerprint$/.test(path) && !secret.includes(path)
   const entry = (directory: string, folder: string, path: string): RelayFile => ({

@@ -19,6 +19,9 @@ export interface Paths {
   readonly webKey: string
   /** The secret key of the onion service, which determines its address. */
   readonly onionKey: string
+  /** That of the dashboard, and who may reach it. */
+  readonly dashboardOnionKey: string
+  readonly dashboardClients: string
 
   /** The embedded store. */
   readonly store: string
@@ -73,6 +76,8 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>):
     webCertificate: join(configDir, 'web.crt'),
     webKey: join(configDir, 'web.key'),
     onionKey: join(configDir, 'onion.key'),
+    dashboardOnionKey: join(configDir, 'dashboard-onion.key'),
+    dashboardClients: join(configDir, 'dashboard-clients'),
     store: join(stateDir, 'smp-server-store'),
     controlSocket: join(stateDir, 'control.sock'),
     storeLog: join(stateDir, 'smp-server-store.log'),

@@ -75,6 +75,11 @@ function checksum(publicKey: Uint8Array): Buffer {
   return hash.digest().subarray(0, 2)
 }
 
+/** A key of 32 bytes as 52 characters. */
+export function base32Key(key: Uint8Array): string {
+  return base32(Buffer.concat([key, Buffer.alloc(3)])).slice(0, 52)
+}
+
 /** Without padding; the length must be a multiple of 5. */
 function base32(bytes: Uint8Array): string {
   let text = ''

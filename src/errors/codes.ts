@@ -823,6 +823,18 @@ export const ERROR_AREAS = {
       cause: 'This Tor does not run in single-hop mode, which cannot be changed while it runs.',
       cure: 'Run `smp-server tor setup` again; it restarts that Tor.',
     },
+    CLIENTS_DAMAGED: {
+      cause: 'A line of `dashboard-clients` is not a name and a public key.',
+      cure: 'Remove the line, and add the client again with `smp-server tor client add NAME`.',
+    },
+    CLIENT_NAME: {
+      cause: 'A client of the dashboard cannot have this name, or there is none, or one already.',
+      cure: '`smp-server tor client list` shows them.',
+    },
+    DASHBOARD_ONION: {
+      cause: 'The dashboard cannot have an onion address of its own.',
+      cure: 'Switch it on with `dashboard` in `[WEB]` and `metrics_port` in `[STORE_LOG]`; the relay must control its Tor, on this machine.',
+    },
     TOR_TARGET: {
       cause: 'A Tor elsewhere does not know the host that `target` in `[TOR]` names.',
       cure: 'Set `target` to a name or address under which that Tor reaches this relay.',

@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { connectClient, type SmpClient } from '../client/client.ts'
@@ -8,7 +9,8 @@ import { generateKey } from '../client/keys.ts'
 import type { Queue } from '../client/queue.ts'
 import { relayOf, through } from '../conformance/through-proxy.ts'
 import { torNetwork, type TorNetwork } from '../tor-network/fixture.ts'
-import { buildProgram, Installation, type RunningCommand } from './cli-process.ts'
+import { buildProgram, freePort, Installation, type RunningCommand } from './cli-process.ts'
+import { startTor } from './tor-process.ts'
 
 /*
  * The main job, with the built program: an onion is set up, a client that shares no code with the relay uses it through
@@ -30,6 +32,8 @@ beforeAll(async () => {
   const extra = join(relay.root, 'torrc-extra')
   await writeFile(extra, `${network.joinTorrc.join('\n')}\n`)
   address = await relay.initialize('-n', '127.0.0.1', '--password', 'secret', '--disable-web')
+  relay.set('STORE_LOG', 'metrics_port', String(await freePort()))
+  relay.set('WEB', 'dashboard', 'on')
   const setup = await relay.start(['tor', 'setup', '--own', '-y', '--torrc-extra', extra]).ended()
   expect(setup.status).toBe(0)
   onion = relay.value('TRANSPORT', 'host')?.split(',')[1] ?? ''
@@ -109,6 +113,37 @@ describe('a relay with both addresses', () => {
     await expect.poll(published, { timeout: 60_000, interval: 200 }).toBeGreaterThan(before)
     const again = await throughTor()
     await exchange(again, clear, queue, 'when it is back')
+  })
+
+  it('the dashboard has an onion address that only clients with a key reach', { timeout: 180_000 }, async () => {
+    const added = relay.run(['tor', 'client', 'add', 'phone'])
+    expect([added.status, added.stderr]).toEqual([0, ''])
+    const [, dashboard = ''] = /Dashboard: (http:\S+)/.exec(added.stdout) ?? []
+    const [line = ''] = /^\S+:descriptor:x25519:\S+$/m.exec(added.stdout) ?? []
+    const keys = join(relay.root, 'client-keys')
+    await mkdir(keys, { mode: 0o700 })
+    await writeFile(join(keys, 'relay.auth_private'), `${line}\n`, { mode: 0o600 })
+    const port = await freePort()
+    const torrc = [...network.joinTorrc, `SocksPort 127.0.0.1:${port}`, `ClientOnionAuthDir ${keys}`]
+    const client = await startTor([...torrc, 'DisableNetwork 0'])
+    const through = (socks: string): string => {
+      const options = ['-s', '--max-time', '8', '--socks5-hostname', socks, dashboard]
+      return spawnSync('curl', options, { encoding: 'utf8' }).stdout
+    }
+    try {
+      const withKey = `127.0.0.1:${port}`
+      await expect.poll(() => through(withKey), { timeout: 90_000, interval: 500 }).toContain('dashboard.js')
+      expect(through(`${network.socksHost}:${network.socksPort}`)).toBe('')
+      expect(relay.run(['tor', 'client', 'list']).stdout).toBe(`Dashboard: ${dashboard}\n  phone\n`)
+      expect(relay.run(['tor', 'client', 'add', 'phone'])).toMatchObject({ status: 1 })
+      expect(relay.run(['tor', 'client', 'remove', 'tablet'])).toMatchObject({ status: 1 })
+      expect(relay.run(['tor', 'client', 'remove', 'phone'])).toMatchObject({ status: 0 })
+      await expect.poll(() => through(withKey), { timeout: 60_000, interval: 500 }).toBe('')
+      const { secretKey } = /x25519:(?<secretKey>\S+)/.exec(line)?.groups ?? {}
+      expect([running.output.stdout, running.output.stderr].join()).not.toContain(secretKey)
+    } finally {
+      await client.stop()
+    }
   })
 
   it('senders of another relay reach it by its onion address alone', { timeout: 120_000 }, async () => {

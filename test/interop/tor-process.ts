@@ -24,7 +24,7 @@ export async function startTor(lines: readonly string[]): Promise<TorProcess> {
     `ControlSocket ${path}`,
     `CookieAuthFile ${cookieFile}`,
     `__OwningControllerProcess ${process.pid}`,
-    'DisableNetwork 1',
+    ...(lines.includes('DisableNetwork 0') ? [] : ['DisableNetwork 1']),
     'RunAsDaemon 0',
     ...lines,
     '',

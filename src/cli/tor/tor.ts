@@ -8,6 +8,7 @@ const commands = {
   status: async () => (await import('./status.ts')).addTorStatus,
   check: async () => (await import('./check.ts')).addTorCheck,
   key: async () => (await import('./key.ts')).addTorKey,
+  client: async () => (await import('./client.ts')).addTorClient,
   rotate: async () => (await import('./rotate.ts')).addTorRotate,
   remove: async () => (await import('./remove.ts')).addTorRemove,
 }

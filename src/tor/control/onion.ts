@@ -17,13 +17,15 @@ export interface OnionPort {
   readonly target: string
 }
 
-export type OnionFlag = 'NonAnonymous' | 'Detach' | 'MaxStreamsCloseCircuit'
+export type OnionFlag = 'NonAnonymous' | 'Detach' | 'MaxStreamsCloseCircuit' | 'V3Auth'
 
 export interface AddOnion {
   readonly key: OnionKey
   readonly ports: readonly OnionPort[]
   readonly flags: readonly OnionFlag[]
   readonly maxStreams?: number | undefined
+  /** With the flag V3Auth: public keys of the clients that are let in, 52 characters of base32 each. */
+  readonly clients?: readonly string[] | undefined
   /** Proof-of-work defence of the introduction points. */
   readonly pow?: boolean | undefined
   /** Requests per second, and at once, that its queue lets through. */
@@ -35,7 +37,16 @@ export interface AddedOnion {
   readonly serviceId: ServiceId
 }
 
-export function addOnionCommand({ key, ports, flags, maxStreams, pow, powRate, powBurst }: AddOnion): string {
+export function addOnionCommand({
+  key,
+  ports,
+  flags,
+  maxStreams,
+  pow,
+  powRate,
+  powBurst,
+  clients = [],
+}: AddOnion): string {
   if (ports.length === 0) throw new TypeError('an onion service needs a port')
   return [
     'ADD_ONION',
@@ -45,6 +56,7 @@ export function addOnionCommand({ key, ports, flags, maxStreams, pow, powRate, p
     ...(pow === true ? ['PoWDefensesEnabled=1'] : []),
     ...(pow === true && powRate !== undefined ? [`PoWQueueRate=${powRate}`] : []),
     ...(pow === true && powBurst !== undefined ? [`PoWQueueBurst=${powBurst}`] : []),
+    ...clients.map((client) => `ClientAuthV3=${plainWord(client)}`),
     ...ports.map(({ virtualPort, target }) => `Port=${virtualPort},${plainWord(target)}`),
   ].join(' ')
 }

@@ -3,13 +3,13 @@ import type { ServiceId } from '../../crypto/onion-address.ts'
 import type { AuthenticationMethod, Login, LoginOptions } from './authenticate.ts'
 import { login } from './authenticate.ts'
 import type { ControlConnection } from './connection.ts'
-import { controlGarbled } from './errors.ts'
+import { controlGarbled, TorRefusal } from './errors.ts'
 import type { BootstrapPhase, EventName, TorEvent } from './events.ts'
 import { parseBootstrapPhase, parseEvent } from './events.ts'
 import { parseConfiguration, parseInfo, plainWord } from './info.ts'
 import type { AddOnion, AddedOnion } from './onion.ts'
 import { addOnionCommand, parseAddedOnion, parseOnionList } from './onion.ts'
-import { quote } from './quoted.ts'
+import { parseArguments, quote } from './quoted.ts'
 
 export type Signal = 'RELOAD' | 'SHUTDOWN' | 'HALT' | 'NEWNYM' | 'ACTIVE' | 'DORMANT' | 'HEARTBEAT'
 export type TorEventListener = (event: TorEvent) => void
@@ -107,6 +107,21 @@ export class TorControl {
 
   async delOnion(serviceId: ServiceId): Promise<void> {
     await this.#connection.send(`DEL_ONION ${serviceId}`)
+  }
+
+  /** Closes the circuits of all clients to a service, which its removal leaves open. */
+  async closeClientCircuits(serviceId: ServiceId): Promise<void> {
+    const list = (await this.getInfo('circuit-status')).get('circuit-status') ?? ''
+    for (const line of list.split('\n')) {
+      const { positional, keywords } = parseArguments(line)
+      const [id = ''] = positional
+      const isToService = keywords.get('PURPOSE') === 'HS_SERVICE_REND' && keywords.get('REND_QUERY') === serviceId
+      if (!isToService || !/^[A-Za-z0-9]{1,16}$/.test(id)) continue
+      await this.#connection.send(`CLOSECIRCUIT ${id}`).catch((error: unknown) => {
+        // It has closed meanwhile.
+        if (!(error instanceof TorRefusal)) throw error
+      })
+    }
   }
 
   /** Services that this connection or, detached, any connection has added; not those of a torrc. */

@@ -8,6 +8,7 @@ import { eventNames } from '../control/events.ts'
 import { CONTESTED, CONTESTED_REMEDY } from '../onion/descriptor.ts'
 import { Evidence } from './evidence.ts'
 import { readKeyFiles, syncKeys } from '../onion/key-files.ts'
+import { DashboardOnion, type DashboardOnionConfig } from './dashboard-onion.ts'
 import type { PresentState } from './state.ts'
 import { establishService, type RelayService } from '../onion/establish.ts'
 import type { NetworkNotice } from './network-notice.ts'
@@ -28,6 +29,7 @@ import type { TorSession } from '../process/session.ts'
 export interface ServedOnionOptions {
   /** The next key is read from its file. */
   readonly kept: Omit<RelayService, 'next'>
+  readonly dashboard?: DashboardOnionConfig | undefined
   readonly state: PresentState
   readonly checks: CheckWatch | undefined
   readonly notice: NetworkNotice
@@ -82,6 +84,7 @@ export class ServedOnion {
   /** When the program of this tor was first seen to be another. */
   #replacedAt: number | undefined
   #contest = { renewAt: 0, pauseMs: CONTESTED_PAUSE_MS.first, seenAt: -Infinity }
+  readonly #dashboard: DashboardOnion | undefined
 
   constructor(tor: TorSession, options: ServedOnionOptions) {
     this.#tor = tor
@@ -89,6 +92,8 @@ export class ServedOnion {
     this.#options = options
     this.#state = options.state
     this.#log = options.log
+    const { dashboard, kept, log } = options
+    this.#dashboard = dashboard && new DashboardOnion(dashboard, kept.config?.type ?? 'single-hop', log)
     this.#figures = tor.pid === undefined ? undefined : new FiguresPort(tor.control)
   }
 
@@ -307,6 +312,7 @@ export class ServedOnion {
   async #followOnce(): Promise<void> {
     if (!this.#service) return
     const { control } = this.#tor
+    await this.#dashboard?.sync(control)
     const { keyFile, ports, config } = this.#options.kept
     const held = { primary: this.#service.key, next: this.#next }
     const add = (wanted: OnionKey): Promise<unknown> => addService(control, { key: wanted, ports, config })

@@ -12,6 +12,7 @@ import type { CheckResult } from '../check/check.ts'
 import { callsForRenewal } from '../check/schedule.ts'
 import { type CheckPlan, CheckWatch } from './check-watch.ts'
 import type { FetchResult } from '../onion/publication.ts'
+import type { DashboardOnionConfig } from './dashboard-onion.ts'
 import { ServedOnion } from './served-onion.ts'
 import type { TorConfig, TorSession } from '../process/session.ts'
 import { openTorSession } from '../process/session.ts'
@@ -41,6 +42,8 @@ export interface SupervisorOptions {
   readonly ports: readonly OnionPort[]
   /** A plain single-hop service when absent. */
   readonly config?: OnionServiceConfig | undefined
+  /** With a dashboard. */
+  readonly dashboard?: DashboardOnionConfig | undefined
   /** The onion name of the INI file. Without its key no other one is made instead. */
   readonly expectedHostname?: string | undefined
   /** Between two questions whether the network has the descriptor. */
@@ -156,11 +159,20 @@ export class OnionSupervisor {
   }
 
   #servedBy(tor: TorSession, key: OnionKey): ServedOnion {
-    const { keyFile, portsFile, ports, config, log, checkIntervalMs = defaultCheckIntervalMs } = this.#options
+    const {
+      keyFile,
+      portsFile,
+      ports,
+      config,
+      dashboard,
+      log,
+      checkIntervalMs = defaultCheckIntervalMs,
+    } = this.#options
     const { heartbeatMs = defaultHeartbeatMs, waitingGraceMs = defaultGraceMs } = this.#options
     const { evidenceIntervalMs = defaultEvidenceIntervalMs } = this.#options
     return new ServedOnion(tor, {
       kept: { key, keyFile, portsFile, ports, config },
+      dashboard,
       state: this.#state,
       checks: this.#checks,
       notice: this.#notice,
