@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readIni } from '../config/ini-file.ts'
 import type { Paths } from '../config/paths.ts'
-import { readSettings, type SettingsResult } from '../config/settings.ts'
+import { readSettings, type SettingsResult } from '../config/read-settings.ts'
 import { checkIniAccess } from './access.ts'
 import { Refusal } from '../errors/refusal.ts'
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from 'node:path'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { iniValue } from '../../src/config/ini.ts'
-import { readSettings } from '../../src/config/settings.ts'
+import { readSettings } from '../../src/config/read-settings.ts'
 import { buildProgram, Installation } from './cli-process.ts'
 
 beforeAll(buildProgram)

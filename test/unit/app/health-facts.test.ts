@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { certificateExpiry, healthReport, storeBytes, type HealthSource } from '../../../src/app/health-facts.ts'
 import { resolvePaths, type Paths } from '../../../src/config/paths.ts'
-import { readSettings } from '../../../src/config/settings.ts'
+import { readSettings } from '../../../src/config/read-settings.ts'
 import { generateIni } from '../../../src/config/template.ts'
 import type { OnionState } from '../../../src/tor/supervisor/metrics.ts'
 

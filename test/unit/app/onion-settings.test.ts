@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { servicePorts } from '../../../src/app/onion-settings.ts'
-import { readSettings } from '../../../src/config/settings.ts'
+import { readSettings } from '../../../src/config/read-settings.ts'
 
 it.each([
   ['', '127.0.0.1:5223'],

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { bannerLines, type BannerFacts } from '../../../src/cli/banner.ts'
 import { setIniValue } from '../../../src/config/ini.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
-import { readSettings } from '../../../src/config/settings.ts'
+import { readSettings } from '../../../src/config/read-settings.ts'
 import { generateIni } from '../../../src/config/template.ts'
 
 const paths = resolvePaths({})

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { AppError } from '../../../src/errors/app-error.ts'
-import { readSettings, type SettingsResult } from '../../../src/config/settings.ts'
+import { readSettings, type SettingsResult } from '../../../src/config/read-settings.ts'
 
 const TRANSPORT = '[TRANSPORT]\nhost = smp.example.org\nport = 7301\nwebsockets = off\n'
 

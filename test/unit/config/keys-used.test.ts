@@ -3,7 +3,7 @@ import ts from 'typescript'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parseIni, setIniValue } from '../../../src/config/ini.ts'
 import { type KeyRow, keyRows } from '../../../src/config/keys.ts'
-import { changedKeys, readSettings, settingsAtReload } from '../../../src/config/settings.ts'
+import { changedKeys, readSettings, settingsAtReload } from '../../../src/config/read-settings.ts'
 import { projectRoot } from '../../project-root.ts'
 
 /*

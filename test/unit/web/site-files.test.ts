@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { setIniValue } from '../../../src/config/ini.ts'
 import { resolvePaths } from '../../../src/config/paths.ts'
-import { readSettings } from '../../../src/config/settings.ts'
+import { readSettings } from '../../../src/config/read-settings.ts'
 import { generateIni } from '../../../src/config/template.ts'
 import { siteFiles, type SiteFacts } from '../../../src/web/site-files.ts'
 
