@@ -55,7 +55,7 @@ describe('init on a terminal', () => {
       ['Domain name or IP address', 'localhost:5223'],
       ['contains a port', '\x15127.0.0.1'],
       ['Password for creating queues', DOWN],
-      ['Password', 'a b'],
+      ['Your password', 'a b'],
       ['must not contain blanks', '\x15secret1'],
       ['Repeat the password', 'secret1'],
       ['out of the log', 'n'],

@@ -98,7 +98,7 @@ async function askPassword(): Promise<string | false | undefined> {
     return false
   }
   if (choice !== 'own') return undefined
-  const first = await answered(password({ message: 'Password', mask: '', validate: passwordFault }))
+  const first = await answered(password({ message: 'Your password', mask: '', validate: passwordFault }))
   await answered(
     password({
       message: 'Repeat the password',

@@ -101,9 +101,16 @@ async function checkSoon(target: CheckTarget, route: CheckRoute): Promise<CheckR
   }
 }
 
+/** Of a relay on this machine. Another program at its port may never answer. */
+const HERE_TIMEOUT_MS = 5000
+
 /** Whether this relay, and no other program, listens on this machine. */
 async function answersHere({ transport }: Settings, target: Omit<CheckTarget, 'host'>): Promise<boolean> {
-  const result = await checkReachability({ ...target, host: transport.listenHost ?? '127.0.0.1' }, { type: 'direct' })
+  const result = await checkReachability(
+    { ...target, host: transport.listenHost ?? '127.0.0.1' },
+    { type: 'direct' },
+    { connectTimeoutMs: HERE_TIMEOUT_MS },
+  )
   return result.fault === undefined
 }
 
