@@ -19,6 +19,7 @@ import { databaseFinding } from './database.ts'
 import { firewallFinding } from './firewall/firewall.ts'
 import { checked, faultFinding, type Finding } from './finding.ts'
 import { reachFindings } from './reach.ts'
+import { torFinding } from './tors.ts'
 
 const DAY_MS = 86_400_000
 const MAX_BACKUP_DAYS = 8
@@ -39,6 +40,7 @@ export async function relayFindings(facts: RelayFacts): Promise<Finding[]> {
     ...(await hosts(facts)),
     ...(await listening(facts)),
     await checked('firewall', () => firewallFinding(facts.settings)),
+    await torFinding({ settings: facts.settings }),
     await checked('onion', () => onion(facts)),
     await checked('store', () => store(facts)),
     await checked('backup', () => backup(facts)),

@@ -28,7 +28,7 @@ export interface Finding {
 }
 
 /** tor supports proof of work for services of its control port since 0.4.9. */
-const MINIMUM_TOR = '0.4.6'
+export const MINIMUM_TOR = '0.4.6'
 const POW_IN_TORRC = '0.4.8'
 export const POW_THROUGH_CONTROL = '0.4.9'
 

@@ -120,7 +120,8 @@ async function userName(uid: number, run: CommandRunner): Promise<string> {
   return name === undefined || name === '' ? String(uid) : name
 }
 
-async function installedTor(run: CommandRunner, binary: string): Promise<string | undefined> {
+/** The version; undefined when there is none. @throws AppError `TOR_MISSING` when this user may not run it */
+export async function installedTor(run: CommandRunner, binary: string): Promise<string | undefined> {
   try {
     return parseTorVersion((await run(binary, ['--version'])).stdout)
   } catch (error) {
