@@ -70,7 +70,7 @@ async function requireNothingElsewhere(paths: Paths): Promise<void> {
   throw new AppError(
     'STORE_ELSEWHERE',
     `store_queues is database in ${paths.ini}, but there is also ${path}${held}, which would not be served.`,
-    `Move it into PostgreSQL: smp-server database import. Set store_queues and store_messages to memory to serve it; if it is of no more use, move it away: mv ${path} ${path}.unused`,
+    `Move it into PostgreSQL: smp-server database import. Set store_queues and store_messages to memory to serve it; if you no longer need it, move it away: mv ${path} ${path}.unused`,
   )
 }
 

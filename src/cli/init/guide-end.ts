@@ -48,7 +48,7 @@ export function setUpOnion(torrcExtra: string | undefined): boolean {
 
 export function onionMissing(): AppError {
   const message = 'The relay is initialized, but has no onion service.'
-  return new AppError('INIT_ONION', message, 'Fix what is said above, and run `smp-server tor setup`.')
+  return new AppError('INIT_ONION', message, 'Fix the error above, and run `smp-server tor setup`.')
 }
 
 /** @param firewall the commands that open it */

@@ -47,7 +47,7 @@ export async function firewallFinding({ transport }: Settings): Promise<Omit<Fin
   if (unclear.length > 0) {
     return {
       level: 'ok',
-      text: `The rules of the firewall let some clients in on port ${list(unclear)}; for whom cannot be told.`,
+      text: `The firewall lets some clients in on port ${list(unclear)}, but not clearly all.`,
     }
   }
   return { level: 'ok', text: `The firewall of this machine lets clients in on port ${list(wanted)}.` }
