@@ -105,10 +105,21 @@ export class Workers implements ServingWorkers {
     this.#options = { ...this.#options, level }
   }
 
-  /** Has all of them take over settings, one after the other. @throws AppError `WORKER_RELOAD` */
+  /**
+   * Has all of them take over settings, one after the other.
+   *
+   * @throws AppError `WORKER_RELOAD` when one could not; all have the previous ones then
+   */
   async adapt(settings: Settings, hasSite: boolean): Promise<void> {
-    this.#options = { ...this.#options, settings, hasSite }
-    for (const worker of this.#all) await worker.adapt(this.#use)
+    const before = this.#options
+    this.#options = { ...before, settings, hasSite }
+    try {
+      for (const worker of this.#all) await worker.adapt(this.#use)
+    } catch (error) {
+      this.#options = before
+      for (const worker of this.#all) await worker.adapt(this.#use).catch(() => undefined)
+      throw error
+    }
   }
 
   /** Resolves when all of them have ended, and what they counted is added. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { type AddressParts, addressText } from '../../app/address.ts'
 import { AppError } from '../../errors/app-error.ts'
 import type { Paths } from '../../config/paths.ts'
-import { firewallCommands } from '../firewall.ts'
+import { firewallLines } from '../firewall.ts'
 import { print, say, saySuccess } from '../output.ts'
 import { printQrCode } from '../qr-code.ts'
 
@@ -29,7 +29,7 @@ export async function endGuide({ paths, address, ports, onion }: GuideEnd): Prom
     await printQrCode(addressText(address), paths)
   }
   const hasAddress = hasOnion || address.hosts.length > 0
-  for (const line of nextSteps(paths, hasAddress, address.hosts.length > 0 ? firewallCommands(ports) : [])) say(line)
+  for (const line of nextSteps(paths, hasAddress, address.hosts.length > 0 ? firewallLines(ports) : [])) say(line)
   if (onion !== undefined && !hasOnion) throw onionMissing()
 }
 
@@ -58,7 +58,7 @@ function nextSteps({ caKey, ini }: Paths, hasAddress: boolean, firewall: readonl
     ...(hasAddress
       ? []
       : [[`Give the relay an address: set host in ${ini}, or make an onion address.`, 'smp-server tor setup']]),
-    ...(firewall.length > 0 ? [['Let clients in, as root:', ...firewall]] : []),
+    ...(firewall.length > 0 ? [['If a firewall is on, let clients in, as root:', ...firewall]] : []),
     ['Start the relay:', isService ? 'systemctl enable --now smp-server' : 'smp-server start'],
     hasAddress
       ? [

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { firewallCommands } from '../../../src/cli/firewall.ts'
+import { firewallLines } from '../../../src/cli/firewall.ts'
 
 let programs: string
 beforeEach(() => (programs = mkdtempSync(join(tmpdir(), 'smp-firewall-'))))
@@ -14,5 +14,5 @@ it.each([
 ])('%s is told to let clients in', (program, commands) => {
   writeFileSync(join(programs, program), '')
   chmodSync(join(programs, program), 0o755)
-  expect(firewallCommands([5223, 443], programs)).toEqual(commands)
+  expect(firewallLines([5223, 443], programs)).toEqual(commands)
 })

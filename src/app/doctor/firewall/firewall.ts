@@ -4,6 +4,7 @@ import type { Settings } from '../../../config/settings.ts'
 import { isOnion } from '../../../protocol/host.ts'
 import { runCommand } from '../../../system/command.ts'
 import type { Finding } from '../finding.ts'
+import { FIREWALL_COMMANDS, nftablesAdvice } from '../../firewall-commands.ts'
 import { iptablesOutcome } from './iptables.ts'
 import { nftOutcome } from './nft.ts'
 import type { NewConnection, Outcome } from './walk.ts'
@@ -106,16 +107,19 @@ async function outsideInterface(): Promise<string | undefined> {
 function openingCommands({ tables, nft }: Rules, ports: readonly number[], family: (typeof FAMILIES)[number]): string {
   const listings = FAMILIES.flatMap((name) => tables[name])
   if (listings.some((listing) => listing.includes('ufw-user-input'))) {
-    return ports.map((port) => `\`ufw allow ${port}/tcp\``).join(', ')
+    return quoted(FIREWALL_COMMANDS.ufw(ports))
   }
   if (nft?.includes('"name": "firewalld"') === true || nft?.includes('"name":"firewalld"') === true) {
-    const open = ports.map((port) => `--add-port=${port}/tcp`).join(' ')
-    return `\`firewall-cmd --permanent ${open} && firewall-cmd --reload\``
+    return quoted([FIREWALL_COMMANDS.firewalld(ports).join(' && ')])
   }
   const isTable = tables[family].some((listing) => /^-P INPUT DROP$|^-A INPUT /m.test(listing))
   if (isTable) {
     const program = family === 'IPv4' ? 'iptables' : 'ip6tables'
     return `${ports.map((port) => `\`${program} -I INPUT -p tcp --dport ${port} -j ACCEPT\``).join(', ')}; the same rule has to stand where the rules are loaded from at boot.`
   }
-  return `add \`tcp dport { ${ports.join(', ')} } accept\` to the chain in /etc/nftables.conf, before what drops, and run \`systemctl reload nftables\`.`
+  return nftablesAdvice(ports)
+}
+
+function quoted(commands: readonly string[]): string {
+  return commands.map((command) => `\`${command}\``).join(', ')
 }
