@@ -100,9 +100,7 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS })
-  let port = options.port
   let current = options
-  let accept = acceptorFor(current, () => port)
   const sockets = new Set<Socket>()
   const counts = {
     accepted: 0,
@@ -111,6 +109,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return sockets.size
     },
   }
+
+  const open: OpenPort = { port: options.port, counts }
+  let accept = acceptorFor(current, open)
 
   function forget(this: Socket): void {
     if (sockets.delete(this)) counts.closed++
@@ -127,7 +128,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   })
 
   await bind(server, options.port, options.host, options.setting?.key, options.setting?.section)
-  port = portOf(server)
+  open.port = portOf(server)
   // A connection that cannot be accepted (out of descriptors, reset before accept) is no reason to stop listening.
   server.on('error', (error) => options.onTlsError?.({ code: errorCode(error) ?? 'UNKNOWN' }))
   const retired = new Promise<void>((resolve) => server.once('close', resolve))
@@ -136,11 +137,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     return retired
   }
   return {
-    port,
+    port: open.port,
     counts,
     use: (changed) => {
       current = { ...current, ...changed }
-      accept = acceptorFor(current, () => port)
+      accept = acceptorFor(current, open)
     },
     retire,
     close: () => {
@@ -151,21 +152,27 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 }
 
+/** A port as it is now: the number that was asked for may be 0 until it is bound. */
+interface OpenPort {
+  port: number
+  readonly counts: Readonly<ListenerCounts>
+}
+
 /** What takes the TCP connections of one port. */
 type Acceptor = (socket: Socket) => void
 
-function acceptorFor(options: ListenOptions, port: () => number): Acceptor {
+function acceptorFor(options: ListenOptions, open: OpenPort): Acceptor {
   const { web } = options
-  if (web === undefined) return smpAcceptor(options, port)
-  const http = webServer(options, web, port)
+  if (web === undefined) return smpAcceptor(options, open)
+  const http = webServer(options, web, open)
   const webAcceptor: Acceptor = (socket) =>
-    start(socket, http, asksForCertificates(web) ? (options.maxHandshakeBytes ?? MAX_WEB_HANDSHAKE) : Infinity)
-  return web.on === 'own port' ? webAcceptor : sharedAcceptor(options, smpAcceptor(options, port), webAcceptor)
+    start(socket, http, open, asksForCertificates(web) ? (options.maxHandshakeBytes ?? MAX_WEB_HANDSHAKE) : Infinity)
+  return web.on === 'own port' ? webAcceptor : sharedAcceptor(options, smpAcceptor(options, open), webAcceptor)
 }
 
-function smpAcceptor(options: ListenOptions, port: () => number): Acceptor {
-  const server = smpServer(options, port)
-  return (socket) => start(socket, server, options.maxHandshakeBytes ?? MAX_HANDSHAKE)
+function smpAcceptor(options: ListenOptions, open: OpenPort): Acceptor {
+  const server = smpServer(options, open)
+  return (socket) => start(socket, server, open, options.maxHandshakeBytes ?? MAX_HANDSHAKE)
 }
 
 /** Passes each connection to the acceptor of the protocol that its client will speak. */
@@ -197,8 +204,8 @@ function refuseNotTls(socket: Socket, fault: NotTls, { onTlsError }: ListenOptio
   socket.once('close', () => clearTimeout(timer))
 }
 
-function start(socket: Socket, server: TlsServer, maxHandshake: number): void {
-  server.emit('connection', new LowMemoryStream(socket, maxHandshake))
+function start(socket: Socket, server: TlsServer, { counts }: OpenPort, maxHandshake: number): void {
+  server.emit('connection', new LowMemoryStream(socket, new LowMemory(counts.active), maxHandshake))
 }
 
 /** A browser would ask its user for one, so they are requested only where there are no browsers. */
@@ -206,7 +213,7 @@ function asksForCertificates(web: WebOptions): boolean {
   return web.on === 'own port' && web.site === undefined
 }
 
-function smpServer(options: ListenOptions, port: () => number): TlsServer {
+function smpServer(options: ListenOptions, open: OpenPort): TlsServer {
   const { handshakeTimeoutMs = TLS_TIMEOUT_MS } = options
   const server = createTlsServer({
     ...smpContext(options.credentials),
@@ -216,7 +223,7 @@ function smpServer(options: ListenOptions, port: () => number): TlsServer {
     rejectUnauthorized: false,
     handshakeTimeout: handshakeTimeoutMs,
   })
-  server.on('secureConnection', (socket) => openChannel(socket, port, options))
+  server.on('secureConnection', (socket) => openChannel(socket, open, options))
   server.on('tlsClientError', (error, socket) => {
     options.onTlsError?.({ code: errorCode(error) ?? 'UNKNOWN' })
     socket.destroy()
@@ -224,7 +231,7 @@ function smpServer(options: ListenOptions, port: () => number): TlsServer {
   return server
 }
 
-function webServer(options: ListenOptions, web: WebOptions, port: () => number): TlsServer {
+function webServer(options: ListenOptions, web: WebOptions, open: OpenPort): TlsServer {
   const { certificate, site, limits } = web
   const { handshakeTimeoutMs = TLS_TIMEOUT_MS } = options
   return createWebServer({
@@ -234,7 +241,7 @@ function webServer(options: ListenOptions, web: WebOptions, port: () => number):
       rejectUnauthorized: false,
       handshakeTimeout: handshakeTimeoutMs,
     },
-    port,
+    port: () => open.port,
     onChannel: (channel, challenge) => options.onChannel(channel, options.credentials, challenge),
     onTlsError: (fault) => options.onTlsError?.(fault),
     ...(certificate && { certificate }),
@@ -251,7 +258,7 @@ function webContext({ certPem, keyPem }: RelayCredentials): TlsOptions {
   return { ...WEB_TLS_PARAMETERS, cert: certPem, key: keyPem }
 }
 
-function openChannel(socket: TLSSocket, port: () => number, options: ListenOptions): void {
+function openChannel(socket: TLSSocket, { port, counts }: OpenPort, options: ListenOptions): void {
   const sessionId = sessionIdOf(socket)
   if (!Buffer.isBuffer(sessionId)) {
     socket.on('error', () => undefined)
@@ -259,7 +266,7 @@ function openChannel(socket: TLSSocket, port: () => number, options: ListenOptio
     options.onTlsError?.(sessionId)
     return
   }
-  const channel = new TlsChannel(socket, sessionId, port(), new LowMemory())
+  const channel = new TlsChannel(socket, sessionId, port, new LowMemory(counts.active))
   // The last messages of the TLS handshake leave first: together with a block they would need a larger buffer.
   setImmediate(() => setImmediate(() => options.onChannel(channel, options.credentials)))
 }

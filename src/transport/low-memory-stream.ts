@@ -11,12 +11,13 @@ export class LowMemoryStream extends Duplex {
   /** Bytes that the peer may still send before this side has sent more than a TLS handshake. */
   #allowance: number
   #written = 0
-  readonly #lowMemory = new LowMemory()
+  readonly #lowMemory: LowMemory
 
-  /** @param allowance bytes that the peer may send in its TLS handshake; any number when absent */
-  constructor(tcp: Socket, allowance = Infinity) {
+  /** @param allowance bytes that the peer may send in its TLS handshake */
+  constructor(tcp: Socket, lowMemory: LowMemory, allowance: number) {
     super({ allowHalfOpen: false })
     this.#tcp = tcp
+    this.#lowMemory = lowMemory
     this.#allowance = allowance
     tcp.on('data', (chunk: Buffer) => this.#received(chunk))
     tcp.on('end', () => this.push(null))
