@@ -6,7 +6,7 @@ import type { BlockChannel } from './channel.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
 import type { RelayCredentials } from './credentials.ts'
 import { NOT_TLS_ANSWERS, NOT_TLS_DETAILS, notTls, type NotTls } from './not-tls.ts'
-import { LowMemory } from './low-memory.ts'
+import { LowMemory, ROOMY_CONNECTIONS } from './low-memory.ts'
 import { LowMemoryStream } from './low-memory-stream.ts'
 import { TlsChannel } from './tls-channel.ts'
 import { ALPN_PROTOCOLS, TLS_PARAMETERS, WEB_TLS_PARAMETERS } from './tls-parameters.ts'
@@ -69,6 +69,8 @@ export interface ListenOptions {
   readonly handshakeTimeoutMs?: number
   /** What a client may send before the relay's first block, where certificates are requested; 8 KiB when absent. */
   readonly maxHandshakeBytes?: number
+  /** Connections that need not save memory; 1000 when absent. */
+  readonly roomyConnections?: number
   /** SMP blocks alone when absent. */
   readonly web?: WebOptions
   /** The key that sets the port, named in the error of a port in use. */
@@ -110,7 +112,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     },
   }
 
-  const open: OpenPort = { port: options.port, counts }
+  const open: OpenPort = {
+    port: options.port,
+    get isCrowded(): boolean {
+      return sockets.size > (options.roomyConnections ?? ROOMY_CONNECTIONS)
+    },
+  }
   let accept = acceptorFor(current, open)
 
   function forget(this: Socket): void {
@@ -155,7 +162,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 /** A port as it is now: the number that was asked for may be 0 until it is bound. */
 interface OpenPort {
   port: number
-  readonly counts: Readonly<ListenerCounts>
+  /** Whether the newest connection has to save memory. */
+  readonly isCrowded: boolean
 }
 
 /** What takes the TCP connections of one port. */
@@ -204,8 +212,8 @@ function refuseNotTls(socket: Socket, fault: NotTls, { onTlsError }: ListenOptio
   socket.once('close', () => clearTimeout(timer))
 }
 
-function start(socket: Socket, server: TlsServer, { counts }: OpenPort, maxHandshake: number): void {
-  server.emit('connection', new LowMemoryStream(socket, new LowMemory(counts.active), maxHandshake))
+function start(socket: Socket, server: TlsServer, { isCrowded }: OpenPort, maxHandshake: number): void {
+  server.emit('connection', new LowMemoryStream(socket, new LowMemory(isCrowded), maxHandshake))
 }
 
 /** A browser would ask its user for one, so they are requested only where there are no browsers. */
@@ -258,7 +266,7 @@ function webContext({ certPem, keyPem }: RelayCredentials): TlsOptions {
   return { ...WEB_TLS_PARAMETERS, cert: certPem, key: keyPem }
 }
 
-function openChannel(socket: TLSSocket, { port, counts }: OpenPort, options: ListenOptions): void {
+function openChannel(socket: TLSSocket, { port, isCrowded }: OpenPort, options: ListenOptions): void {
   const sessionId = sessionIdOf(socket)
   if (!Buffer.isBuffer(sessionId)) {
     socket.on('error', () => undefined)
@@ -266,7 +274,7 @@ function openChannel(socket: TLSSocket, { port, counts }: OpenPort, options: Lis
     options.onTlsError?.(sessionId)
     return
   }
-  const channel = new TlsChannel(socket, sessionId, port, new LowMemory(counts.active))
+  const channel = new TlsChannel(socket, sessionId, port, new LowMemory(isCrowded))
   // The last messages of the TLS handshake leave first: together with a block they would need a larger buffer.
   setImmediate(() => setImmediate(() => options.onChannel(channel, options.credentials)))
 }

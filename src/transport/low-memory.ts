@@ -10,21 +10,21 @@ const BURST_BYTES = 64 * 16384
 const BYTES_PER_MS = 64
 
 /** Connections of one port that need not save memory: about 40 KiB more each, 40 MiB in all. */
-const ROOMY_CONNECTIONS = 1000
+export const ROOMY_CONNECTIONS = 1000
 
 /** Whether one connection saves memory, at the cost of about 0.15 ms of work for a block each way, or time. */
 export class LowMemory {
   /**
-   * Whether it saves memory: if it came when there were more than 1000 connections, until there is more traffic than 64
-   * blocks in a burst or 4 blocks per second; then no more, for good.
+   * Whether it saves memory: until there is more traffic than 64 blocks in a burst or 4 blocks per second; then no more,
+   * for good.
    */
   active: boolean
   #recentBytes = 0
   #countedAt = 0
 
-  /** @param connections of the port, with this one */
-  constructor(connections: number) {
-    this.active = connections > ROOMY_CONNECTIONS
+  /** @param active whether it saves memory at first */
+  constructor(active: boolean) {
+    this.active = active
   }
 
   /** Counts traffic in either direction. */

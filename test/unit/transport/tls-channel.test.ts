@@ -40,21 +40,27 @@ describe('tls-channel', () => {
     expect(Buffer.concat(chunks).equals(Buffer.concat(blocks))).toBe(true)
   })
 
-  it('a block channel over TLS sends a block in small records first, and whole blocks once there is much traffic', async () => {
-    const client = await relay.client()
-    const channel = await relay.channel()
-    channel.attach(recorder())
-    const chunks: Buffer[] = []
-    client.on('data', (chunk: Buffer) => chunks.push(chunk))
-    const blocks = Array.from({ length: 80 }, () => randomBytes(SIZE))
-    for (const block of blocks) {
-      channel.write(block)
-      await until(() => channel.buffered === 0, 'an empty channel')
+  it('with many connections, a new one is sent a block in small records first, and whole blocks once there is much traffic', async () => {
+    const crowded = await loopback({ roomyConnections: 1 })
+    const firstRecords: number[] = []
+    for (let count = 1; count <= 2; count++) {
+      const client = await crowded.client()
+      const channel = await crowded.channel()
+      channel.attach(recorder())
+      const chunks: Buffer[] = []
+      client.on('data', (chunk: Buffer) => chunks.push(chunk))
+      const blocks = Array.from({ length: 80 }, () => randomBytes(SIZE))
+      for (const block of blocks) {
+        channel.write(block)
+        await until(() => channel.buffered === 0, 'an empty channel')
+      }
+      await until(() => Buffer.concat(chunks).length === blocks.length * SIZE, 'all blocks')
+      expect(Buffer.concat(chunks).equals(Buffer.concat(blocks))).toBe(true)
+      expect(chunks.at(-1)?.length).toBe(SIZE)
+      firstRecords.push(chunks[0]?.length ?? 0)
     }
-    await until(() => Buffer.concat(chunks).length === blocks.length * SIZE, 'all blocks')
-    expect(Buffer.concat(chunks).equals(Buffer.concat(blocks))).toBe(true)
-    expect(chunks[0]?.length).toBe(1000)
-    expect(chunks.at(-1)?.length).toBe(SIZE)
+    expect(firstRecords).toEqual([SIZE, 1000])
+    await crowded.close()
   })
 
   it('a block channel over TLS receives a stream of a hundred blocks', async () => {
