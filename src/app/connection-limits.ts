@@ -13,7 +13,7 @@ const UNKNOWN_LIMIT = 10_000
  * @param descriptors the limit of open files; undefined when unknown
  */
 export function connectionLimits(
-  { maxConnections, maxConnectionsPerAddress }: Settings['transport'],
+  { transport: { maxConnections, maxConnectionsPerAddress }, tor }: Pick<Settings, 'transport' | 'tor'>,
   log: Logger,
   descriptors = descriptorLimit(),
 ): ConnectionLimitsOptions {
@@ -24,5 +24,5 @@ export function connectionLimits(
     )
   }
   const total = Math.min(maxConnections ?? possible, descriptors === undefined ? Infinity : possible)
-  return { total, perAddress: maxConnectionsPerAddress, log }
+  return { total, perAddress: maxConnectionsPerAddress, perCircuit: tor.maxConnectionsPerCircuit, log }
 }

@@ -54,7 +54,8 @@ export function torConfig({ tor }: Settings, paths: Paths, setup: OnionSetup): T
   const { mode, serviceType } = setup
   if (mode === 'own') {
     const { torrcExtra, socksPort } = tor
-    return { mode, directory: paths.tor, torrcExtra, serviceType, socksPort }
+    const withCircuits = tor.circuitPort !== undefined
+    return { mode, directory: paths.tor, torrcExtra, serviceType, socksPort, withCircuits }
   }
   if (mode === undefined || mode === 'torrc') return undefined
   const { controlPassword: password, controlPasswordFile: passwordFile, controlCookie: cookieFile } = tor
@@ -77,8 +78,18 @@ function controlEndpoint(tor: Settings['tor'], { mode, instance }: OnionSetup): 
 }
 
 /** The virtual ports of the onion service as the INI file has them. */
-export function servicePorts(settings: Settings): OnionPort[] {
-  return portsWith(settings, settings.tor.web, targetOf(settings))
+export function servicePorts(settings: Settings, { mode }: Pick<OnionSetup, 'mode'>): OnionPort[] {
+  return withCircuitPort(portsWith(settings, settings.tor.web, targetOf(settings)), circuitPort(settings, mode))
+}
+
+/** The port for a tor that tells the circuits of the service apart; `undefined` where it cannot. */
+export function circuitPort({ tor }: Settings, mode: TorMode | undefined): number | undefined {
+  return mode === 'own' || mode === 'torrc' ? tor.circuitPort : undefined
+}
+
+/** The ports of a service that leads to this port instead. */
+export function withCircuitPort(ports: readonly OnionPort[], port: number | undefined): OnionPort[] {
+  return ports.map((found) => (port === undefined ? found : { ...found, target: `127.0.0.1:${port}` }))
 }
 
 /**
@@ -126,7 +137,7 @@ export function dashboardOnion(
 /** What a tor elsewhere connects to for this port of the onion address; `undefined` in the other modes. */
 export function externalTarget(settings: Settings, port: number): string | undefined {
   if (settings.tor.mode !== 'external') return undefined
-  return servicePorts(settings).find(({ virtualPort }) => virtualPort === port)?.target
+  return servicePorts(settings, { mode: 'external' }).find(({ virtualPort }) => virtualPort === port)?.target
 }
 
 /** The ports of the web site. */
@@ -134,7 +145,7 @@ export function webPorts({ web }: Settings): WebPorts {
   return { http: web.httpPort, https: web.https?.port }
 }
 
-export function serviceConfig({ tor }: Settings, { serviceType: type }: OnionSetup): OnionServiceConfig {
-  const { pow, powRate, powBurst, maxStreams } = tor
-  return { type, pow, powRate, powBurst, maxStreams }
+export function serviceConfig(settings: Settings, { serviceType: type, mode }: OnionSetup): OnionServiceConfig {
+  const { pow, powRate, powBurst, maxStreams } = settings.tor
+  return { type, pow, powRate, powBurst, maxStreams, withCircuits: circuitPort(settings, mode) !== undefined }
 }

@@ -93,7 +93,7 @@ function supervisorOf(
     tor,
     keyFile: paths.onionKey,
     portsFile: paths.onionPorts,
-    ports: servicePorts(settings),
+    ports: servicePorts(settings, setup),
     config: serviceConfig(settings, setup),
     dashboard: dashboardOnion(settings, paths, setup),
     expectedHostname: host ?? setup.record?.hostname,
@@ -134,7 +134,7 @@ export function onionFingerprint(settings: Settings, paths: Paths): string {
   const tor = mode === 'torrc' ? [mode, instance, host] : torConfig(settings, paths, setup)
   return JSON.stringify([
     tor ?? null,
-    servicePorts(settings),
+    servicePorts(settings, setup),
     serviceConfig(settings, setup),
     checkInterval,
     socksPort ?? null,

@@ -75,6 +75,7 @@ export function operationMetrics({
       read: () => [
         { labels: { limit: 'total' }, value: connections.rejected.total },
         { labels: { limit: 'address' }, value: connections.rejected.perAddress },
+        { labels: { limit: 'circuit' }, value: connections.rejected.perCircuit },
       ],
     },
     ...(workers === undefined ? [] : workerMetrics(workers)),

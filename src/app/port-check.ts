@@ -42,10 +42,14 @@ export async function checkOptionalPorts(ports: readonly number[], host?: string
   }
 }
 
-async function tryPort(port: number, host: string | undefined): Promise<AppError | undefined> {
+async function tryPort(
+  port: number,
+  host: string | undefined,
+  setting?: { readonly key: string; readonly section: string },
+): Promise<AppError | undefined> {
   const server = createServer()
   try {
-    await bind(server, port, host)
+    await bind(server, port, host, setting?.key, setting?.section)
     await new Promise((resolve) => server.close(resolve))
     return undefined
   } catch (error) {
@@ -56,7 +60,9 @@ async function tryPort(port: number, host: string | undefined): Promise<AppError
 
 /** The settings without any port, for work on the store alone. */
 export function withoutPorts(settings: Settings): Settings {
-  return withPorts(settings, { ports: [], webSocketPorts: [], controlPort: undefined })
+  const { tor } = settings
+  const none = withPorts(settings, { ports: [], webSocketPorts: [], controlPort: undefined })
+  return { ...none, tor: { ...tor, circuitPort: undefined } }
 }
 
 /**
@@ -68,8 +74,11 @@ export async function withOpenablePorts(settings: Settings, log: Logger): Promis
   const { ports, webSocketPorts, listenHost, controlPort } = settings.transport
   const smp = await checkPorts(ports, listenHost)
   const webSocket = await checkOptionalPorts(webSocketPorts, listenHost)
-  for (const { message, remedy = '' } of [...smp.faults, ...webSocket.faults]) log.warn(`${message} ${remedy}`)
-  return withPorts(settings, { ports: smp.usable, webSocketPorts: webSocket.usable, controlPort })
+  const circuits = await tryCircuitPort(settings)
+  const faults = [...smp.faults, ...webSocket.faults, ...(circuits ? [circuits] : [])]
+  for (const { message, remedy = '' } of faults) log.warn(`${message} ${remedy}`)
+  const opened = withPorts(settings, { ports: smp.usable, webSocketPorts: webSocket.usable, controlPort })
+  return circuits ? { ...opened, tor: { ...settings.tor, circuitPort: undefined } } : opened
 }
 
 /**
@@ -83,6 +92,13 @@ export async function requireNewPorts(next: Settings, before: Settings): Promise
     const fault = known.includes(port) ? undefined : await tryPort(port, next.transport.listenHost)
     if (fault) throw fault
   }
+  const circuits = next.tor.circuitPort === before.tor.circuitPort ? undefined : await tryCircuitPort(next)
+  if (circuits) throw circuits
+}
+
+async function tryCircuitPort({ tor: { circuitPort } }: Settings): Promise<AppError | undefined> {
+  if (circuitPort === undefined) return undefined
+  return await tryPort(circuitPort, '127.0.0.1', { key: 'circuit_port', section: 'TOR' })
 }
 
 function portsOf({ transport, web }: Settings): number[] {

@@ -69,7 +69,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
   const { settings } = live
   const startedAt = new Date()
   const workers = await workersFor(options)
-  const limits = new ConnectionLimits(connectionLimits(settings.transport, log))
+  const limits = new ConnectionLimits(connectionLimits(settings, log))
   const connections = workers ?? limits
   // The other commands need not wait until all of the relay is loaded.
   const [relay, { TorParts }] = await Promise.all([
@@ -129,7 +129,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
         const hasNewCertificate = await (workers
           ? relay.adapt(withoutClientPorts(next), undefined)
           : relay.adapt(next, site))
-        limits.change(connectionLimits(next.transport, log))
+        limits.change(connectionLimits(next, log))
         live.change(withOpenPorts(next, relay.ports()))
         if (hasChanged(changed, ...OUTPUT_KEYS)) {
           await beside.metrics?.close()
@@ -194,7 +194,12 @@ function withoutClients(options: RunOptions): RunOptions {
 }
 
 function withoutClientPorts(settings: Settings): Settings {
-  return { ...settings, transport: { ...settings.transport, ports: [], webSocketPorts: [] } }
+  const { transport, tor } = settings
+  return {
+    ...settings,
+    transport: { ...transport, ports: [], webSocketPorts: [] },
+    tor: { ...tor, circuitPort: undefined },
+  }
 }
 
 async function serve(

@@ -29,7 +29,7 @@ export interface ProcessUsage {
 const INTERVAL_MS = 60_000
 
 /** Counters of the relay by the field of the sample that has their growth. */
-function counters({ relay: { stats }, connections }: SampleSource): Partial<Record<SampleField, number>> {
+function counters({ relay: { stats }, connections: { rejected } }: SampleSource): Partial<Record<SampleField, number>> {
   const { pRelays, pMsgFwds } = stats
   return {
     messagesSent: stats.msgSent,
@@ -40,7 +40,7 @@ function counters({ relay: { stats }, connections }: SampleSource): Partial<Reco
     proxyConnectErrors: pRelays.errorsConnect + pMsgFwds.errorsConnect,
     proxyCompatErrors: pRelays.errorsCompat + pMsgFwds.errorsCompat,
     proxyOtherErrors: pRelays.errorsOther + pMsgFwds.errorsOther,
-    connectionsRejected: connections.rejected.total + connections.rejected.perAddress,
+    connectionsRejected: rejected.total + rejected.perAddress + rejected.perCircuit,
   }
 }
 

@@ -94,8 +94,12 @@ export class TorParts {
       if (isSetupUnfinished(this.#paths.onionKey)) return
       const { settings } = await loadSettings(this.#paths)
       // The service leads to what the relay listens on.
-      const { ports } = this.#running.transport
-      const next = { ...settings, transport: { ...settings.transport, ports } }
+      const { transport, tor } = this.#running
+      const next = {
+        ...settings,
+        transport: { ...settings.transport, ports: transport.ports },
+        tor: { ...settings.tor, circuitPort: tor.circuitPort },
+      }
       const wanted = onionFingerprint(next, this.#paths)
       if (this.#isStopped()) return
       if (wanted === this.#applied) {

@@ -438,6 +438,15 @@ export const iniKeys = {
       samples: ['64'],
       doc: 'Streams that one circuit to the onion service may open; a circuit that opens more is closed.',
     }),
+    circuit_port: key(port, {
+      samples: ['5228'],
+      doc: 'Port on 127.0.0.1 for Tor alone, so that the relay can tell the circuits of the onion service apart and limit each of them. With mode own or torrc, and without web.',
+    }),
+    max_connections_per_circuit: key(integer(1, 10_000_000), {
+      default: '256',
+      samples: ['256'],
+      doc: 'With circuit_port: connections through one circuit at a time; a quarter of them may be in a handshake, and twice as many may begin in a minute.',
+    }),
     intro_defence: key(onOff, {
       default: 'off',
       samples: ['off'],

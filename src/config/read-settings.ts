@@ -99,12 +99,28 @@ function collect(reader: ValueReader): Settings {
       pow: reader.read('TOR', 'pow'),
       ...powQueue(reader),
       maxStreams: reader.read('TOR', 'max_streams'),
+      circuitPort: circuitPort(reader),
+      maxConnectionsPerCircuit: reader.read('TOR', 'max_connections_per_circuit'),
       introDefence: reader.read('TOR', 'intro_defence'),
       web: reader.read('TOR', 'web'),
       socksPort: reader.read('TOR', 'socks_port'),
       checkInterval: reader.read('TOR', 'check_interval'),
     },
   }
+}
+
+/** Only a service of a torrc tells its circuits apart, and then on all of its ports. */
+function circuitPort(reader: ValueReader): number | undefined {
+  const port = reader.read('TOR', 'circuit_port')
+  if (port === undefined) return undefined
+  const mode = reader.read('TOR', 'mode')
+  if (mode === 'system' || mode === 'external') {
+    reader.refuse('TOR', 'circuit_port', `needs mode own or torrc: with mode ${mode}, Tor does not tell circuits apart`)
+  }
+  if (reader.read('TRANSPORT', 'port')?.includes(port))
+    reader.refuse('TOR', 'circuit_port', 'must not be a port of clients, in [TRANSPORT]')
+  if (reader.read('TOR', 'web')) reader.refuse('TOR', 'circuit_port', 'cannot be combined with web = on')
+  return port
 }
 
 /** Of a tor whose torrc has neither. */

@@ -150,6 +150,9 @@ export interface Settings {
     readonly powRate: number | undefined
     readonly powBurst: number | undefined
     readonly maxStreams: number | undefined
+    /** On 127.0.0.1, for a tor that tells circuits apart. */
+    readonly circuitPort: number | undefined
+    readonly maxConnectionsPerCircuit: number
     /** For a service of a torrc. */
     readonly introDefence: boolean
     readonly web: boolean

@@ -72,11 +72,12 @@ export class Listening {
     const { host, site, log } = options
     const listeners: Listener[] = []
     try {
-      for (const { port, web, setting } of missing) {
-        const listener = await openedOrNot(options, port, this.#listen(options, { port, web, setting }))
+      for (const opening of missing) {
+        const { port, setting } = opening
+        const listener = await openedOrNot(options, port, this.#listen(options, opening))
         if (listener === undefined) continue
         listeners.push(listener)
-        if (setting !== undefined) log.info(`Serving static site on port ${listener.port} (TLS)`)
+        if (setting?.section === 'WEB') log.info(`Serving static site on port ${listener.port} (TLS)`)
       }
       if (site?.httpPort === undefined) return { listeners, http: undefined }
       if (site.httpPort === this.#http?.port) return { listeners, http: this.#http }
@@ -91,10 +92,13 @@ export class Listening {
     }
   }
 
-  #listen({ host, credentials, connectionLimits, log }: ServeOptions, opening: Opening): Promise<Listener> {
-    const { port, web, setting } = opening
+  #listen(options: ServeOptions, opening: Opening): Promise<Listener> {
+    const { credentials, connectionLimits, log } = options
+    const { port, web, setting, withCircuits = false } = opening
+    const host = withCircuits ? LOOPBACK : options.host
     return listen({
       ...(host !== undefined && { host }),
+      withCircuits,
       port,
       credentials,
       onChannel: this.#onChannel,
@@ -131,11 +135,12 @@ async function openedOrNot<T>(
 interface Opening {
   readonly port: number
   readonly web: WebOptions
-  /** Of a port for the site alone: what an operator sets to have another one. */
+  /** Of a port for the site alone, or for tor: what an operator sets to have another one. */
   readonly setting?: { readonly key: string; readonly section: string } | undefined
+  readonly withCircuits?: boolean
 }
 
-function openings({ ports, webSocketPorts = [], web, site }: ServeOptions): Opening[] {
+function openings({ ports, webSocketPorts = [], circuitPort, web, site }: ServeOptions): Opening[] {
   const pages = web && { certificate: web.certificate, ...(site && { site: site.respond }) }
   const hasOwnPort = web !== undefined && site !== undefined && !ports.includes(web.port)
   return [
@@ -144,6 +149,16 @@ function openings({ ports, webSocketPorts = [], web, site }: ServeOptions): Open
     ...webSocketPorts
       .filter((port) => !(hasOwnPort && port === web.port))
       .map((port): Opening => ({ port, web: { on: 'own port' } })),
+    ...(circuitPort === undefined
+      ? []
+      : [
+          {
+            port: circuitPort,
+            web: { on: 'shared port' },
+            setting: { key: 'circuit_port', section: 'TOR' },
+            withCircuits: true,
+          } as const,
+        ]),
     ...(hasOwnPort
       ? [{ port: web.port, web: { on: 'own port', ...pages }, setting: { key: 'https', section: 'WEB' } } as const]
       : []),

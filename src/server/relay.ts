@@ -129,6 +129,7 @@ async function serveOptions(
     },
     ports,
     webSocketPorts,
+    ...(settings.tor.circuitPort !== undefined && { circuitPort: settings.tor.circuitPort }),
     ...(await webOptions(options)),
     proxying: (isSame('proxy') ? before?.options.proxying : undefined) ?? {
       ownServerDomains: settings.proxy.ownServerDomains,

@@ -20,6 +20,8 @@ export interface ServeOptions {
   readonly ports: readonly number[]
   /** Ports for WebSockets alone; on `ports` they are accepted as well. */
   readonly webSocketPorts?: readonly number[]
+  /** On 127.0.0.1, for an own tor that tells the circuits of the onion service apart. */
+  readonly circuitPort?: number
   /**
    * What browsers trust, and the port that it is for: one of `ports`, or another one when there is a site.
    */

@@ -123,7 +123,10 @@ export async function serveRelay(options: ServeOptions): Promise<AdaptableRelay>
       stats: core.stats,
       statistics,
       ask,
-      ports: () => [...listeners.map(({ port }) => port), ...(workers?.ports ?? [])],
+      ports: () => [
+        ...listeners.filter(({ withCircuits }) => !withCircuits).map(({ port }) => port),
+        ...(workers?.ports ?? []),
+      ],
       connections: () => sessions.all.size + (workers?.connections ?? 0),
       adapt,
       stop,

@@ -1,11 +1,14 @@
 import ipaddr from 'ipaddr.js'
 import type { Logger } from '../config/log.ts'
+import { type CircuitConnection, CircuitLimits } from './circuit-limits.ts'
 
 export interface ConnectionLimitsOptions {
   /** Connections at a time, over all ports. */
   readonly total: number
   /** The same of one public address, an IPv6 network of 64 bits counting as one; 0 for any number. */
   readonly perAddress: number
+  /** The same of one circuit of the onion service, where its tor tells them apart. */
+  readonly perCircuit: number
   readonly log: Logger
   readonly now?: () => number
 }
@@ -22,6 +25,7 @@ export interface Connection {
 export interface RejectedConnections {
   readonly total: number
   readonly perAddress: number
+  readonly perCircuit: number
 }
 
 const LOG_INTERVAL_MS = 60_000
@@ -33,18 +37,21 @@ const LOG_INTERVAL_MS = 60_000
 export class ConnectionLimits {
   #options: ConnectionLimitsOptions
   readonly #perAddress = new Map<string, number>()
-  readonly #rejected = { total: 0, perAddress: 0 }
+  readonly #circuits: CircuitLimits
+  readonly #rejected = { total: 0, perAddress: 0, perCircuit: 0 }
   #open = 0
   #loggedAt = -Infinity
   #unlogged = 0
 
   constructor(options: ConnectionLimitsOptions) {
     this.#options = options
+    this.#circuits = new CircuitLimits(options.perCircuit, () => this.#now())
   }
 
   /** Has these limits for new connections. */
-  change(limits: Pick<ConnectionLimitsOptions, 'total' | 'perAddress'>): void {
+  change(limits: Pick<ConnectionLimitsOptions, 'total' | 'perAddress' | 'perCircuit'>): void {
     this.#options = { ...this.#options, ...limits }
+    this.#circuits.change(limits.perCircuit)
   }
 
   get rejected(): RejectedConnections {
@@ -68,6 +75,14 @@ export class ConnectionLimits {
     return true
   }
 
+  /** The same for a connection that was admitted, once its circuit is known; undefined when it is closed. */
+  admitCircuit(socket: Connection, circuit: number): Pick<CircuitConnection, 'established'> | undefined {
+    const admitted = this.#circuits.admit(circuit)
+    if (admitted) socket.once('close', () => admitted.left())
+    else this.#refuse(socket, 'perCircuit')
+    return admitted
+  }
+
   #leave(network: string | undefined): void {
     this.#open--
     if (network === undefined) return
@@ -81,7 +96,7 @@ export class ConnectionLimits {
     this.#unlogged++
     socket.on('error', () => undefined)
     socket.destroy()
-    const now = this.#options.now?.() ?? performance.now()
+    const now = this.#now()
     if (now - this.#loggedAt < LOG_INTERVAL_MS) return false
     this.#options.log.warn(this.#sentence(limit))
     this.#loggedAt = now
@@ -89,13 +104,18 @@ export class ConnectionLimits {
     return false
   }
 
+  #now(): number {
+    return this.#options.now?.() ?? performance.now()
+  }
+
   #sentence(limit: keyof RejectedConnections): string {
-    const { total, perAddress } = this.#options
-    const reached =
-      limit === 'total'
-        ? `the limit of ${total} connections is reached (max_connections in [TRANSPORT], and LimitNOFILE of the service)`
-        : `one address has ${perAddress} connections (max_connections_per_address in [TRANSPORT])`
-    return `Refused ${this.#unlogged} connection${this.#unlogged === 1 ? '' : 's'}: ${reached}.`
+    const { total, perAddress, perCircuit } = this.#options
+    const reached = {
+      total: `the limit of ${total} connections is reached (max_connections in [TRANSPORT], and LimitNOFILE of the service)`,
+      perAddress: `one address has ${perAddress} connections (max_connections_per_address in [TRANSPORT])`,
+      perCircuit: `too many through one circuit of the onion service (max_connections_per_circuit = ${perCircuit} in [TOR])`,
+    }
+    return `Refused ${this.#unlogged} connection${this.#unlogged === 1 ? '' : 's'}: ${reached[limit]}.`
   }
 }
 

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import { errorCode } from '../system/error-code.ts'
 import { bind } from './bind.ts'
+import { takeCircuitHeader } from './circuit-header.ts'
 import type { BlockChannel } from './channel.ts'
 import type { ConnectionLimits } from './connection-limits.ts'
 import type { RelayCredentials } from './credentials.ts'
@@ -73,6 +74,8 @@ export interface ListenOptions {
   readonly roomyConnections?: number
   /** SMP blocks alone when absent. */
   readonly web?: WebOptions
+  /** For an own tor that sends a header with the circuit before the client's bytes; nobody else gets through then. */
+  readonly withCircuits?: boolean
   /** The key that sets the port, named in the error of a port in use. */
   readonly setting?: { readonly key: string; readonly section: string }
 }
@@ -85,6 +88,8 @@ export interface ListenerCounts {
 
 export interface Listener {
   readonly port: number
+  /** As in the options. */
+  readonly withCircuits: boolean
   /** Connections, including those whose TLS handshake is not complete. */
   readonly counts: Readonly<ListenerCounts>
   /** Uses these for new connections. */
@@ -131,7 +136,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     }
     sockets.add(socket)
     socket.on('close', forget)
-    accept(socket)
+    if (options.withCircuits === true) acceptFromTor(socket, options, accept)
+    else accept(socket)
   })
 
   await bind(server, options.port, options.host, options.setting?.key, options.setting?.section)
@@ -145,6 +151,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
   return {
     port: open.port,
+    withCircuits: options.withCircuits === true,
     counts,
     use: (changed) => {
       current = { ...current, ...changed }
@@ -166,21 +173,34 @@ interface OpenPort {
   readonly isCrowded: boolean
 }
 
-/** What takes the TCP connections of one port. */
-type Acceptor = (socket: Socket) => void
+/** What takes the TCP connections of one port; its second argument hears when a TLS handshake is complete. */
+type Acceptor = (socket: Socket, established?: () => void) => void
+
+/** Passes on what is within the limits of its circuit. */
+function acceptFromTor(socket: Socket, { limits, onTlsError }: ListenOptions, accept: Acceptor): void {
+  takeCircuitHeader(
+    socket,
+    HELLO_TIMEOUT_MS,
+    (circuit) => {
+      const admitted = limits?.admitCircuit(socket, circuit)
+      if (limits === undefined || admitted) accept(socket, admitted?.established)
+    },
+    (code) => onTlsError?.({ code }),
+  )
+}
 
 function acceptorFor(options: ListenOptions, open: OpenPort): Acceptor {
   const { web } = options
   if (web === undefined) return smpAcceptor(options, open)
   const http = webServer(options, web, open)
-  const webAcceptor: Acceptor = (socket) =>
-    start(socket, http, open, asksForCertificates(web) ? (options.maxHandshakeBytes ?? MAX_WEB_HANDSHAKE) : Infinity)
+  const maxHandshake = asksForCertificates(web) ? (options.maxHandshakeBytes ?? MAX_WEB_HANDSHAKE) : Infinity
+  const webAcceptor: Acceptor = (socket, established) => start(socket, http, open, maxHandshake, established)
   return web.on === 'own port' ? webAcceptor : sharedAcceptor(options, smpAcceptor(options, open), webAcceptor)
 }
 
 function smpAcceptor(options: ListenOptions, open: OpenPort): Acceptor {
   const server = smpServer(options, open)
-  return (socket) => start(socket, server, open, options.maxHandshakeBytes ?? MAX_HANDSHAKE)
+  return (socket, established) => start(socket, server, open, options.maxHandshakeBytes ?? MAX_HANDSHAKE, established)
 }
 
 /** Passes each connection to the acceptor of the protocol that its client will speak. */
@@ -188,13 +208,13 @@ function sharedAcceptor(options: ListenOptions, smp: Acceptor, web: Acceptor): A
   const timeoutMs = Math.min(options.handshakeTimeoutMs ?? TLS_TIMEOUT_MS, HELLO_TIMEOUT_MS)
   const isWebPort = options.web?.certificate !== undefined
   const acceptors: Record<Protocol, Acceptor> = { smp, web }
-  return (socket) =>
+  return (socket, established) =>
     peekClientHello(
       socket,
       timeoutMs,
       (hello, start) => {
         const fault = hello === undefined ? notTls(start) : undefined
-        if (fault === undefined) acceptors[protocolOf(hello, isWebPort)](socket)
+        if (fault === undefined) acceptors[protocolOf(hello, isWebPort)](socket, established)
         else refuseNotTls(socket, fault, options)
       },
       (code) => options.onTlsError?.({ code }),
@@ -212,8 +232,14 @@ function refuseNotTls(socket: Socket, fault: NotTls, { onTlsError }: ListenOptio
   socket.once('close', () => clearTimeout(timer))
 }
 
-function start(socket: Socket, server: TlsServer, { isCrowded }: OpenPort, maxHandshake: number): void {
-  server.emit('connection', new LowMemoryStream(socket, new LowMemory(isCrowded), maxHandshake))
+function start(
+  socket: Socket,
+  server: TlsServer,
+  { isCrowded }: OpenPort,
+  maxHandshake: number,
+  established?: () => void,
+): void {
+  server.emit('connection', new LowMemoryStream(socket, new LowMemory(isCrowded), maxHandshake, established))
 }
 
 /** A browser would ask its user for one, so they are requested only where there are no browsers. */

@@ -8,17 +8,22 @@ const MAX_OWN_HANDSHAKE = 12_288
 /** A TCP connection for TLS to run over; it passes on what arrives in the small pieces that {@link LowMemory} needs. */
 export class LowMemoryStream extends Duplex {
   readonly #tcp: Socket
+  readonly #onEstablished: (() => void) | undefined
   /** Bytes that the peer may still send before this side has sent more than a TLS handshake. */
   #allowance: number
   #written = 0
   readonly #lowMemory: LowMemory
 
-  /** @param allowance bytes that the peer may send in its TLS handshake */
-  constructor(tcp: Socket, lowMemory: LowMemory, allowance: number) {
+  /**
+   * @param allowance bytes that the peer may send in its TLS handshake
+   * @param onEstablished called when the handshake is complete: once this side has sent more than one
+   */
+  constructor(tcp: Socket, lowMemory: LowMemory, allowance: number, onEstablished?: () => void) {
     super({ allowHalfOpen: false })
     this.#tcp = tcp
     this.#lowMemory = lowMemory
     this.#allowance = allowance
+    this.#onEstablished = onEstablished
     tcp.on('data', (chunk: Buffer) => this.#received(chunk))
     tcp.on('end', () => this.push(null))
     tcp.on('error', (error) => this.destroy(error))
@@ -31,8 +36,12 @@ export class LowMemoryStream extends Duplex {
 
   override _write(chunk: Buffer, _: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#lowMemory.count(chunk.length, performance.now())
+    const wasHandshake = this.#written <= MAX_OWN_HANDSHAKE
     this.#written += chunk.length
-    if (this.#written > MAX_OWN_HANDSHAKE) this.#allowance = Infinity
+    if (wasHandshake && this.#written > MAX_OWN_HANDSHAKE) {
+      this.#allowance = Infinity
+      this.#onEstablished?.()
+    }
     this.#tcp.write(chunk, done)
   }
 

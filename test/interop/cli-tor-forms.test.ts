@@ -192,6 +192,19 @@ describe('an anonymous service', () => {
   })
 })
 
+describe('circuit_port', () => {
+  it('with circuit_port a torrc of the system has the circuits of the service told, and others are refused', () => {
+    set('TOR', 'circuit_port', '5228')
+    const plan = (...options: string[]): string => relay.run(['tor', 'setup', '--dry-run', ...options]).stdout
+    const { stdout } = relay.run(['tor', 'setup', '--dry-run', '--torrc-managed'])
+    expect(stdout).toContain('+HiddenServiceExportCircuitID haproxy\n')
+    expect(stdout).toMatch(/\+HiddenServicePort \d+ 127\.0\.0\.1:5228\n/)
+    expect(plan('--system')).toContain('Error: circuit_port = 5228 under [TOR] needs mode own or torrc')
+    set('TOR', 'web', 'on')
+    expect(plan('--own')).toContain('[TOR] circuit_port = 5228: cannot be combined with web = on')
+  })
+})
+
 describe('options that do not fit', () => {
   it.each([
     [['--also-web'], 'There is no web site that the onion address could lead to.'],

@@ -1,6 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { SocksClient } from 'socks'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { connectClient, type SmpClient } from '../client/client.ts'
 import type { RelayAddress } from '../client/connection.ts'
@@ -48,9 +50,10 @@ afterAll(async () => {
 })
 
 /** A client on the virtual port of the onion service, through SOCKS; new services take tor a moment to find. */
-async function throughTor(): Promise<SmpClient> {
+async function throughTor(circuit = 'one'): Promise<SmpClient> {
   const { keyHash } = address
-  const socks = { host: network.socksHost, port: network.socksPort }
+  // Tor has a circuit of its own for each login.
+  const socks = { host: network.socksHost, port: network.socksPort, userId: circuit, password: circuit }
   for (let attempt = 1; ; attempt++) {
     try {
       const client = await connectClient({ host: onion, port: 5223, keyHash }, { socks, timeoutMs: 20_000 })
@@ -61,6 +64,23 @@ async function throughTor(): Promise<SmpClient> {
       await new Promise((resolve) => setTimeout(resolve, 1000))
     }
   }
+}
+
+/** A TCP connection to the onion service that does nothing. */
+async function socksConnection(circuit: string): Promise<Socket> {
+  const { socket } = await SocksClient.createConnection({
+    proxy: { host: network.socksHost, port: network.socksPort, type: 5, userId: circuit, password: circuit },
+    command: 'connect',
+    destination: { host: onion, port: 5223 },
+  })
+  return socket
+}
+
+/** The process of the relay's own tor. */
+function torPid(): number {
+  const pid = Number(/tor .*process (\d+)/.exec(relay.run(['tor', 'status']).stdout)?.[1])
+  expect(pid).toBeGreaterThan(1)
+  return pid
 }
 
 async function overClearnet(): Promise<SmpClient> {
@@ -106,9 +126,7 @@ describe('a relay with both addresses', () => {
     const queue = await securedQueue(clear)
     const published = (): number => running.output.stderr.split('onion service: published').length
     const before = published()
-    const torPid = Number(/tor .*process (\d+)/.exec(relay.run(['tor', 'status']).stdout)?.[1])
-    expect(torPid).toBeGreaterThan(1)
-    process.kill(torPid, 'SIGKILL')
+    process.kill(torPid(), 'SIGKILL')
     await exchange(clear, clear, queue, 'while tor is away')
     await expect.poll(published, { timeout: 60_000, interval: 200 }).toBeGreaterThan(before)
     const again = await throughTor()
@@ -163,4 +181,40 @@ describe('a relay with both addresses', () => {
     expect(await through(sender, behind, send)).toMatchObject({ reply: { type: 'OK' } })
     expect(await clear.receive(queue, 20_000)).toMatchObject({ body: Buffer.from('by two relays') })
   })
+
+  it(
+    'a flood through one circuit is limited, and a client on another circuit goes on',
+    { timeout: 180_000 },
+    async () => {
+      const circuitPort = await freePort()
+      relay.set('TOR', 'circuit_port', String(circuitPort))
+      relay.set('TOR', 'max_connections_per_circuit', '8')
+      const published = (): number => running.output.stderr.split('onion service: published').length
+      const before = published()
+      expect(relay.run(['reload'])).toMatchObject({ status: 0 })
+      await expect.poll(published, { timeout: 60_000, interval: 200 }).toBeGreaterThan(before)
+      const other = await throughTor('other')
+      const queue = await securedQueue(other)
+      const open = new Set<Socket>()
+      const flood = Array.from({ length: 30 }, async () => {
+        const socket = await socksConnection('flood')
+        open.add(socket)
+        socket.on('error', () => undefined).once('close', () => open.delete(socket))
+      })
+      await Promise.all(flood)
+      // They say nothing: a quarter of 8 may be in a handshake.
+      await expect.poll(() => open.size, { timeout: 20_000 }).toBe(2)
+      await exchange(other, other, queue, 'beside a flood')
+      await exchange(await throughTor('third'), other, queue, 'from a new circuit')
+      const metrics = await fetch(`http://127.0.0.1:${relay.value('STORE_LOG', 'metrics_port') ?? ''}/metrics`)
+      expect(await metrics.text()).toContain('smp_connections_rejected_total{limit="circuit"} 28\n')
+      expect(running.output.stderr).toContain('through one circuit of the onion service')
+      expect(running.output.stderr).not.toContain('fc00:dead')
+      for (const socket of open) socket.destroy()
+      // The header counts on the port for tor alone, which is on loopback.
+      await expect(connectClient({ ...address, port: circuitPort }, { timeoutMs: 5000 })).rejects.toThrow()
+      process.kill(torPid(), 'SIGHUP')
+      await exchange(await throughTor('after SIGHUP'), other, queue, 'after SIGHUP')
+    },
+  )
 })

@@ -3,6 +3,7 @@ import type { LogLevel } from '../../config/log.ts'
 import type { Settings } from '../../config/settings.ts'
 import type { ProcessAnswers, Question } from '../../server/process-answers.ts'
 import type { Growth } from '../../server/statistics/growth.ts'
+import type { RejectedConnections } from '../../transport/connection-limits.ts'
 
 /*
  * What the primary process and its workers say to each other, as structured clones. Both are the same program, so that
@@ -29,7 +30,7 @@ export interface WorkerSetup extends WorkerSettings {
 export interface WorkerReport {
   readonly growth: Growth
   readonly wrongPasswords: number
-  readonly rejected: { readonly total: number; readonly perAddress: number }
+  readonly rejected: RejectedConnections
   /** Microseconds of processor time. */
   readonly cpu: number
   /** Bytes. */

@@ -6,7 +6,7 @@ import { answerOf } from '../../server/process-answers.ts'
 import type { ConfiguredRelay } from '../../server/relay.ts'
 import type { ServingRelay } from '../../server/serve.ts'
 import { takeGrowth } from '../../server/statistics/growth.ts'
-import { ConnectionLimits } from '../../transport/connection-limits.ts'
+import { ConnectionLimits, type RejectedConnections } from '../../transport/connection-limits.ts'
 import { connectionLimits } from '../connection-limits.ts'
 import { openSite } from '../site.ts'
 import { packageVersion, programBuild } from '../version.ts'
@@ -79,7 +79,7 @@ class Worker {
     })
     try {
       requireSameProgram(setup.program)
-      const limits = new ConnectionLimits(connectionLimits(settings.transport, log))
+      const limits = new ConnectionLimits(connectionLimits(settings, log))
       this.#limits = limits
       this.#log = log
       const relay = await serve(setup, this.#paths, log, limits)
@@ -108,7 +108,7 @@ class Worker {
       log.setLevel(level)
       const site = hasSite ? await openSite({ settings, paths: this.#paths, log }) : undefined
       await this.#relay?.adapt(settings, site)
-      this.#limits?.change(connectionLimits(settings.transport, log))
+      this.#limits?.change(connectionLimits(settings, log))
       await send({ type: 'adapted' })
     } catch (error) {
       await send({ type: 'adapted', failure: failureOf(error) })
@@ -159,7 +159,7 @@ class Reporter {
   readonly #relay: ServingRelay
   readonly #limits: ConnectionLimits
   #wrongPasswords = 0
-  #rejected = { total: 0, perAddress: 0 }
+  #rejected: RejectedConnections = { total: 0, perAddress: 0, perCircuit: 0 }
   #cpu = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -179,19 +179,23 @@ class Reporter {
   report(): WorkerReport {
     const { stats, core } = this.#relay
     const { wrong } = core.creationPassword
-    const { total, perAddress } = this.#limits.rejected
+    const rejected = { ...this.#limits.rejected }
     const { user, system } = process.cpuUsage()
     const report = {
       growth: takeGrowth(stats),
       wrongPasswords: wrong - this.#wrongPasswords,
-      rejected: { total: total - this.#rejected.total, perAddress: perAddress - this.#rejected.perAddress },
+      rejected: {
+        total: rejected.total - this.#rejected.total,
+        perAddress: rejected.perAddress - this.#rejected.perAddress,
+        perCircuit: rejected.perCircuit - this.#rejected.perCircuit,
+      },
       cpu: user + system - this.#cpu,
       memory: process.memoryUsage.rss(),
       connections: this.#relay.connections(),
       ports: this.#relay.ports(),
     }
     this.#wrongPasswords = wrong
-    this.#rejected = { total, perAddress }
+    this.#rejected = rejected
     this.#cpu = user + system
     return report
   }

@@ -36,7 +36,7 @@ const LOOK_EVERY_MS = 10_000
  */
 export class Workers implements ServingWorkers {
   readonly wanted: number
-  readonly rejected = { total: 0, perAddress: 0 }
+  readonly rejected = { total: 0, perAddress: 0, perCircuit: 0 }
   wrongPasswords = 0
   /** Microseconds of processor time since the start. */
   cpu = 0
@@ -198,6 +198,7 @@ export class Workers implements ServingWorkers {
     this.wrongPasswords += wrongPasswords
     this.rejected.total += rejected.total
     this.rejected.perAddress += rejected.perAddress
+    this.rejected.perCircuit += rejected.perCircuit
     this.cpu += cpu
   }
 
@@ -213,7 +214,7 @@ export class Workers implements ServingWorkers {
 
 /** Without what the primary does, and with a share of the limits. */
 function workerSettings(settings: Settings, workers: number): Settings {
-  const { store, transport } = settings
+  const { store, transport, tor } = settings
   const share = (limit: number): number => Math.ceil(limit / workers)
   return {
     ...settings,
@@ -224,5 +225,6 @@ function workerSettings(settings: Settings, workers: number): Settings {
       maxConnections: transport.maxConnections && share(transport.maxConnections),
       maxConnectionsPerAddress: share(transport.maxConnectionsPerAddress),
     },
+    tor: { ...tor, maxConnectionsPerCircuit: share(tor.maxConnectionsPerCircuit) },
   }
 }

@@ -2,7 +2,7 @@ import { AppError } from '../../errors/app-error.ts'
 import type { Paths } from '../../config/paths.ts'
 import type { Settings } from '../../config/settings.ts'
 import { isOnion } from '../../protocol/host.ts'
-import { onionSetup, portsWith, webPorts } from '../../app/onion-settings.ts'
+import { circuitPort, onionSetup, portsWith, webPorts, withCircuitPort } from '../../app/onion-settings.ts'
 import { externalTor, refuseModesBeside } from './setup-external.ts'
 import { keptFeatures, refuseChanges, wantedAdoption } from './setup-adoption.ts'
 import type { TorSetupOptions } from './setup-options.ts'
@@ -53,6 +53,7 @@ export async function setupRequest(
   if (type === 'anonymous' && !isAccepted) refuseClearnet(clearnet, paths)
   const isHidden = type === 'anonymous' && (onionOnly || clearnet.length === 0)
   const web = options.alsoWeb ?? tor.web
+  refuseCircuitPort(settings, mode, web, paths)
   if (options.alsoWeb) requireSite(settings, paths)
   if (options.introDefence && mode !== 'torrc') {
     const message = 'tor has rate limits at the introduction points only for services in its torrc.'
@@ -60,6 +61,7 @@ export async function setupRequest(
   }
   const external = mode === 'external' ? await externalTor(options, settings) : undefined
   const ports = portsWith(settings, web, external?.target)
+  const circuits = circuitPort(settings, mode)
   const adopted = adoption && !staying ? await keptFeatures(adoption, ports, options) : undefined
   const socksOf = staying ? socksOfStaying : socksOptions
   return {
@@ -71,8 +73,9 @@ export async function setupRequest(
       powRate: tor.powRate,
       powBurst: tor.powBurst,
       maxStreams: options.maxStreams ?? adopted?.maxStreams ?? tor.maxStreams,
+      withCircuits: circuits !== undefined,
     },
-    ports,
+    ports: withCircuitPort(ports, circuits),
     external,
     ini: {
       isHidden,
@@ -112,6 +115,15 @@ function refuseClearnet(clearnet: readonly string[], { ini }: Paths): void {
     `[TRANSPORT] host contains ${clearnet.join(', ')}; an address with both reveals where the anonymous service runs.`,
     `Remove it from ${ini}, or use --three-hop instead of --onion-only. To do this anyway, pass --yes-i-know.`,
   )
+}
+
+function refuseCircuitPort({ tor }: Settings, mode: TorMode, web: boolean, { ini }: Paths): void {
+  if (tor.circuitPort === undefined || ((mode === 'own' || mode === 'torrc') && !web)) return
+  const why = web
+    ? 'cannot be combined with the web site at the onion address'
+    : `needs mode own or torrc: with mode ${mode}, tor does not tell circuits apart`
+  const remedy = `Comment it out in ${ini}, or ${web ? 'leave out --also-web' : 'use --own or --torrc-managed'}.`
+  throw new AppError('OPTIONS', `circuit_port = ${tor.circuitPort} under [TOR] ${why}.`, remedy)
 }
 
 function requireSite(settings: Settings, { ini }: Paths): void {

@@ -95,14 +95,14 @@ interface Surroundings {
 
 async function allFindings(
   facts: MachineFacts,
-  { mode, service, instance, adoption, ports, external, ini }: SetupRequest,
+  { mode, service, instance, adoption, external, ini }: SetupRequest,
   options: TorSetupOptions,
   { settings, paths, services }: Surroundings,
 ): Promise<Finding[]> {
   const relayPorts = settings.transport.ports
   const keyHash = Buffer.from(await readFingerprint(paths), 'base64url')
   // A tor elsewhere has a way of its own to this relay.
-  const here = external ? portsWith(settings, ini.web ?? false) : ports
+  const here = portsWith(settings, ini.web ?? false)
   const torDirectories = [paths.tor, paths.torClient]
   const request = {
     mode,

@@ -81,7 +81,12 @@ export class TorControl {
 
   /** Sets all options or none. A list option is replaced as a whole. */
   async setConf(options: Readonly<Record<string, string | number>>): Promise<void> {
-    const pairs = Object.entries(options).map(([name, value]) => `${plainWord(name)}=${quote(String(value))}`)
+    await this.setConfLines(Object.entries(options))
+  }
+
+  /** The same for options that may be there several times, and whose order matters. */
+  async setConfLines(lines: readonly (readonly [option: string, value: string | number])[]): Promise<void> {
+    const pairs = lines.map(([name, value]) => `${plainWord(name)}=${quote(String(value))}`)
     await this.#connection.send(['SETCONF', ...pairs].join(' '))
   }
 

@@ -1,6 +1,6 @@
 import type { OnionPort } from '../control/onion.ts'
-import type { TorControl } from '../control/tor-control.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
+import type { OnionHost } from './configured-onions.ts'
 import { hasSamePorts, rememberPorts } from './ports.ts'
 import { readServiceType, requireServiceType, writeOnionRecord } from './record.ts'
 import { addService, type OnionService } from './service.ts'
@@ -24,15 +24,15 @@ export interface RelayService {
  *
  * @throws AppError whatever `addService` and `requireServiceType` throw
  */
-export async function establishService(control: TorControl, service: RelayService): Promise<OnionService> {
+export async function establishService(host: OnionHost, service: RelayService): Promise<OnionService> {
   const { key, next, keyFile, portsFile, ports, config = singleHopService } = service
   const recorded = await readServiceType(keyFile, key)
   requireServiceType(recorded, config.type, keyFile)
   const renew = !(await hasSamePorts(portsFile, ports, config))
-  const added = await addService(control, { key, ports, config, renew })
+  const added = await addService(host, { key, ports, config, renew })
   // Without it, only the protection against a change of the service type is lost.
   if (recorded === undefined) await writeOnionRecord(keyFile, key, config.type).catch(() => undefined)
-  if (next) await addService(control, { key: next, ports, config, renew })
+  if (next) await addService(host, { key: next, ports, config, renew })
   if (!added.wasThere) await rememberPorts(portsFile, ports, config)
   return added
 }

@@ -1,5 +1,5 @@
-import type { TorControl } from '../control/tor-control.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
+import type { OnionHost } from './configured-onions.ts'
 import { nextKeyFile, readOnionKey } from './key.ts'
 import { removeService } from './service.ts'
 
@@ -34,7 +34,7 @@ export async function readKeyFiles(keyFile: string): Promise<KeyFiles> {
  * @throws AppError of `add`
  */
 export async function syncKeys(
-  control: TorControl,
+  host: OnionHost,
   served: ServedKeys,
   files: KeyFiles,
   add: (key: OnionKey) => Promise<unknown>,
@@ -48,7 +48,7 @@ export async function syncKeys(
     if (key && !before.some((other) => isSame(other, key))) await add(key)
   }
   for (const key of before) {
-    if (key && !after.some((other) => isSame(other, key))) await removeService(control, key)
+    if (key && !after.some((other) => isSame(other, key))) await removeService(host, key)
   }
   return { primary, next }
 }

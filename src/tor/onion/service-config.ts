@@ -14,18 +14,22 @@ export interface OnionServiceConfig {
   readonly powBurst?: number | undefined
   /** Streams that one circuit may open; a circuit that opens more is closed. */
   readonly maxStreams?: number | undefined
+  /** Tor tells the relay through which circuit a client comes; only a service of a torrc can. */
+  readonly withCircuits?: boolean | undefined
 }
 
 export const singleHopService: OnionServiceConfig = { type: 'single-hop' }
 
 /** Lines that tell one config from another; none for a plain single-hop service. */
-export function configLines({ type, pow = false, powRate, powBurst, maxStreams }: OnionServiceConfig): string[] {
+export function configLines(config: OnionServiceConfig): string[] {
+  const { type, pow = false, powRate, powBurst, maxStreams, withCircuits = false } = config
   return [
     ...(type === 'anonymous' ? ['anonymous'] : []),
     ...(pow ? ['pow'] : []),
     ...(pow && powRate !== undefined ? [`pow-rate ${powRate}`] : []),
     ...(pow && powBurst !== undefined ? [`pow-burst ${powBurst}`] : []),
     ...(maxStreams === undefined ? [] : [`max-streams ${maxStreams}`]),
+    ...(withCircuits ? ['circuits'] : []),
   ]
 }
 

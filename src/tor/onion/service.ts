@@ -2,6 +2,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { TorRefusal } from '../control/errors.ts'
 import type { OnionFlag, OnionPort } from '../control/onion.ts'
 import type { TorControl } from '../control/tor-control.ts'
+import type { OnionHost } from './configured-onions.ts'
 import type { OnionHostname } from '../../crypto/onion-address.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
 import { type OnionServiceConfig, type ServiceType, singleHopService } from './service-config.ts'
@@ -32,15 +33,15 @@ export interface AddService {
  *
  * @throws AppError `TOR_NOT_SINGLE_HOP`, `TOR_NOT_ANONYMOUS`, `TOR_POW`, `TOR_TARGET`, `ONION_COLLISION`, `ONION_MISMATCH`, `TorRefusal`, `TOR_CONTROL_…`
  */
-export async function addService(control: TorControl, wanted: AddService): Promise<OnionService> {
+export async function addService(host: OnionHost, wanted: AddService): Promise<OnionService> {
   const { key, ports, config = singleHopService, renew } = wanted
-  if (await hasService(control, key)) {
+  if (await hasService(host, key)) {
     // Added once more, it would be refused, and tor would write a warning with a stack into its log.
     if (!renew) return existing(key)
-    await control.delOnion(key.serviceId)
+    await host.delOnion(key.serviceId)
   }
   try {
-    const added = await control.addOnion({ ...config, key, ports, flags: flagsOf(config) })
+    const added = await host.addOnion({ ...config, key, ports, flags: flagsOf(config) })
     // tor derives the address too, and both must agree.
     if (key.serviceId !== added.serviceId) throw mismatch()
     return { key, hostname: key.hostname, wasThere: false }
@@ -49,25 +50,25 @@ export async function addService(control: TorControl, wanted: AddService): Promi
     if (error.reason === 'Tor is in anonymous hidden service mode') throw notSingleHop(error)
     if (error.reason === 'Tor is in non-anonymous hidden service mode') throw notAnonymous(error)
     if (error.reason === 'Invalid VIRTPORT/TARGET') throw unknownTarget(ports, error)
-    if (error.reason.includes('PoWDefensesEnabled')) throw withoutPow(control.version, error)
+    if (error.reason.includes('PoWDefensesEnabled')) throw withoutPow(host.version, error)
     if (error.status !== 550) throw error
     // Another program was quicker, or the torrc has it: services of a torrc are in no list.
-    if (await hasService(control, key)) return existing(key)
+    if (await hasService(host, key)) return existing(key)
     throw collision(error)
   }
 }
 
 /** Removes a service from a tor; it may be gone already. */
-export async function removeService(control: TorControl, key: OnionKey): Promise<void> {
+export async function removeService(host: OnionHost, key: OnionKey): Promise<void> {
   try {
-    await control.delOnion(key.serviceId)
+    await host.delOnion(key.serviceId)
   } catch (error) {
     if (!(error instanceof TorRefusal)) throw error
   }
 }
 
-async function hasService(control: TorControl, key: OnionKey): Promise<boolean> {
-  return (await control.onions()).includes(key.serviceId)
+async function hasService(host: OnionHost, key: OnionKey): Promise<boolean> {
+  return (await host.onions()).includes(key.serviceId)
 }
 
 function existing(key: OnionKey): OnionService {

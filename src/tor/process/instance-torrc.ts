@@ -1,4 +1,5 @@
 import type { OnionPort } from '../control/onion.ts'
+import { circuitLines, serviceOptionLines } from '../onion/configured-onions.ts'
 import { type OnionServiceConfig, singleHopService } from '../onion/service-config.ts'
 import { socksAddress } from './own-tor.ts'
 import type { TorrcExtra } from './torrc-extra.ts'
@@ -28,19 +29,16 @@ const WITHOUT_SERVICE =
 
 function serviceLines(
   { introDefence = false }: InstanceTorrcOptions,
-  { pow = false, powRate, powBurst, maxStreams }: OnionServiceConfig,
+  service: OnionServiceConfig,
   { directory, ports }: NonNullable<InstanceTorrcOptions['managed']>,
 ): string[] {
   return [
     '# The service and its key belong to this tor; smp-server cannot access it.',
     `HiddenServiceDir ${torrcValue(directory)}`,
     ...ports.map(({ virtualPort, target }) => `HiddenServicePort ${virtualPort} ${target}`),
-    ...(maxStreams === undefined
-      ? []
-      : [`HiddenServiceMaxStreams ${maxStreams}`, 'HiddenServiceMaxStreamsCloseCircuit 1']),
-    ...(pow ? ['HiddenServicePoWDefensesEnabled 1'] : []),
-    ...(pow && powRate !== undefined ? [`HiddenServicePoWQueueRate ${powRate}`] : []),
-    ...(pow && powBurst !== undefined ? [`HiddenServicePoWQueueBurst ${powBurst}`] : []),
+    ...[...(service.withCircuits === true ? circuitLines : []), ...serviceOptionLines(service)].map(
+      ([option, value]) => `${option} ${value}`,
+    ),
     ...(introDefence ? ['HiddenServiceEnableIntroDoSDefense 1'] : []),
   ]
 }

@@ -16,6 +16,7 @@ import { writeDurably } from '../../system/durable-file.ts'
 import { privateStdio } from '../../system/private-stdio.ts'
 import { errorCode } from '../../system/error-code.ts'
 import { portHolder } from '../../transport/port-holder.ts'
+import { ConfiguredOnions, servicesDirectory } from '../onion/configured-onions.ts'
 import type { ServiceType } from '../onion/service-config.ts'
 import { endOrphan, rememberOwnTor } from './orphan.ts'
 import { takeStartLock } from './start-lock.ts'
@@ -95,6 +96,8 @@ export async function prepareOwnTor(options: OwnTorOptions): Promise<OwnTorPaths
   const paths = ownTorPaths(options.directory)
   await privateDirectory(paths.dataDirectory)
   await privateDirectory(join(paths.controlSocket, '..'))
+  // Copies of keys, of a tor before.
+  await removeServices(paths)
   const template = await readTemplate(options.template ?? 'own')
   const values = {
     DATA_DIRECTORY: paths.dataDirectory,
@@ -295,6 +298,12 @@ export class OwnTor {
     return true
   }
 
+  /** Services in its torrc. */
+  configuredOnions(): ConfiguredOnions {
+    const { dataDirectory, torrc } = this.#paths
+    return new ConfiguredOnions(this.control, dataDirectory, torrc)
+  }
+
   /** Ends tor and waits for its end; one that does not react is killed. */
   async stop(graceMs = 3000): Promise<void> {
     this.#child.kill('SIGTERM')
@@ -302,7 +311,12 @@ export class OwnTor {
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs)
     await this.exited
     clearTimeout(timer)
+    await removeServices(this.#paths)
   }
+}
+
+async function removeServices({ dataDirectory }: OwnTorPaths): Promise<void> {
+  await rm(servicesDirectory(dataDirectory), { recursive: true, force: true })
 }
 
 interface Spawned {

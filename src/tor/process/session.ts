@@ -2,6 +2,7 @@ import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
 import type { TorControl } from '../control/tor-control.ts'
 import type { ServiceType } from '../onion/service-config.ts'
+import type { OnionHost } from '../onion/configured-onions.ts'
 import { requireTorType } from '../onion/service.ts'
 import { type ControlAccess, connectControl } from './control-access.ts'
 import { connectOwnTor, OwnTor, templateFor } from './own-tor.ts'
@@ -20,6 +21,8 @@ export type TorConfig =
       readonly serviceType?: ServiceType | undefined
       /** Of an anonymous tor, on 127.0.0.1. */
       readonly socksPort?: number | undefined
+      /** Its services tell the relay through which circuit a client comes. */
+      readonly withCircuits?: boolean | undefined
     }
   | SharedTor
 
@@ -32,6 +35,8 @@ export interface SharedTor extends ControlAccess {
 /** A tor that can be given an onion service, whoever runs it. */
 export interface TorSession {
   readonly control: TorControl
+  /** What the services of the relay are added to. */
+  readonly onions: OnionHost
   /** Of the own tor. */
   readonly pid?: number
   /** Resolves, never rejects, when this tor cannot be used any more. */
@@ -69,6 +74,7 @@ export async function openTorSession(config: TorConfig, log: Logger, signal?: Ab
   const closed = tor.control.closed.then((reason) => Promise.race([exited, after(500, reason)]))
   return {
     control: tor.control,
+    onions: config.withCircuits === true ? tor.configuredOnions() : tor.control,
     pid: tor.pid,
     networkDecided: tor.networkDecided,
     ended: Promise.race([exited, closed]),
@@ -89,6 +95,7 @@ async function sharedSession(config: SharedTor, signal: AbortSignal | undefined)
   }
   return {
     control,
+    onions: control,
     networkDecided: false,
     ended: control.closed,
     enableNetwork: () => Promise.resolve(),

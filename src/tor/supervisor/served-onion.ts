@@ -104,7 +104,7 @@ export class ServedOnion {
     control.onEvent((event) => this.#take(event))
     await control.setEvents(eventNames)
     const { next } = await readKeyFiles(kept.keyFile)
-    const service = await establishService(control, { ...kept, next })
+    const service = await establishService(this.#tor.onions, { ...kept, next })
     const bootstrap = await control.bootstrapPhase()
     this.#service = service
     this.#next = next
@@ -222,7 +222,7 @@ export class ServedOnion {
     this.#publication.forget(key.serviceId)
     this.#misses = 0
     const { ports, config } = this.#options.kept
-    this.#service = await addService(this.#tor.control, { key, ports, config, renew: true })
+    this.#service = await addService(this.#tor.onions, { key, ports, config, renew: true })
     this.#state.set({ publishedAt: undefined })
     this.#progress()
   }
@@ -311,12 +311,12 @@ export class ServedOnion {
 
   async #followOnce(): Promise<void> {
     if (!this.#service) return
-    const { control } = this.#tor
+    const { control, onions } = this.#tor
     await this.#dashboard?.sync(control)
     const { keyFile, ports, config } = this.#options.kept
     const held = { primary: this.#service.key, next: this.#next }
-    const add = (wanted: OnionKey): Promise<unknown> => addService(control, { key: wanted, ports, config })
-    const { primary: key, next } = await syncKeys(control, held, await readKeyFiles(keyFile), add)
+    const add = (wanted: OnionKey): Promise<unknown> => addService(onions, { key: wanted, ports, config })
+    const { primary: key, next } = await syncKeys(onions, held, await readKeyFiles(keyFile), add)
     if (key === held.primary && next === held.next) return
     this.#next = next
     this.#state.set({ nextHostname: next?.hostname })

@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import { connectionLimits } from '../../../src/app/connection-limits.ts'
 import { silentLogger } from '../../../src/config/log.ts'
+import { readSettings } from '../../../src/config/read-settings.ts'
 import { type Connection, ConnectionLimits } from '../../../src/transport/connection-limits.ts'
 
 let lines: string[] = []
@@ -12,22 +13,18 @@ afterEach(() => {
 
 /** How many connections are admitted. */
 function admitted(maxConnections: number | undefined, descriptors: number): number {
-  const limits = new ConnectionLimits(connectionLimits({ ...transport, maxConnections }, log, descriptors))
+  const limits = new ConnectionLimits(
+    connectionLimits({ ...settings, transport: { ...settings.transport, maxConnections } }, log, descriptors),
+  )
   let count = 0
   while (limits.admit(connection())) count++
   return count
 }
 
-const transport = {
-  hosts: [],
-  ports: [5223],
-  listenHost: undefined,
-  maxConnections: undefined,
-  maxConnectionsPerAddress: 0,
-  logTlsErrors: false,
-  webSocketPorts: [],
-  controlPort: undefined,
-}
+const { settings } = readSettings(
+  '[TRANSPORT]\nhost = a.example\nport = 5223\nmax_connections_per_address = 0\n',
+  '/ini',
+)
 
 function connection(): Connection {
   return Object.assign(new EventEmitter(), { remoteAddress: '127.0.0.1', destroy: () => undefined })

@@ -11,5 +11,15 @@ it.each([
   ['listen_host = ::1', '[::1]:5223'],
 ])('with %j the onion name leads to where the relay listens', (line, target) => {
   const { settings } = readSettings(`[TRANSPORT]\nhost = a.example\nport = 5223\n${line}\n`, '/ini')
-  expect(servicePorts(settings)).toEqual([{ virtualPort: 5223, target }])
+  expect(servicePorts(settings, { mode: 'own' })).toEqual([{ virtualPort: 5223, target }])
+})
+
+it.each([
+  ['own', '127.0.0.1:5224'],
+  ['torrc', '127.0.0.1:5224'],
+  ['system', '127.0.0.1:5223'],
+  [undefined, '127.0.0.1:5223'],
+] as const)('with mode %s and circuit_port the onion service leads to %s', (mode, target) => {
+  const ini = '[TRANSPORT]\nhost = a.example\nport = 5223\n[TOR]\ncircuit_port = 5224\n'
+  expect(servicePorts(readSettings(ini, '/ini').settings, { mode })).toEqual([{ virtualPort: 5223, target }])
 })

@@ -14,7 +14,7 @@ function source(
       core: { engine: openMemoryStore({ quota: 1 }) },
     },
     onion: () => onion,
-    connections: { rejected: { total: 0, perAddress: 0 } },
+    connections: { rejected: { total: 0, perAddress: 0, perCircuit: 0 } },
     storePath: '/nowhere',
   }
 }

@@ -33,7 +33,7 @@ afterEach(async () => {
 
 function limits(total: number, perAddress: number): ConnectionLimits {
   const log = { ...silentLogger, warn: (line: string) => lines.push(line) }
-  return new ConnectionLimits({ total, perAddress, log, now: () => minute * 60_000 })
+  return new ConnectionLimits({ total, perAddress, perCircuit: 8, log, now: () => minute * 60_000 })
 }
 
 function admitted(counted: ConnectionLimits, address: string): boolean {
@@ -52,7 +52,7 @@ describe('connection-limits', () => {
     first.destroy()
     expect(counted.open).toBe(1)
     expect(admitted(counted, '192.0.2.3')).toBe(true)
-    expect(counted.rejected).toEqual({ total: 1, perAddress: 0 })
+    expect(counted.rejected).toEqual({ total: 1, perAddress: 0, perCircuit: 0 })
   })
 
   it.each([
