@@ -51,6 +51,9 @@ export interface TorSession {
   end(): Promise<void>
 }
 
+/** From the end of a connection to the exit of its tor, when that is why. */
+const EXIT_SOON_MS = 2000
+
 /**
  * Starts an own tor, or connects to a tor of the system.
  *
@@ -71,7 +74,7 @@ export async function openTorSession(config: TorConfig, log: Logger, signal?: Ab
   }
   const exited = tor.exited.then((reason) => new AppError('TOR_ENDED', `tor exited: ${reason}.`))
   // A killed tor closes the connection before its exit is known, and the exit says more.
-  const closed = tor.control.closed.then((reason) => Promise.race([exited, after(500, reason)]))
+  const closed = tor.control.closed.then((reason) => Promise.race([exited, after(EXIT_SOON_MS, reason)]))
   return {
     control: tor.control,
     onions: config.withCircuits === true ? tor.configuredOnions() : tor.control,
