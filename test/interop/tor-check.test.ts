@@ -284,7 +284,7 @@ describe('the tor client of a check', () => {
     const client = { torrcExtra, log: silentLogger, timeouts: { stallMs: 1500, totalMs: 5000 } }
     const result = await checkReachability(target, { type: 'client', client })
     expect(result.fault).toMatchObject({ step: 'tor', code: 'TOR_CLIENT_OFFLINE' })
-    expect(result.fault?.message).toMatch(/it is at \d+ %/)
+    expect(result.fault?.message).toMatch(/: tor is stuck at \d+ % \([a-z].+\)\.$/)
 
     const abort = new AbortController()
     const patient = { ...client, timeouts: { stallMs: 60_000, totalMs: 60_000 } }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stuckClause } from '../control/bootstrap.ts'
 import { type ClockSkew, clockSkew, skewText } from '../control/clock-skew.ts'
 import type { BootstrapPhase } from '../control/events.ts'
 import { eventNames } from '../control/events.ts'
@@ -97,10 +98,7 @@ export class PublicationWatch {
   #why({ uploads, failure }: PublicationState): string {
     const phase = this.#phase
     if (this.#skew !== undefined) return skewText(this.#skew)
-    if (phase?.progress !== 100) {
-      const trouble = phase?.warning === undefined ? '' : ` (${phase.warning})`
-      return `tor has no connection to its network, at ${phase?.progress ?? 0} %${trouble}`
-    }
+    if (phase?.progress !== 100) return stuckClause(phase ?? { progress: 0, summary: 'starting' })
     if (failure === 'UPLOAD_REJECTED') return withoutStop(CONTESTED)
     if (failure !== undefined) return `the directories of the Tor network did not take it (${failure})`
     return uploads > 0 ? 'the upload has no answer yet' : 'tor has not uploaded it yet'

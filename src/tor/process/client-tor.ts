@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
 import type { Timeouts } from '../onion/await-publication.ts'
+import { NO_NETWORK_REMEDY, stuckClause } from '../control/bootstrap.ts'
 import { type ClockSkew, clockRemedy, clockSkew, skewClause } from '../control/clock-skew.ts'
 import type { BootstrapPhase, StreamEvent } from '../control/events.ts'
 import { OwnTor, ownTorPaths } from './own-tor.ts'
@@ -129,7 +130,7 @@ async function connected(phase: () => Phase, tor: OwnTor, options: ClientTorOpti
     if (now - progressAt > stallMs || now - beganAt > totalMs) {
       const { summary, warning, skew } = phase()
       if (skew !== undefined) throw offline(skewClause(skew), `Correct the clock: ${clockRemedy}`)
-      throw offline(`it is at ${progress} % (${warning ?? summary})`)
+      throw offline(stuckClause({ progress, summary, warning }))
     }
     await sleep(50)
   }
@@ -145,9 +146,7 @@ function switchedOff(): AppError {
   return new AppError('TOR_CLIENT_OFFLINE', message, 'Remove DisableNetwork from that file.')
 }
 
-const noNetwork = 'Check that this machine is online and that its firewall lets tor out (TCP to any port).'
-
-function offline(why: string, remedy = noNetwork): AppError {
+function offline(why: string, remedy = NO_NETWORK_REMEDY): AppError {
   const message = `The tor client cannot connect to the Tor network: ${why}.`
   return new AppError('TOR_CLIENT_OFFLINE', message, remedy)
 }

@@ -1,4 +1,5 @@
 import type { Logger } from '../../config/log.ts'
+import { NO_NETWORK_REMEDY, stuckClause } from '../control/bootstrap.ts'
 import { skewText } from '../control/clock-skew.ts'
 import type { SupervisorState } from './state.ts'
 
@@ -12,18 +13,17 @@ export class NetworkNotice {
   }
 
   /** @param what a relative clause about the network */
-  waitFor(what: string): void {
+  waitFor(what: string, remedy?: string): void {
     if (this.#isWaiting) return
     this.#isWaiting = true
-    this.#log.note(`onion service: waiting for the network, ${what}`)
+    this.#log.note(`onion service: waiting for the network, ${what}`, remedy === undefined ? {} : { remedy })
   }
 
   /** To be called when tor should long have been connected. */
   check({ bootstrap, clockSkew }: SupervisorState): void {
     if (!bootstrap || bootstrap.progress === 100) return
     if (clockSkew !== undefined) this.waitFor(`but ${skewText(clockSkew)}`)
-    const { progress, warning, summary } = bootstrap
-    this.waitFor(`tor is at ${progress} % (${warning ?? summary})`)
+    this.waitFor(stuckClause(bootstrap), NO_NETWORK_REMEDY)
   }
 
   isThere(): void {

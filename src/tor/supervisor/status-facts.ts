@@ -1,4 +1,5 @@
 import { AppError } from '../../errors/app-error.ts'
+import { NO_NETWORK_REMEDY } from '../control/bootstrap.ts'
 import { type ClockSkew, clockRemedy, skewClause } from '../control/clock-skew.ts'
 import { endpointText } from '../control/endpoint.ts'
 import { CONTESTED, CONTESTED_REMEDY } from '../onion/descriptor.ts'
@@ -91,8 +92,6 @@ function withoutRemedy({ name, text, source, ok, value }: Fact): Fact {
 
 const start = 'Start the relay: `smp-server start`, or `systemctl start smp-server`.'
 const restart = 'Restart the relay.'
-const noNetwork =
-  'Check that this machine is online and that its firewall lets tor out (TCP to any port). Where Tor is blocked, see Bridges in docs/tor.md.'
 
 function setupFact({ keyFile }: Observed): Fact {
   return {
@@ -238,7 +237,7 @@ function liveFacts(
       source,
       text: `${progress} %, ${summary}${progress < 100 && warning !== undefined ? ` (${warning})` : ''}`,
       ok: progress === 100,
-      remedy: skew === undefined ? noNetwork : `Correct the clock: ${clockRemedy}`,
+      remedy: skew === undefined ? NO_NETWORK_REMEDY : `Correct the clock: ${clockRemedy}`,
       value: { progress, summary, warning: warning ?? null },
     },
     {
@@ -295,7 +294,7 @@ function descriptorFact({
   }
   if (publishedAt && networkUp === false) {
     const text = `published ${moment(publishedAt)}, but tor has lost the connection to its network`
-    return { ...fact, text, ok: false, remedy: noNetwork }
+    return { ...fact, text, ok: false, remedy: NO_NETWORK_REMEDY }
   }
   if (publishedAt) {
     const to = uploaded > 0 ? ` to ${uploaded} of ${uploads} directories` : ', found in the network'

@@ -152,7 +152,7 @@ describe('waiting for the publication', () => {
     const { watch } = await watching(phase)
     expect(await watch.published(service, patience)).toEqual({
       published: false,
-      why: 'tor has no connection to its network, at 5 % (Network is unreachable)',
+      why: 'tor is stuck at 5 % (connecting: Network is unreachable)',
     })
     const connected = await watching('NOTICE BOOTSTRAP PROGRESS=100 TAG=done SUMMARY="Done"')
     expect(await connected.watch.published(service, patience)).toMatchObject({ why: 'tor has not uploaded it yet' })

@@ -185,7 +185,7 @@ describe('the log says once what the onion service waits for', () => {
     const tor = await publishingTor({ progress: 5 })
     const { log, lines } = recorder()
     supervise(tor, { log, waitingGraceMs: 50 })
-    const expected = ['note onion service: waiting for the network, tor is at 5 % (Connecting to a relay)']
+    const expected = ['note onion service: waiting for the network, tor is stuck at 5 % (connecting to a relay)']
     await expect.poll(() => lines).toEqual(expected)
     tor.say('650 NETWORK_LIVENESS DOWN')
     await new Promise((resolve) => setTimeout(resolve, 100))

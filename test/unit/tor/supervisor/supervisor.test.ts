@@ -142,6 +142,9 @@ describe('the supervisor', () => {
     const tor = await singleHopTor()
     const kept = supervise(tor, { expectedHostname: key.hostname })
     await expect.poll(() => kept.state.lastError?.code).toBe('ONION_KEY_LOST')
+    const { message, remedy } = kept.state.lastError ?? {}
+    expect(message).toContain(`The key of ${key.hostname}, which host names, is missing`)
+    expect(remedy).toBe('Restore it: `smp-server tor key restore FILE`.')
     expect(added(tor)).toBe(0)
     await writeFile(join(tor.directory, 'onion.key'), encodeOnionKey(key))
     await expect.poll(() => added(tor), { timeout: 5000 }).toBe(1)
