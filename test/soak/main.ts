@@ -3,13 +3,14 @@ import { parseArgs } from 'node:util'
 import type { Campaign } from './campaign.ts'
 import { killCampaign } from './kill.ts'
 import { onionCampaigns } from './onion.ts'
+import { powerCampaign } from './power.ts'
 
 /*
  * npm run soak [-- CAMPAIGN… --rounds N --seed N --json FILE]: every campaign, or those that are named. Says every half
  * minute how far it is. A campaign ends at its first failure and leaves its files; the exit status is 1 then.
  */
 
-const campaigns: readonly Campaign[] = [killCampaign, ...onionCampaigns]
+const campaigns: readonly Campaign[] = [killCampaign, powerCampaign, ...onionCampaigns]
 
 const usage = `Usage: npm run soak -- [CAMPAIGN…] [--rounds N] [--seed N] [--json FILE]
 

@@ -11,9 +11,10 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { open, type Database, type RootDatabase } from 'lmdb'
 import { AppError } from '../../errors/app-error.ts'
+import { syncDirectoryNow } from '../../system/durable-file.ts'
 import { errorCode } from '../../system/error-code.ts'
 import { cannotOpen, inUse, missing, notADirectory, notAFile } from './errors.ts'
 import { leaveClosedMark } from './file/closed-mark.ts'
@@ -112,9 +113,10 @@ export class Environment {
 
 function prepareDirectory(path: string, mustExist: boolean): void {
   const data = join(path, 'data.mdb')
+  let made: string | undefined
   try {
     if (mustExist && (statSync(data, { throwIfNoEntry: false })?.size ?? 0) === 0) throw missing(path)
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    made = mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
     if (errorCode(error) === 'EEXIST' || errorCode(error) === 'ENOTDIR') throw notADirectory(path)
     throw error instanceof AppError ? error : cannotOpen(path, error)
@@ -127,8 +129,28 @@ function prepareDirectory(path: string, mustExist: boolean): void {
       closeSync(openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600))
       chmodSync(file, 0o600)
     }
+    if (statSync(data).size === 0) syncNames(path, made ?? path)
   } catch (error) {
     throw error instanceof AppError ? error : cannotOpen(path, error)
+  }
+}
+
+/**
+ * Makes durable that a new store is where it is: a sync of its file need not keep the file's name, nor those of the
+ * directories above it.
+ *
+ * @param made the first directory that was made for it
+ */
+function syncNames(path: string, made: string): void {
+  const last = dirname(resolve(made))
+  for (let directory = resolve(path); ; directory = dirname(directory)) {
+    try {
+      syncDirectoryNow(directory)
+    } catch (error) {
+      // One that may not be read, or a file system that syncs no directories: what can be done has been done.
+      if (!['EACCES', 'EINVAL', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error
+    }
+    if (directory === last) return
   }
 }
 

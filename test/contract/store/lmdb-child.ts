@@ -6,7 +6,7 @@ import { aMessage, aQueue, msgId, rcvId } from './fixtures.ts'
 // Run by durability tests as a process of its own.
 //   burst DIR START: adds queues START, START+1, … with two messages each, of which one is deleted again, and prints
 //     the number of each one whose effects were promised to be durable, until it is killed.
-//   promise DIR: adds 300 queues as `burst` does and ends; each promise is a line of the file `promises` beside DIR.
+//   promise DIR: adds 300 queues as `burst` does and ends; each promise is a line of the file `promises` two levels above DIR.
 //   copy DIR: pins a snapshot until it is killed; prints `pinned`, or the error.
 //   open DIR: opens the store and keeps it open until it is killed; prints `open`, or the error.
 
@@ -22,7 +22,7 @@ try {
   const store = openLmdbStore(directory, { quota: 128 })
   process.stdout.write('open\n')
   if (command === 'promise') {
-    const promises = openSync(join(directory, '../promises'), 'a')
+    const promises = openSync(join(directory, '../../promises'), 'a')
     for (let n = 1; n <= 300; n++) {
       store.addQueue(aQueue(n))
       for (const id of [2 * n, 2 * n + 1]) store.writeMessage(rcvId(n), aMessage(id, { body: Buffer.alloc(5000, n) }))
