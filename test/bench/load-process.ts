@@ -5,6 +5,7 @@ import { guessCalls } from './load/guesses.ts'
 import { hostileCalls } from './load/hostile.ts'
 import { idleCalls } from './load/idle.ts'
 import { pairCalls } from './load/pairs.ts'
+import { subscriptionCalls } from './load/subscriptions.ts'
 import { useSodium } from './load/sodium.ts'
 
 // Clients of the relay under test, in a process of their own.
@@ -17,6 +18,7 @@ const calls = {
   ...guessCalls,
   ...attackCalls,
   ...pingCalls,
+  ...subscriptionCalls,
 }
 
 export type LoadCalls = typeof calls

@@ -5,10 +5,12 @@ import { endAll } from './at-end.ts'
 import { comparedLine, compareWith } from './baseline.ts'
 import { endChildren } from './child.ts'
 import { attackMeasurement } from './measurements/attacks.ts'
+import { database } from './measurements/database.ts'
 import { idle } from './measurements/idle.ts'
 import { latency } from './measurements/latency.ts'
 import type { Measurement } from './measurements/measurement.ts'
 import { messages } from './measurements/messages.ts'
+import { million } from './measurements/million.ts'
 import { neighbours } from './measurements/neighbours.ts'
 import { queues } from './measurements/queues.ts'
 import { start } from './measurements/start.ts'
@@ -25,6 +27,8 @@ const all: readonly Measurement[] = [
   idle,
   queues,
   start,
+  database,
+  million,
   neighbours,
   attackMeasurement,
   timing,

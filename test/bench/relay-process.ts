@@ -15,12 +15,14 @@ import { DEFAULT_QUOTA } from '../../src/store/store.ts'
 import type { RelayStore } from '../../src/store/work.ts'
 import { loadCredentials } from '../../src/transport/credentials.ts'
 import { serveCalls } from './calls.ts'
+import { countQueries, type QueryCounts, queryCounts } from './count-queries.ts'
 import type { SeededQueues } from './load/attacks.ts'
 
 // The relay under test: alone in its process, so that all that the process uses is the relay's.
 
 let relay: ServingRelay | undefined
 let longestUs = 0
+let watch: NodeJS.Timeout | undefined
 let rollBack: () => void = () => undefined
 /** Until when the disk answers nobody; milliseconds. */
 let stalledUntilMs = 0
@@ -32,18 +34,22 @@ const threadTime = async (tid: string): Promise<number> => {
   return Number(text.split(' ')[0])
 }
 
-/** The store of the relay in `directory`: a schema of its own, which stays when the measurement is over. */
-const openSchemaOf = (directory: string, connection: string, onRollback: () => void): Promise<RelayStore> => {
-  const hash = createHash('sha256').update(directory).digest('hex')
-  return openPostgresStore({
-    connection,
-    schema: `bench_${hash.slice(0, 16)}`,
-    poolSize: 10,
-    quota: DEFAULT_QUOTA,
-    fingerprint: hash,
-    migrate: 'up',
-    onRollback,
-  })
+/** A database that several relays may share. */
+export interface Database {
+  readonly connection: string
+  readonly schema: string
+  readonly fingerprint: string
+}
+
+/** Of the relay in `directory`: a schema of its own, which stays when the measurement is over. */
+const schemaOf = (directory: string, connection: string): Database => {
+  const fingerprint = createHash('sha256').update(directory).digest('hex')
+  return { connection, schema: `bench_${fingerprint.slice(0, 16)}`, fingerprint }
+}
+
+const openDatabase = (database: Database, onRollback: () => void): Promise<RelayStore> => {
+  countQueries()
+  return openPostgresStore({ ...database, poolSize: 10, quota: DEFAULT_QUOTA, migrate: 'up', onRollback })
 }
 
 /** The store, on a disk that may stall. */
@@ -59,15 +65,16 @@ const stalling = (store: RelayStore): RelayStore => {
 
 const calls = {
   /** Serves what lies in `directory`; the milliseconds since this process began. */
-  async serve({ directory }: { directory: string }): Promise<{ port: number; readyMs: number; queues: number }> {
+  async serve({ directory, database }: ServeOptions): Promise<{ port: number; readyMs: number; queues: number }> {
+    const named = process.env.SMP_BENCH_DATABASE
+    const own = database ?? (named === undefined ? undefined : schemaOf(directory, named))
     relay = await serveRelay({
       credentials: await loadCredentials(directory),
       openStore: (onRollback) => {
         rollBack = onRollback
-        const connection = process.env.SMP_BENCH_DATABASE
-        return connection === undefined
+        return own === undefined
           ? stalling(openLmdbStore(join(directory, 'store'), { quota: DEFAULT_QUOTA, onRollback }))
-          : openSchemaOf(directory, connection, onRollback)
+          : openDatabase(own, onRollback)
       },
       policy: {
         newQueues: true,
@@ -97,6 +104,11 @@ const calls = {
       mainMs: main / 1e6,
       involuntaryContextSwitches,
     }
+  },
+
+  /** What it has asked PostgreSQL so far. */
+  queries(): QueryCounts {
+    return queryCounts()
   },
 
   /** The most memory that this process has had so far, bytes. */
@@ -185,15 +197,17 @@ const calls = {
     setInterval(() => (stalledUntilMs = performance.now() + ms), everyMs).unref()
   },
 
-  /** Begins to measure the turns of the event loop. */
+  /** Begins to measure the turns of the event loop, or begins again. */
   watchTurns(): void {
     let before = process.threadCpuUsage()
     longestUs = 0
-    setInterval(() => {
+    clearInterval(watch)
+    watch = setInterval(() => {
       const now = process.threadCpuUsage()
       longestUs = Math.max(longestUs, now.user + now.system - before.user - before.system)
       before = now
-    }, 1).unref()
+    }, 1)
+    watch.unref()
   },
 
   /** The most processor time of the main thread between two ticks of a millisecond, ms: no turn took longer. */
@@ -209,6 +223,12 @@ const calls = {
     await relay?.stop()
     relay = undefined
   },
+}
+
+interface ServeOptions {
+  readonly directory: string
+  /** Instead of the store in the directory. */
+  readonly database?: Database
 }
 
 interface Seeded {

@@ -49,22 +49,57 @@ export interface Stage {
   readonly load: () => Child<LoadCalls>
 }
 
+/** Processes that load a relay; they end when it is done. */
+export const withLoads = async <T>(act: (load: () => Child<LoadCalls>) => Promise<T>): Promise<T> => {
+  const loads: Child<LoadCalls>[] = []
+  try {
+    return await act(() => {
+      const child = new Child<LoadCalls>('load-process')
+      loads.push(child)
+      return child
+    })
+  } finally {
+    await Promise.all(loads.map((child) => child.end()))
+  }
+}
+
 /** One relay with an empty store, for one measurement. */
 export const withRelay = <T>(act: (stage: Stage) => Promise<T>): Promise<T> =>
   withDirectory(async (directory) => {
     const keyHash = await writeCredentials(directory, { alg: 'ed448' })
     const relay = forkRelay()
-    const loads: Child<LoadCalls>[] = []
-    const load = (): Child<LoadCalls> => {
-      const child = new Child<LoadCalls>('load-process')
-      loads.push(child)
-      return child
-    }
     try {
       const { port } = await relay.call('serve', { directory })
-      return await act({ relay, address: { host: '127.0.0.1', port, keyHash }, load })
+      return await withLoads((load) => act({ relay, address: { host: '127.0.0.1', port, keyHash }, load }))
     } finally {
-      await Promise.all(loads.map((child) => child.end()))
       await relay.end()
+    }
+  })
+
+/** Relays with one address and one database, and processes that load them. */
+export interface Relays {
+  readonly relays: readonly Child<RelayCalls>[]
+  readonly addresses: readonly [RelayAddress, ...RelayAddress[]]
+  readonly load: () => Child<LoadCalls>
+}
+
+/** So many relays on one new database, for one measurement. */
+export const withRelays = <T>(connection: string, count: number, act: (relays: Relays) => Promise<T>): Promise<T> =>
+  withDirectory(async (directory) => {
+    const keyHash = await writeCredentials(directory, { alg: 'ed448' })
+    const database = { connection, schema: 'smp_server', fingerprint: keyHash.toString('base64url') }
+    const relays = Array.from({ length: count }, forkRelay)
+    try {
+      const addresses: RelayAddress[] = []
+      // One after the other: the first makes the tables.
+      for (const relay of relays) {
+        const { port } = await relay.call('serve', { directory, database })
+        addresses.push({ host: '127.0.0.1', port, keyHash })
+      }
+      const [first, ...others] = addresses
+      if (!first) throw new Error('there is no relay')
+      return await withLoads((load) => act({ relays, addresses: [first, ...others], load }))
+    } finally {
+      await Promise.all(relays.map((relay) => relay.end()))
     }
   })

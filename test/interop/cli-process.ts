@@ -219,6 +219,10 @@ export class RunningCommand {
     }
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal)
   }

@@ -1,7 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { randomUUID } from 'node:crypto'
 import { inject } from 'vitest'
 import { PostgresServer } from './server.ts'
 
@@ -26,10 +25,7 @@ export async function newDatabase(
   own?: PostgresServer,
 ): Promise<{ server: PostgresServer; name: string; uri: string }> {
   const server = own ?? (await sharedPostgres())
-  const name = `smp_${randomUUID().replaceAll('-', '')}`
-  await server.query(`CREATE ROLE ${name} LOGIN`)
-  await server.query(`CREATE DATABASE ${name} OWNER ${name}`)
-  return { server, name, uri: server.uri(name, name) }
+  return { server, ...(await server.createDatabase()) }
 }
 
 async function isFirst(path: string): Promise<boolean> {

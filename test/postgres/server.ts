@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -106,6 +107,14 @@ export class PostgresServer {
   /** A connection string for a database of this server. */
   uri(database = 'postgres', user = 'postgres'): string {
     return `postgresql://${user}@/${database}?host=${encodeURIComponent(this.directory)}`
+  }
+
+  /** A new, empty database: its name, and a connection string for a role that owns it and is no superuser. */
+  async createDatabase(): Promise<{ name: string; uri: string }> {
+    const name = `smp_${randomUUID().replaceAll('-', '')}`
+    await this.query(`CREATE ROLE ${name} LOGIN`)
+    await this.query(`CREATE DATABASE ${name} OWNER ${name}`)
+    return { name, uri: this.uri(name, name) }
   }
 
   /** One or several statements, as superuser. */

@@ -37,12 +37,12 @@ export interface SeededQueues {
   readonly key: Buffer
 }
 
-const keyOf = ({ key }: SeededQueues): AuthKey => {
+export const keyOf = ({ key }: SeededQueues): AuthKey => {
   const privateKey = createPrivateKey({ key, format: 'der', type: 'pkcs8' })
   return { alg: 'ed25519', privateKey, spki: createPublicKey(privateKey).export({ format: 'der', type: 'spki' }) }
 }
 
-const batches = <T>(items: readonly T[], size: number): T[][] =>
+export const batches = <T>(items: readonly T[], size: number): T[][] =>
   Array.from({ length: Math.ceil(items.length / size) }, (_, at) => items.slice(at * size, (at + 1) * size))
 
 const subscribeAll = async (client: SmpClient, queues: SeededQueues, word: 'sub' | 'nsub'): Promise<void> => {

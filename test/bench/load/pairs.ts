@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { RelayAddress } from '../../client/connection.ts'
 import { openLine, Pair, type PairOptions } from './pair.ts'
 
 export interface PairCounts {
@@ -14,6 +15,12 @@ export interface Latencies {
   readonly stored: readonly number[]
   /** Milliseconds from SEND to MSG. */
   readonly received: readonly number[]
+}
+
+interface PairsOptions extends PairOptions {
+  readonly count: number
+  readonly lines?: number
+  readonly relays?: readonly RelayAddress[]
 }
 
 let pairs: Pair[] = []
@@ -37,8 +44,19 @@ const record = (acknowledged: (pair: Pair) => void): void => {
 
 /** Pairs of a sender and a recipient, and the loads that they make. */
 export const pairCalls = {
-  /** @param lines over how many connections; two for each pair when absent */
-  async openPairs({ count, lines, ...options }: PairOptions & { count: number; lines?: number }): Promise<void> {
+  /**
+   * @param lines over how many connections; two for each pair when absent
+   * @param relays all relays of the same queues: senders and recipients are spread over them, each with each
+   */
+  async openPairs({ count, lines, relays, ...options }: PairsOptions): Promise<void> {
+    if (relays !== undefined) {
+      const at = (index: number): RelayAddress => relays[index % relays.length] ?? options.address
+      for (let index = 0; index < count; index++) {
+        const [from, to] = [at(index), at(Math.floor(index / relays.length))]
+        pairs.push(await Pair.open(options, [await openLine(from), await openLine(to)]))
+      }
+      return
+    }
     const shared = await Promise.all(Array.from({ length: lines ?? 0 }, () => openLine(options.address)))
     for (let index = 0; index < count; index++) {
       const [from, to] = [shared[(2 * index) % shared.length], shared[(2 * index + 1) % shared.length]]

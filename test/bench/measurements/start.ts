@@ -38,7 +38,7 @@ const fastest = async (directory: string, queues: number): Promise<Start> => {
 const fill = async (directory: string): Promise<number> => {
   const child = new Child<StoreCalls>('store-process')
   try {
-    return await child.call('fill', { path: join(directory, 'store'), queues: QUEUES })
+    return (await child.call('fill', { path: join(directory, 'store'), queues: QUEUES })).perSecond
   } finally {
     await child.end()
   }
