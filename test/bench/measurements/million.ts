@@ -27,7 +27,7 @@ const fill = async (installation: Installation): Promise<SeededQueues> => {
   const { privateKey } = generateKeyPairSync('ed25519')
   const child = new Child<StoreCalls>('store-process')
   try {
-    const path = join(installation.state, 'store')
+    const path = join(installation.state, 'smp-server-store')
     const options = { path, queues: QUEUES, owner: rawKey(privateKey), sample: SUBSCRIPTIONS }
     const { ids } = await child.call('fill', options)
     return { ids, key: privateKey.export({ format: 'der', type: 'pkcs8' }) }
