@@ -69,6 +69,20 @@ export function superviseOnion({ settings, paths, log }: OnionOptions): RunningO
   }
 }
 
+/** What is known of a service that another relay on the same database has. */
+export function onionElsewhere({ settings, paths, log }: OnionOptions): RunningOnion {
+  const statusFile = new StatusFile(paths.torStatus, log)
+  const host = settings.transport.hosts.find(isOnion) ?? onionSetup(settings, paths).record?.hostname
+  const hostname = parseOnionHostname(host ?? '')
+  const state: SupervisorState = { phase: 'elsewhere', restarts: 0, ...(hostname && { hostname }) }
+  statusFile.write(state)
+  return {
+    state,
+    follow: () => Promise.resolve(),
+    stop: () => statusFile.close(),
+  }
+}
+
 interface Reporting {
   readonly check: CheckPlan
   readonly log: Logger

@@ -83,7 +83,9 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
     const { ports, webSocketPorts } = settings.transport
     const by = workers === undefined ? '' : ` with ${workers.wanted} workers`
     log.note(`Listening on port ${[...ports, ...webSocketPorts].join(', ')}${by}`)
-    const tor = TorParts.begin({ settings, paths, log })
+    const { engine } = relay.core
+    const takeTurns = engine.loads ? engine.takeTurns.bind(engine) : undefined
+    const tor = TorParts.begin({ settings, paths, log, takeTurns })
     beside.tor = tor
     const onion = (): TorParts['onion'] => tor.onion
     const openBackups = async (): Promise<void> => {

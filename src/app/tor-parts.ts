@@ -4,7 +4,8 @@ import type { Logger } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import { loadSettings } from './load-settings.ts'
-import { onionFingerprint, type RunningOnion, superviseOnion } from './onion.ts'
+import type { Turns } from '../store/work.ts'
+import { onionElsewhere, onionFingerprint, type RunningOnion, superviseOnion } from './onion.ts'
 import { onionSetup } from './onion-settings.ts'
 import {
   connectOwnTor,
@@ -24,9 +25,13 @@ export interface TorPartsOptions {
   readonly settings: Settings
   readonly paths: Paths
   readonly log: Logger
+  /** Where relays share a database, one of them at a time has the onion service. */
+  readonly takeTurns?: ((onTurn: (isMine: boolean) => void) => Turns) | undefined
 }
 
 const LOOK_EVERY_MS = 2000
+
+const TAKES_OVER = 'this one takes it over when that one ends'
 
 export class TorParts {
   readonly #paths: Paths
@@ -38,12 +43,15 @@ export class TorParts {
   #applied: string
   #onion: RunningOnion | undefined
   #socks: SocksTor | undefined
+  readonly #takeTurns: TorPartsOptions['takeTurns']
+  #turns: Turns | undefined
   /** The log has said so. */
   #keyIsMissed = false
   /** Changes are applied one after the other. */
   #work: Promise<void> = Promise.resolve()
 
-  private constructor({ settings, paths, log }: TorPartsOptions) {
+  private constructor({ settings, paths, log, takeTurns }: TorPartsOptions) {
+    this.#takeTurns = takeTurns
     this.#running = settings
     this.#settings = settings
     this.#paths = paths
@@ -156,22 +164,63 @@ export class TorParts {
   }
 
   #start(): void {
-    const { tor } = this.#settings
-    const { serviceType } = onionSetup(this.#settings, this.#paths)
+    const { mode } = onionSetup(this.#settings, this.#paths)
     if (isSetupUnfinished(this.#paths.onionKey)) {
       this.#log.warn('onion service: `smp-server tor setup` was interrupted', {
         remedy: 'Run it again to finish, or `smp-server tor remove` to undo it.',
       })
     }
-    this.#onion = superviseOnion({ settings: this.#settings, paths: this.#paths, log: this.#log })
+    // A tor that the operator keeps cannot be told to wait.
+    const hasTurns = this.#takeTurns !== undefined && mode !== undefined && mode !== 'torrc'
+    this.#serve(!hasTurns)
+    if (!hasTurns) return
+    const turns = this.#takeTurns((isMine) => {
+      this.#work = this.#work.then(() => (this.#turns === turns ? this.#turn(isMine) : undefined))
+    })
+    this.#turns = turns
+  }
+
+  /** Takes the onion service over, or leaves it to another relay. */
+  async #turn(isMine: boolean): Promise<void> {
+    const hadIt = this.#onion !== undefined && this.#onion.state.phase !== 'elsewhere'
+    if (hadIt === isMine || this.#isStopped()) {
+      if (!isMine) this.#log.note(`onion service: another relay on this database has it; ${TAKES_OVER}`)
+      return
+    }
+    if (hadIt) {
+      this.#log.warn(
+        'onion service: PostgreSQL has not answered in time, so that another relay may have it; it ends here',
+      )
+    }
+    await this.#endParts()
+    try {
+      this.#serve(isMine)
+    } catch (error) {
+      this.#log.error('onion service: it could not be started', { error })
+    }
+  }
+
+  #serve(isMine: boolean): void {
+    const options = { settings: this.#settings, paths: this.#paths, log: this.#log }
+    this.#onion = isMine ? superviseOnion(options) : onionElsewhere(options)
+    const { tor } = this.#settings
+    const { serviceType } = onionSetup(this.#settings, this.#paths)
     // An anonymous own tor has the SOCKS port itself.
-    if (tor.socksPort === undefined || serviceType === 'anonymous') return
+    if (tor.socksPort === undefined || (isMine && serviceType === 'anonymous')) return
     const { torSocks: directory } = this.#paths
     this.#socks = new SocksTor({ directory, port: tor.socksPort, torrcExtra: tor.torrcExtra, log: this.#log })
     this.#socks.start()
   }
 
   async #end(): Promise<void> {
+    const turns = this.#turns
+    this.#turns = undefined
+    await this.#endParts()
+    // Only now another relay may begin.
+    await turns?.end()
+  }
+
+  async #endParts(): Promise<void> {
     await Promise.all([this.#onion?.stop(), this.#socks?.stop()])
     this.#onion = undefined
     this.#socks = undefined

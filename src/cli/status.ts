@@ -171,6 +171,7 @@ function daysText(days: number | null): string {
 }
 
 function onionText({ phase, hostname }: NonNullable<RelayStatus['onion']>, reachable: boolean | null): string {
+  if (phase === 'elsewhere') return `${hostname ?? ''} is at another relay on the same database`.trim()
   const seen = {
     true: 'reachable from outside',
     false: 'NOT reachable from outside',

@@ -117,6 +117,19 @@ export interface LoadingStore extends WorkStore {
   /** Says who is told about what this relay did not do itself; one listener. */
   listen(listener: StoreListener): void
   run<T>(needs: () => Needs, decide: (work: Work) => T | Promise<T>): Promise<T>
+  /**
+   * Waits for the turn to do what one relay at a time does, and keeps it.
+   *
+   * @param onTurn called with the first answer, when this relay gets the turn, and when it has lost it and has to stop within
+   *   five seconds
+   */
+  takeTurns(onTurn: (isMine: boolean) => void): Turns
+}
+
+/** A wait for the turn, or the turn itself. */
+export interface Turns {
+  /** Gives it to the next relay; what was done with it is over. */
+  end(): Promise<void>
 }
 
 /** Is told what a relay has to look at again. */

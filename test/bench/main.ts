@@ -39,7 +39,10 @@ const usage = `npm run bench -- [names] [--seconds N] [--json FILE] [--profile D
 
 Measures one relay process on loopback, loaded by clients in other processes.
 
-  names      ${all.map(({ name }) => name).join(', ')}; all when none is given
+  names      ${all.map(({ name }) => name).join(', ')}; all when none is given, but for ${all
+    .filter(({ onlyNamed }) => onlyNamed)
+    .map(({ name }) => name)
+    .join(', ')}
   --seconds  length of each measured period (default 4)
   --json     also writes the results to a file
   --profile  keeps CPU profiles and a heap snapshot of the relay; the numbers suffer
@@ -134,7 +137,7 @@ const about = machine()
 console.log(Object.values(about).join(', '))
 const faults: string[] = []
 for (const measurement of all) {
-  if (positionals.length > 0 && !positionals.includes(measurement.name)) continue
+  if (positionals.length === 0 ? measurement.onlyNamed : !positionals.includes(measurement.name)) continue
   const report = reporter.of(measurement.name, measurement.title)
   try {
     await withinTime(

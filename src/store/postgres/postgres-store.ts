@@ -13,6 +13,7 @@ import { COUNTS_SERVICES } from './schema/migrations.ts'
 import type { PreparedSchema } from './schema/prepare.ts'
 import { statementsFor } from './statements.ts'
 import { Transactions } from './transactions.ts'
+import type { Turn } from './turn.ts'
 import { Walks, type Queryable } from './walks.ts'
 
 /** Added to the number of the schema: the lock of the relay that expires what is old. */
@@ -85,6 +86,10 @@ export class PostgresStore implements LoadingStore {
   listen(listener: StoreListener): void {
     this.#listener = listener
     this.#relays.listen(listener)
+  }
+
+  takeTurns(onTurn: (isMine: boolean) => void): Turn {
+    return this.#relays.takeTurns(onTurn)
   }
 
   /** Goes through everything, on any connection. */

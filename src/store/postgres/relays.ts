@@ -3,6 +3,7 @@ import type { StoreListener } from '../work.ts'
 import type { Connection } from './connection.ts'
 import { DatabaseError } from './database-error.ts'
 import type { PreparedSchema } from './schema/prepare.ts'
+import { Turn, type TurnTimes } from './turn.ts'
 import { parseWakes, wakePayloads } from './wake.ts'
 
 /** Milliseconds between two signs of life, and before a lost connection is opened again. */
@@ -72,6 +73,13 @@ export class Relays {
 
   listen(listener: StoreListener): void {
     this.#listener = listener
+  }
+
+  /** @param times shorter ones, for tests */
+  takeTurns(onTurn: (isMine: boolean) => void, times?: TurnTimes): Turn {
+    const { names, oid } = this.#options.prepared
+    const { relayId } = this
+    return new Turn({ relayId, names, oid, connection: () => this.#connection, onTurn, ...(times && { times }) })
   }
 
   /** Has other relays look at what a transaction has changed, after its commit. */

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { SupervisorState } from './state.ts'
+import type { SupervisorPhase, SupervisorState } from './state.ts'
 
 /** What the metrics are read from. */
 export type OnionState = Pick<
@@ -23,11 +23,14 @@ interface Figure {
   readonly value: (state: OnionState) => number | undefined
 }
 
+/** The relay has no tor of the service. */
+const isNotHere = (phase: SupervisorPhase): boolean => phase === 'watched' || phase === 'elsewhere'
+
 const gauges: readonly Figure[] = [
   {
     name: 'onion_bootstrap_percent',
     help: 'Bootstrap progress of tor.',
-    value: ({ phase, bootstrap }) => (phase === 'watched' ? undefined : (bootstrap?.progress ?? 0)),
+    value: ({ phase, bootstrap }) => (isNotHere(phase) ? undefined : (bootstrap?.progress ?? 0)),
   },
   {
     name: 'onion_descriptor_uploaded_timestamp',
@@ -37,12 +40,13 @@ const gauges: readonly Figure[] = [
   {
     name: 'onion_descriptor_contested',
     help: 'Whether the directories hold a descriptor that another tor made with the same key.',
-    value: ({ phase, contestedAt }) => (phase === 'watched' ? undefined : Number(contestedAt !== undefined)),
+    value: ({ phase, contestedAt }) => (isNotHere(phase) ? undefined : Number(contestedAt !== undefined)),
   },
   {
     name: 'onion_reachable',
     help: 'Whether the last check from outside reached the relay; 0 until there was one.',
-    value: ({ phase, check }) => Number(phase !== 'stopped' && check !== undefined && !check.last.fault),
+    value: ({ phase, check }) =>
+      phase === 'elsewhere' ? undefined : Number(phase !== 'stopped' && check !== undefined && !check.last.fault),
   },
   {
     name: 'onion_check_seconds',
@@ -89,7 +93,7 @@ const gauges: readonly Figure[] = [
 const restarts: Figure = {
   name: 'onion_tor_restarts_total',
   help: 'How often tor ended, or could not be reached, since the relay started.',
-  value: (state) => (state.phase === 'watched' ? undefined : state.restarts),
+  value: (state) => (isNotHere(state.phase) ? undefined : state.restarts),
 }
 
 /**

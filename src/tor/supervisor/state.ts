@@ -13,10 +13,11 @@ import type { ServiceFigures } from '../process/service-figures.ts'
 /**
  * starting: no usable tor yet. bootstrapping: tor is connecting to its network. publishing: the descriptor is being
  * uploaded. published: the network has it. waiting: the last attempt failed, and the relay retries. watched: a tor that
- * the relay cannot access has the service, and only checks from outside tell how it is.
+ * the relay cannot access has the service, and only checks from outside tell how it is. elsewhere: another relay on the
+ * same database has it.
  */
 export type SupervisorPhase =
-  'stopped' | 'starting' | 'bootstrapping' | 'publishing' | 'published' | 'waiting' | 'watched'
+  'stopped' | 'starting' | 'bootstrapping' | 'publishing' | 'published' | 'waiting' | 'watched' | 'elsewhere'
 
 /** What is known of a tor; all of it ends with that tor. */
 interface TorState {

@@ -77,6 +77,10 @@ function lastConfirmed({ relay: { record } }: Observed): Date | undefined {
 function allFacts(observed: Observed): Fact[] {
   const { config } = observed
   if (!config) return [setupFact(observed)]
+  const { running, record } = observed.relay
+  if (running && record?.state.phase === 'elsewhere') {
+    return [keyFact(observed), nameFact(observed), relayFact(observed), elsewhereFact(), ...socksFacts(observed)]
+  }
   const ofUnit = unitFacts(observed)
   if (config === 'torrc') {
     return [torrcFact(), nameFact(observed), ...ofUnit, relayFact(observed), ...watchedFacts(observed)]
@@ -262,6 +266,11 @@ function relayFacts({ relay: { running, record } }: Observed): Fact[] {
   const { state } = record
   const live = running ? [descriptorFact(state), ...circuitsFacts(state)] : []
   return [...live, checkFact(state, running), restartsFact(state)]
+}
+
+function elsewhereFact(): Fact {
+  const text = 'another relay on the same database has the service; this one takes it over when that one ends'
+  return { name: 'descriptor', text, source: 'relay', ok: undefined, value: null }
 }
 
 function descriptorFact({

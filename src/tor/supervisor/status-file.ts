@@ -62,7 +62,16 @@ const check = v.object({
 })
 
 const state = v.object({
-  phase: v.picklist(['stopped', 'starting', 'bootstrapping', 'publishing', 'published', 'waiting', 'watched']),
+  phase: v.picklist([
+    'stopped',
+    'starting',
+    'bootstrapping',
+    'publishing',
+    'published',
+    'waiting',
+    'watched',
+    'elsewhere',
+  ]),
   torVersion: optional(v.string()),
   torPid: optional(count),
   bootstrap: optional(

@@ -12,5 +12,7 @@ export interface Measurement {
   readonly title: string
   /** After which it is given up, where its length does not depend on the settings. */
   readonly limitSeconds?: number
+  /** Takes so long that it is only measured when it is named. */
+  readonly onlyNamed?: boolean
   run(report: Report, settings: Settings): Promise<void>
 }

@@ -162,6 +162,7 @@ export const million: Measurement = {
   name: 'million',
   title: `${QUEUES.toLocaleString('en-GB')} queues: moved into PostgreSQL (fsync on), served from there, and moved back`,
   limitSeconds: 1800,
+  onlyNamed: true,
   async run(report, settings) {
     await buildProgram()
     const server = await DatabaseServer.start(settings.profileDirectory)
