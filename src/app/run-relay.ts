@@ -127,10 +127,15 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
         const next = { ...read, cluster: settings.cluster }
         await requireNewPorts(next, before)
         const site = next.web.staticPath === undefined ? undefined : await makeSite({ settings: next, paths, log })
-        await workers?.adapt(next, site !== undefined)
         const hasNewCertificate = await (workers
           ? relay.adapt(withoutClientPorts(next), undefined)
           : relay.adapt(next, site))
+        try {
+          await workers?.adapt(next, site !== undefined)
+        } catch (error) {
+          await relay.revert()
+          throw error
+        }
         limits.change(connectionLimits(next, log))
         live.change(withOpenPorts(next, relay.ports()))
         if (hasChanged(changed, ...OUTPUT_KEYS)) {

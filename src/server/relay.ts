@@ -45,6 +45,8 @@ export interface ConfiguredRelay extends ServingRelay {
    * @throws AppError for certificates that cannot be used; nothing has changed then
    */
   adapt(settings: Settings, site: RequestHandler | undefined): Promise<boolean>
+  /** Goes back to what it had before the last {@link adapt} that succeeded. Reads no file, which may be the fault. */
+  revert(): Promise<void>
 }
 
 /** Starts the relay that the INI file describes, with its store under the state directory. */
@@ -57,6 +59,16 @@ export async function startRelay(options: RelayOptions): Promise<ConfiguredRelay
   const relay = await serveRelay(serving)
   let present = settings
   let control = await controlPort(relay, settings)
+  let before: { readonly serving: ServeOptions; readonly present: Settings } | undefined
+  const use = async (next: Settings, adapted: ServeOptions): Promise<void> => {
+    await relay.adapt(adapted)
+    serving = adapted
+    if (!isDeepStrictEqual(controlSettings(next), controlSettings(present))) {
+      await control?.close()
+      control = await controlPort(relay, next)
+    }
+    present = next
+  }
   return {
     ...relay,
     adapt: async (next, site) => {
@@ -64,15 +76,14 @@ export async function startRelay(options: RelayOptions): Promise<ConfiguredRelay
       requireSameIdentity(renewed, credentials, paths)
       const change = { ...options, settings: next, site }
       const adapted = await serveOptions(change, renewed, { settings: present, options: serving }, () => true)
-      await relay.adapt(adapted)
-      const hasNewCertificate = adapted.credentials.certPem !== serving.credentials.certPem
-      serving = adapted
-      if (!isDeepStrictEqual(controlSettings(next), controlSettings(present))) {
-        await control?.close()
-        control = await controlPort(relay, next)
-      }
-      present = next
-      return hasNewCertificate
+      const had = { serving, present }
+      await use(next, adapted)
+      before = had
+      return adapted.credentials.certPem !== had.serving.credentials.certPem
+    },
+    revert: async () => {
+      if (before !== undefined) await use(before.present, before.serving)
+      before = undefined
     },
     stop: async () => {
       await control?.close()

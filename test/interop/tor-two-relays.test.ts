@@ -28,7 +28,7 @@ beforeAll(async () => {
   const ini = readFileSync(second.ini, 'utf8').replaceAll(first.config, second.config)
   writeFileSync(second.ini, ini)
   second.set('TRANSPORT', 'port', String(await freePort()))
-}, 120_000)
+}, 180_000)
 afterAll(() => Promise.all([first.remove(), second.remove()]))
 
 const start = async (relay: Installation): Promise<RunningCommand> => {

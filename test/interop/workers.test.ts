@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectClient, type SmpClient } from '../client/client.ts'
@@ -138,7 +138,7 @@ it('status, metrics, control port and daily counters have the sum of all workers
   await Promise.all([recipient, sender].map(({ client }) => client.close()))
 })
 
-it('a reload changes what all workers do, and one that is started later', async () => {
+it('a reload changes what all workers do, and one that is started later, or none of them when one cannot take it over', async () => {
   relay.set('AUTH', 'new_queues', 'off')
   expect(relay.run(['reload'])).toMatchObject({ status: 0, stdout: 'Applied: [AUTH] new_queues.\n' })
   const first = await clientAt()
@@ -152,10 +152,27 @@ it('a reload changes what all workers do, and one that is started later', async 
   expect(await third.client.create()).toMatchObject(denied)
   relay.set('AUTH', 'new_queues', 'on')
   expect(relay.run(['reload'])).toMatchObject({ status: 0 })
-  for (const { client } of [second, third]) {
-    expect(await client.create()).toMatchObject({ reply: { type: 'IDS' } })
-    await client.close()
-  }
+  const allowed = { reply: { type: 'IDS' } }
+  for (const { client } of [second, third]) expect(await client.create()).toMatchObject(allowed)
+
+  // The one that was started last adapts last; when it cannot, the others go back.
+  process.kill(third.worker, 'SIGSTOP')
+  relay.set('AUTH', 'new_queues', 'off')
+  const failing = relay.start(['reload'])
+  await expect.poll(() => second.client.create()).toMatchObject(denied)
+  const certificate = join(relay.config, 'server.crt')
+  const text = readFileSync(certificate, 'utf8')
+  writeFileSync(certificate, 'damaged')
+  process.kill(third.worker, 'SIGCONT')
+  const { status, stdout } = await failing.ended()
+  expect([status, stdout]).toEqual([1, expect.stringContaining('server.crt')])
+  for (const { client } of [second, third]) expect(await client.create()).toMatchObject(allowed)
+  expect(await metric('smp_worker_restarts_total')).toBe(1)
+
+  writeFileSync(certificate, text)
+  relay.set('AUTH', 'new_queues', 'on')
+  expect(relay.run(['reload'])).toMatchObject({ status: 0, stdout: 'No setting has changed.\n' })
+  for (const { client } of [second, third]) await client.close()
 })
 
 it('workers that are killed under load are started again; what got OK arrives once and in order', async () => {

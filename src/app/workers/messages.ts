@@ -49,6 +49,8 @@ export type ToWorker =
   | { readonly type: 'setup'; readonly setup: WorkerSetup }
   | { readonly type: 'ask'; readonly id: number; readonly question: Question }
   | { readonly type: 'adapt'; readonly use: WorkerSettings }
+  /** Go back to what it had before the last settings. */
+  | { readonly type: 'revert' }
   | { readonly type: 'stop' }
 
 export type FromWorker =
@@ -61,7 +63,7 @@ export type FromWorker =
 const hasType = (types: readonly string[]) => (value: unknown) =>
   typeof value === 'object' && value !== null && 'type' in value && types.includes(String(value.type))
 
-export const toWorker = v.custom<ToWorker>(hasType(['setup', 'ask', 'adapt', 'stop']))
+export const toWorker = v.custom<ToWorker>(hasType(['setup', 'ask', 'adapt', 'revert', 'stop']))
 export const fromWorker = v.custom<FromWorker>(hasType(['ready', 'failed', 'report', 'answer', 'adapted']))
 
 /** The answer to a question. */

@@ -81,9 +81,18 @@ export class WorkerProcess {
 
   /** Has it take over settings. @throws AppError when it could not */
   async adapt(use: WorkerSettings): Promise<void> {
+    await this.#change({ type: 'adapt', use })
+  }
+
+  /** Has it go back to what it had before the last settings that it took over. @throws AppError when it could not */
+  async revert(): Promise<void> {
+    await this.#change({ type: 'revert' })
+  }
+
+  async #change(message: ToWorker): Promise<void> {
     const failure = await new Promise<WorkerFailure | undefined>((resolve) => {
       this.#adapted = resolve
-      this.#send({ type: 'adapt', use })
+      this.#send(message)
       // One that ends is started again with the present settings.
       void this.ended.then(() => resolve(undefined))
     })

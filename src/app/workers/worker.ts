@@ -40,6 +40,9 @@ class Worker {
   #limits: ConnectionLimits | undefined
   #log: AdjustableLogger | undefined
   #reporter: Reporter | undefined
+  #used: WorkerSettings | undefined
+  /** What it had before the last settings. */
+  #before: WorkerSettings | undefined
   #isStopping = false
 
   constructor(paths: Paths) {
@@ -62,7 +65,10 @@ class Worker {
         void this.#answer(message.id, message.question)
         break
       case 'adapt':
-        void this.#adapt(message.use)
+        void this.#change(() => this.#adapt(message.use))
+        break
+      case 'revert':
+        void this.#change(() => this.#revert())
         break
       case 'stop':
         void this.#stop()
@@ -81,6 +87,7 @@ class Worker {
       requireSameProgram(setup.program)
       const limits = new ConnectionLimits(connectionLimits(settings, log))
       this.#limits = limits
+      this.#used = setup
       this.#log = log
       const relay = await serve(setup, this.#paths, log, limits)
       this.#relay = relay
@@ -101,18 +108,38 @@ class Worker {
     await send({ type: 'answer', id, answer: await answerOf(relay, question) })
   }
 
-  async #adapt({ settings, hasSite, level }: WorkerSettings): Promise<void> {
-    const log = this.#log
+  async #change(change: () => Promise<void>): Promise<void> {
     try {
-      if (log === undefined) return
-      log.setLevel(level)
-      const site = hasSite ? await openSite({ settings, paths: this.#paths, log }) : undefined
-      await this.#relay?.adapt(settings, site)
-      this.#limits?.change(connectionLimits(settings, log))
+      await change()
       await send({ type: 'adapted' })
     } catch (error) {
       await send({ type: 'adapted', failure: failureOf(error) })
     }
+  }
+
+  async #adapt(next: WorkerSettings): Promise<void> {
+    const log = this.#log
+    if (log === undefined) return
+    const { settings, hasSite } = next
+    const site = hasSite ? await openSite({ settings, paths: this.#paths, log }) : undefined
+    await this.#relay?.adapt(settings, site)
+    this.#before = this.#used
+    this.#use(next)
+  }
+
+  async #revert(): Promise<void> {
+    const before = this.#before
+    this.#before = undefined
+    await this.#relay?.revert()
+    if (before !== undefined) this.#use(before)
+  }
+
+  #use(next: WorkerSettings): void {
+    const log = this.#log
+    if (log === undefined) return
+    log.setLevel(next.level)
+    this.#limits?.change(connectionLimits(next.settings, log))
+    this.#used = next
   }
 
   async #stop(): Promise<void> {

@@ -113,11 +113,16 @@ export class Workers implements ServingWorkers {
   async adapt(settings: Settings, hasSite: boolean): Promise<void> {
     const before = this.#options
     this.#options = { ...before, settings, hasSite }
+    const adapted: WorkerProcess[] = []
     try {
-      for (const worker of this.#all) await worker.adapt(this.#use)
+      for (const worker of this.#all) {
+        await worker.adapt(this.#use)
+        adapted.push(worker)
+      }
     } catch (error) {
       this.#options = before
-      for (const worker of this.#all) await worker.adapt(this.#use).catch(() => undefined)
+      // One that cannot go back ends, and is started again with them.
+      for (const worker of adapted) await worker.revert().catch(() => worker.kill())
       throw error
     }
   }
