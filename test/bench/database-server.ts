@@ -44,14 +44,14 @@ export class DatabaseServer {
   /** Bytes of a database of this server. */
   async sizeOf(uri: string): Promise<number> {
     const [row] = await this.#server.query<{ size: string }>(
-      `SELECT pg_database_size('${new URL(uri).pathname.slice(1)}')::text AS size`,
+      `SELECT pg_database_size('${nameIn(uri)}')::text AS size`,
     )
     return Number(row?.size)
   }
 
   /** Has the tables looked at, as the server does by itself in time. */
   async settle(uri: string): Promise<void> {
-    await this.#server.query('VACUUM ANALYZE', new URL(uri).pathname.slice(1))
+    await this.#server.query('VACUUM ANALYZE', nameIn(uri))
     await this.#server.query('CHECKPOINT')
   }
 
@@ -85,3 +85,5 @@ export class DatabaseServer {
 }
 
 export const mebibytes = (bytes: number): number => bytes / MIB
+
+const nameIn = (uri: string): string => /@[^/]*\/(\w+)/.exec(uri)?.[1] ?? ''

@@ -46,7 +46,7 @@ it('when the relay that has the onion service is killed the other one publishes 
   await other.shows(/onion service: another relay on this database has it/)
   const host = (first.value('TRANSPORT', 'host') ?? '').split(',').find((name) => name.endsWith('.onion'))
   const status = (): unknown => JSON.parse(second.run(['status', '--json']).stdout)
-  await expect.poll(status).toMatchObject({ onion: { phase: 'elsewhere', hostname: host } })
+  await expect.poll(status, { timeout: 20_000 }).toMatchObject({ onion: { phase: 'elsewhere', hostname: host } })
   expect(second.run(['tor', 'status']).stdout).toContain('another relay on the same database has the service')
 
   one.kill('SIGKILL')
