@@ -43,9 +43,7 @@ export class DatabaseServer {
 
   /** Bytes of a database of this server. */
   async sizeOf(uri: string): Promise<number> {
-    const [row] = await this.#server.query<{ size: string }>(
-      `SELECT pg_database_size('${nameIn(uri)}')::text AS size`,
-    )
+    const [row] = await this.#server.query<{ size: string }>(`SELECT pg_database_size('${nameIn(uri)}')::text AS size`)
     return Number(row?.size)
   }
 

@@ -29,9 +29,19 @@ export const processTree = (pid: number): number[] => {
   return tree
 }
 
-/** Processor time of all threads of these processes so far, ms. */
+/** Ticks in a second of the times in /proc/PID/stat. */
+const TICKS = 100
+
+/** Processor time of the children of a process that have ended, ms. */
+const timeOfEnded = (pid: number): number => {
+  // The name of the program, in brackets, may have spaces.
+  const fields = read(`/proc/${pid}/stat`).split(') ').at(-1)?.split(' ') ?? []
+  return ((Number(fields[13] ?? 0) + Number(fields[14] ?? 0)) * 1000) / TICKS
+}
+
+/** Processor time of all threads of these processes so far, and of their children that have ended, ms. */
 export const processorTime = (pids: readonly number[]): number => {
-  let ns = 0
+  let ns = 1e6 * pids.reduce((sum, pid) => sum + timeOfEnded(pid), 0)
   for (const pid of pids) {
     for (const tid of entries(`/proc/${pid}/task`))
       ns += Number(read(`/proc/${pid}/task/${tid}/schedstat`).split(' ')[0])

@@ -1,6 +1,7 @@
 import { unlinkSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { dirname } from 'node:path'
 import { AppError } from '../../errors/app-error.ts'
 import type { Logger } from '../../config/log.ts'
 import { errorCode } from '../../system/error-code.ts'
@@ -57,6 +58,8 @@ export async function openControlSocket({
       log.warn(`another relay answers at ${path}: status and reload go to that one`)
       return undefined
     }
+    // A relay on PostgreSQL has no store that would have made it.
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     await listen(server, path)
   } catch (error) {
     log.warn(`no status and reload for this relay: ${path} cannot be opened`, { error })

@@ -114,12 +114,12 @@ const subscribe = async (
       const client = load()
       // The first makes all parts warm; a client that comes back a second time takes its own subscriptions over.
       for (const label of [`first SUB of ${SUBSCRIPTIONS} queues`, 'the same again']) {
-        await relay.call('watchTurns')
         await server.forgetStatements()
         const before = await relay.call('queries')
         const [relayBefore, databaseBefore] = [processorTime([relay.pid]), server.processorTime]
         const { profileDirectory } = settings
         if (profileDirectory !== undefined) await relay.call('startProfile')
+        await relay.call('watchTurns')
         const ms = await client.call('subscribeToAll', { address, queues })
         const { longestMs } = await relay.call('turns')
         const after = await relay.call('queries')

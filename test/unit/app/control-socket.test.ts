@@ -122,8 +122,16 @@ describe('the control socket', () => {
     expect(existsSync(join(deep, 'control.sock'))).toBe(false)
   })
 
+  it('makes the state directory when there is none, for its owner alone', async () => {
+    const state = join(directory, 'state')
+    await listen({}, join(state, 'control.sock'))
+    expect(statSync(state).mode & 0o777).toBe(0o700)
+  })
+
   it('does not keep the relay from running when it cannot be opened', async () => {
-    expect(await listen({}, join(directory, 'missing', 'control.sock'))).toBeUndefined()
+    const file = join(directory, 'a file')
+    writeFileSync(file, '')
+    expect(await listen({}, join(file, 'control.sock'))).toBeUndefined()
     expect(lines[0]).toContain('cannot be opened')
   })
 })

@@ -59,6 +59,10 @@ it('a service in a torrc has only the metrics of its checks', async () => {
   expect(lines).toEqual(['onion_reachable 1', 'onion_check_seconds 1.25'])
 })
 
+it('a service that another relay on the database has is none of this relay', async () => {
+  expect(await samples({ phase: 'elsewhere', restarts: 0 })).toEqual([])
+})
+
 it('there are no metrics without an onion service', async () => {
   expect(await samples(undefined)).toEqual([])
 })
