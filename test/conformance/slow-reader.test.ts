@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { describe, expect, it } from 'vitest'
-import type { Session } from '../../src/server/session.ts'
-import { HIGH_WATER_MARK } from '../../src/transport/channel.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { Scheduler } from '../../src/server/scheduler.ts'
+import { Session } from '../../src/server/session.ts'
+import { HIGH_WATER_MARK, type BlockChannel, type ChannelHandlers } from '../../src/transport/channel.ts'
+import { SmpLink } from '../../src/transport/smp-link.ts'
 import { encodeTransmission } from '../client/authorization.ts'
 import { createServiceCertificate } from '../client/certificates.ts'
-import type { SmpClient } from '../client/client.ts'
+import { senderIdFor, type SmpClient } from '../client/client.ts'
 import { commands } from '../client/commands.ts'
+import { large, pad } from '../client/encoding.ts'
 import type { Queue } from '../client/queue.ts'
 import { ok, pong } from './setting.ts'
 import { withTunedRelay } from './tuned.ts'
@@ -50,6 +53,45 @@ const gets = (client: SmpClient, queue: Queue, count: number): Buffer[] =>
     }),
   )
 
+/** A connection that takes every block, in a time that the test decides. */
+class SlowChannel implements BlockChannel {
+  readonly sessionId = randomBytes(32)
+  readonly peerCertificates = []
+  readonly alpn = undefined
+  readonly port = 0
+  readonly buffered = 0
+  handlers: ChannelHandlers | undefined
+  isPaused = false
+  written = 0
+  readonly #onWrite: () => void
+
+  constructor(onWrite: () => void) {
+    this.#onWrite = onWrite
+  }
+
+  attach(handlers: ChannelHandlers): void {
+    this.handlers = handlers
+  }
+
+  write(): boolean {
+    this.written++
+    this.#onWrite()
+    return true
+  }
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    this.isPaused = false
+  }
+
+  close(): void {
+    this.handlers?.close('closed')
+  }
+}
+
 describe('a client that asks and never reads', () => {
   it('is not read from either, costs a few blocks of memory, and gets every reply once it reads', async () => {
     const [deaf, other] = [await setting.connect(), await setting.connect()]
@@ -69,6 +111,43 @@ describe('a client that asks and never reads', () => {
     deaf.session.stream.socket.resume()
     for (let count = 0; count < blocks * 60; count++) expect((await deaf.nextEvent()).reply.type).toBe('MSG')
     await deaf.noEvent()
+  })
+})
+
+describe('a client whose blocks leave more slowly than its commands are executed', () => {
+  it('has no commands executed while packed blocks wait, so that the replies to one block are all that is held', async () => {
+    const client = await setting.connect()
+    const corrId = randomBytes(24)
+    const data = { fixedData: randomBytes(1000), userData: randomBytes(13_000) }
+    const link = { linkId: randomBytes(24), senderId: senderIdFor(corrId), ...data }
+    await client.createQueue({ corrId, mode: 'contact', link })
+    const { session: agreed } = sessionOf(client).link
+    const { version, range, sessionKeys, proxy } = agreed
+    const REPLIES = 12
+    const lgets = Array.from({ length: REPLIES }, () =>
+      encodeTransmission(client.session.auth, randomBytes(24), { entityId: link.linkId, bytes: commands.lget() }),
+    )
+    const block = pad(Buffer.concat([Buffer.of(REPLIES), ...lgets.map(large)]), 16_384)
+
+    // Time passes only while a block is sent: the turn is over then.
+    let nowMs = 0
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    try {
+      const channel = new SlowChannel(() => (nowMs += 10))
+      const smp = new SmpLink(channel, { version, range, sessionKeys, proxy })
+      const session = new Session(setting.core, 0, smp, new Scheduler(), () => undefined)
+      const held: number[] = []
+      for (let turn = 0; turn < 120; turn++) {
+        while (!channel.isPaused) channel.handlers?.block(Buffer.from(block))
+        session.work(nowMs + 5)
+        held.push(session.queued.sending)
+      }
+      session.close()
+      expect(channel.written).toBe(120)
+      expect(Math.max(...held)).toBe(REPLIES - 1)
+    } finally {
+      clock.mockRestore()
+    }
   })
 })
 
