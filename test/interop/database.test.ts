@@ -1,28 +1,15 @@
-import { cpSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectClient } from '../client/client.ts'
-import type { RelayAddress } from '../client/connection.ts'
 import type { Queue } from '../client/queue.ts'
 import { newDatabase, sharedPostgres } from '../postgres/database.ts'
+import { copyOf, usePostgres } from '../postgres/relays.ts'
+import { randomFrom } from '../soak/campaign.ts'
+import { ClusterRun } from '../soak/cluster.ts'
 import { killCampaignOn } from '../soak/kill.ts'
-import { buildProgram, freePort, Installation } from './cli-process.ts'
+import { buildProgram, Installation } from './cli-process.ts'
 
 const ROUNDS = 4
-
-const usePostgres = (relay: Installation, connection: string): void => {
-  relay.set('STORE_LOG', 'store_queues', 'database')
-  relay.set('STORE_LOG', 'store_messages', 'database')
-  relay.set('STORE_LOG', 'db_connection', connection)
-}
-
-/** Another installation of the same relay: its identity, its INI file, and a port of its own. */
-const copyOf = async (relay: Installation, address: RelayAddress): Promise<[Installation, RelayAddress]> => {
-  const copy = new Installation()
-  cpSync(relay.config, copy.config, { recursive: true })
-  const port = await freePort()
-  copy.set('TRANSPORT', 'port', String(port))
-  return [copy, { ...address, port }]
-}
 
 beforeAll(buildProgram)
 
@@ -40,6 +27,23 @@ it(`a relay on PostgreSQL that is killed in bursts of SENDs delivers what got OK
     let promised = 0
     for (let round = 0; round < ROUNDS; round++) promised += (await run.round(round)).promised ?? 0
     expect(promised).toBeGreaterThan(ROUNDS)
+  } finally {
+    await run.end(false)
+  }
+}, 180_000)
+
+it('clients of three relays, one with workers, go on when a relay, a worker or the process of the workers is killed; what got OK arrives in order', async () => {
+  const { uri } = await newDatabase()
+  const run = await ClusterRun.prepare(randomFrom(9), uri)
+  try {
+    let [promised, lostConnections] = [0, 0]
+    for (let round = 0; round < 3; round++) {
+      const counts = await run.round(round)
+      promised += counts.promised ?? 0
+      lostConnections += counts.lostConnections ?? 0
+    }
+    expect(promised).toBeGreaterThan(900)
+    expect(lostConnections).toBeGreaterThan(0)
   } finally {
     await run.end(false)
   }

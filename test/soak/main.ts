@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { Campaign } from './campaign.ts'
+import { clusterCampaign } from './cluster.ts'
 import { killCampaign } from './kill.ts'
 import { onionCampaigns } from './onion.ts'
 import { powerCampaign } from './power.ts'
@@ -10,7 +11,7 @@ import { powerCampaign } from './power.ts'
  * minute how far it is. A campaign ends at its first failure and leaves its files; the exit status is 1 then.
  */
 
-const campaigns: readonly Campaign[] = [killCampaign, powerCampaign, ...onionCampaigns]
+const campaigns: readonly Campaign[] = [killCampaign, powerCampaign, clusterCampaign, ...onionCampaigns]
 
 const usage = `Usage: npm run soak -- [CAMPAIGN…] [--rounds N] [--seed N] [--json FILE]
 
