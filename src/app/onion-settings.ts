@@ -53,9 +53,9 @@ function readRecord(path: string): OnionRecord | undefined {
 export function torConfig({ tor }: Settings, paths: Paths, setup: OnionSetup): TorConfig | undefined {
   const { mode, serviceType } = setup
   if (mode === 'own') {
-    const { torrcExtra, socksPort } = tor
+    const { torrcExtra, socksPort, keepTor: keep } = tor
     const withCircuits = tor.circuitPort !== undefined
-    return { mode, directory: paths.tor, torrcExtra, serviceType, socksPort, withCircuits }
+    return { mode, directory: paths.tor, torrcExtra, serviceType, socksPort, withCircuits, keep }
   }
   if (mode === undefined || mode === 'torrc') return undefined
   const { controlPassword: password, controlPasswordFile: passwordFile, controlCookie: cookieFile } = tor

@@ -38,8 +38,12 @@ export interface RunningOnion {
   readonly state: SupervisorState
   /** Looks at the key files now. */
   follow(): Promise<void>
-  /** Ends the own tor and leaves the last state in the status file. */
-  stop(): Promise<void>
+  /**
+   * Ends the own tor and leaves the last state in the status file.
+   *
+   * @param isLast the relay ends too: a tor that is to be kept goes on
+   */
+  stop(isLast: boolean): Promise<void>
 }
 
 const DEFAULT_PORT = 5223
@@ -62,8 +66,8 @@ export function superviseOnion({ settings, paths, log }: OnionOptions): RunningO
     follow: async () => {
       if (supervisor instanceof OnionSupervisor) await supervisor.follow()
     },
-    stop: async () => {
-      await supervisor.stop()
+    stop: async (isLast) => {
+      await supervisor.stop(isLast)
       await statusFile.close()
     },
   }

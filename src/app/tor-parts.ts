@@ -84,7 +84,7 @@ export class TorParts {
     for (const path of this.#watched) unwatchFile(path, this.#changed)
     this.#abort.abort()
     await this.#work
-    await this.#end()
+    await this.#end(true)
   }
 
   get #watched(): string[] {
@@ -201,7 +201,10 @@ export class TorParts {
   }
 
   #serve(isMine: boolean): void {
-    const options = { settings: this.#settings, paths: this.#paths, log: this.#log }
+    // A tor that is kept would go on beside that of the relay whose turn it is.
+    const keepTor = this.#settings.tor.keepTor && this.#takeTurns === undefined
+    const settings = { ...this.#settings, tor: { ...this.#settings.tor, keepTor } }
+    const options = { settings, paths: this.#paths, log: this.#log }
     this.#onion = isMine ? superviseOnion(options) : onionElsewhere(options)
     const { tor } = this.#settings
     const { serviceType } = onionSetup(this.#settings, this.#paths)
@@ -212,16 +215,16 @@ export class TorParts {
     this.#socks.start()
   }
 
-  async #end(): Promise<void> {
+  async #end(isLast = false): Promise<void> {
     const turns = this.#turns
     this.#turns = undefined
-    await this.#endParts()
+    await this.#endParts(isLast)
     // Only now another relay may begin.
     await turns?.end()
   }
 
-  async #endParts(): Promise<void> {
-    await Promise.all([this.#onion?.stop(), this.#socks?.stop()])
+  async #endParts(isLast = false): Promise<void> {
+    await Promise.all([this.#onion?.stop(isLast), this.#socks?.stop()])
     this.#onion = undefined
     this.#socks = undefined
   }

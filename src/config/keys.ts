@@ -438,6 +438,11 @@ export const iniKeys = {
       samples: ['64'],
       doc: 'Streams that one circuit to the onion service may open; a circuit that opens more is closed.',
     }),
+    keep_tor: key(onOff, {
+      default: 'off',
+      samples: ['off'],
+      doc: 'With mode own: Tor survives a restart of the relay, which then finds its onion service as it was. It ends if no relay adopts it within a minute.',
+    }),
     circuit_port: key(port, {
       samples: ['5228'],
       doc: 'Port on 127.0.0.1 for Tor alone, so that the relay can tell the circuits of the onion service apart and limit each of them. With mode own or torrc, and without web.',

@@ -99,6 +99,7 @@ function collect(reader: ValueReader): Settings {
       pow: reader.read('TOR', 'pow'),
       ...powQueue(reader),
       maxStreams: reader.read('TOR', 'max_streams'),
+      keepTor: reader.read('TOR', 'keep_tor'),
       circuitPort: circuitPort(reader),
       maxConnectionsPerCircuit: reader.read('TOR', 'max_connections_per_circuit'),
       introDefence: reader.read('TOR', 'intro_defence'),

@@ -150,6 +150,8 @@ export interface Settings {
     readonly powRate: number | undefined
     readonly powBurst: number | undefined
     readonly maxStreams: number | undefined
+    /** An own tor survives a restart of the relay. */
+    readonly keepTor: boolean
     /** On 127.0.0.1, for a tor that tells circuits apart. */
     readonly circuitPort: number | undefined
     readonly maxConnectionsPerCircuit: number

@@ -6,9 +6,12 @@ import { open } from 'lmdb'
 import { afterEach, describe, expect, it } from 'vitest'
 import { silentLogger } from '../../src/config/log.ts'
 import { processMark } from '../../src/system/process-mark.ts'
+import { generateOnionKey } from '../../src/crypto/onion-key.ts'
 import { readOnionKey } from '../../src/tor/onion/key.ts'
+import { addService, removeOthers } from '../../src/tor/onion/service.ts'
 import { endOrphan } from '../../src/tor/process/orphan.ts'
-import { OwnTor, connectOwnTor, ownTorPaths, prepareOwnTor } from '../../src/tor/process/own-tor.ts'
+import { OwnTor, connectOwnTor } from '../../src/tor/process/own-tor.ts'
+import { ownTorPaths, prepareOwnTor } from '../../src/tor/process/own-torrc.ts'
 import type { SupervisorState } from '../../src/tor/supervisor/state.ts'
 import { RelayFiles, relayIni } from './tor-relay.ts'
 import { tree } from './tree.ts'
@@ -312,6 +315,41 @@ describe('the own tor', () => {
     expect(await tor.exited).toBe('it was ended by SIGKILL')
     expect(next.pid).not.toBe(tor.pid)
     expect(await next.control.onions()).toEqual([])
+  })
+
+  it('a tor that was kept is adopted with the services of its torrc, unless it was started with something else', async () => {
+    const { torDirectory: directory } = await relay()
+    const options = { directory, extra, keep: true, withCircuits: true, log: silentLogger }
+    const tor = await OwnTor.start(options)
+    const key = generateOnionKey()
+    const config = { type: 'single-hop', withCircuits: true, maxStreams: 9 } as const
+    const ports = [{ virtualPort: 5223, target: '127.0.0.1:5228' }]
+    await addService(tor.onions, { key, ports, config })
+    await tor.leave()
+    const ownerFile = join(directory, 'owner.json')
+    const orphaned = {
+      ...(JSON.parse(await readFile(ownerFile, 'utf8')) as object),
+      owner: { pid: 4, processStart: '1' },
+    }
+    await writeFile(ownerFile, JSON.stringify(orphaned))
+    const next = await OwnTor.start(options)
+    expect(next.pid).toBe(tor.pid)
+    expect(await next.onions.onions()).toEqual([key.serviceId])
+    // The service of a key that was replaced meanwhile goes, the other stays as it was.
+    const other = generateOnionKey()
+    await addService(next.onions, { key: other, ports, config })
+    await removeOthers(next.onions, [key])
+    const lines = await readFile(join(directory, 'torrc'), 'utf8')
+    expect(lines).toContain(`HiddenServiceDir ${join(directory, 'services', key.serviceId)}\n`)
+    expect(lines).toContain('HiddenServiceMaxStreams 9\n')
+    expect(lines).not.toContain(other.serviceId)
+    expect(readdirSync(join(directory, 'services'))).toEqual([key.serviceId])
+    await next.leave()
+    await writeFile(ownerFile, JSON.stringify({ ...orphaned, tor: processMark(next.pid) }))
+    const changed = await OwnTor.start({ ...options, extra: { ...extra, text: `${extra.text}AvoidDiskWrites 1\n` } })
+    tors.push(changed)
+    expect([isAlive(next.pid), await changed.onions.onions()]).toEqual([false, []])
+    expect(existsSync(join(directory, 'services'))).toBe(false)
   })
 
   it('an own tor starts over what a killed one left', async () => {

@@ -1,5 +1,5 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { encodeOnionKey } from '../../crypto/onion-key.ts'
 import { parseServiceId, type ServiceId } from '../../crypto/onion-address.ts'
 import { writeDurably } from '../../system/durable-file.ts'
@@ -30,11 +30,28 @@ export class ConfiguredOnions implements OnionHost {
   /** Every one with its lines. */
   readonly #services = new Map<ServiceId, readonly Line[]>()
 
-  /** @param torrc of the tor with this data directory */
-  constructor(control: TorControl, dataDirectory: string, torrc: string) {
+  private constructor(control: TorControl, dataDirectory: string, torrc: string) {
     this.#control = control
     this.#torrc = torrc
     this.#directory = servicesDirectory(dataDirectory)
+  }
+
+  /** @param torrc of the tor with this data directory; it may have services already */
+  static async open(control: TorControl, dataDirectory: string, torrc: string): Promise<ConfiguredOnions> {
+    const onions = new ConfiguredOnions(control, dataDirectory, torrc)
+    const [, block = ''] = (await readFile(torrc, 'utf8')).split(HEADING)
+    let lines: Line[] = []
+    for (const line of block.split('\n').filter((text) => text !== '')) {
+      const at = line.indexOf(' ')
+      const [option, value] = [line.slice(0, at), line.slice(at + 1)]
+      if (option === 'HiddenServiceDir') {
+        lines = []
+        const serviceId = parseServiceId(basename(value))
+        if (serviceId !== undefined) onions.#services.set(serviceId, lines)
+      }
+      lines.push([option, value])
+    }
+    return onions
   }
 
   get version(): string {

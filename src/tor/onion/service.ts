@@ -67,6 +67,13 @@ export async function removeService(host: OnionHost, key: OnionKey): Promise<voi
   }
 }
 
+/** Removes every service but those of these keys from a tor that has none of anybody else. */
+export async function removeOthers(host: OnionHost, keys: readonly OnionKey[]): Promise<void> {
+  for (const serviceId of await host.onions()) {
+    if (!keys.some((key) => key.serviceId === serviceId)) await host.delOnion(serviceId)
+  }
+}
+
 async function hasService(host: OnionHost, key: OnionKey): Promise<boolean> {
   return (await host.onions()).includes(key.serviceId)
 }

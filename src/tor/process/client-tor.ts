@@ -8,7 +8,8 @@ import type { Timeouts } from '../onion/await-publication.ts'
 import { NO_NETWORK_REMEDY, stuckClause } from '../control/bootstrap.ts'
 import { type ClockSkew, clockRemedy, clockSkew, skewClause } from '../control/clock-skew.ts'
 import type { BootstrapPhase, StreamEvent } from '../control/events.ts'
-import { OwnTor, ownTorPaths } from './own-tor.ts'
+import { OwnTor } from './own-tor.ts'
+import { ownTorPaths } from './own-torrc.ts'
 import { clientExtra, readTorrcExtra } from './torrc-extra.ts'
 
 /*

@@ -1,7 +1,7 @@
 import type { OnionPort } from '../control/onion.ts'
 import { circuitLines, serviceOptionLines } from '../onion/configured-onions.ts'
 import { type OnionServiceConfig, singleHopService } from '../onion/service-config.ts'
-import { socksAddress } from './own-tor.ts'
+import { socksAddress } from './own-torrc.ts'
 import type { TorrcExtra } from './torrc-extra.ts'
 import { readTemplate, renderTorrc, torrcValue } from './torrc.ts'
 

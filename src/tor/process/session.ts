@@ -5,7 +5,8 @@ import type { ServiceType } from '../onion/service-config.ts'
 import type { OnionHost } from '../onion/configured-onions.ts'
 import { requireTorType } from '../onion/service.ts'
 import { type ControlAccess, connectControl } from './control-access.ts'
-import { connectOwnTor, OwnTor, templateFor } from './own-tor.ts'
+import { connectOwnTor, OwnTor } from './own-tor.ts'
+import { templateFor } from './own-torrc.ts'
 import { readTorrcExtra, refuseBridges } from './torrc-extra.ts'
 
 /** The tor that carries the onion service, and how to get it. */
@@ -23,6 +24,8 @@ export type TorConfig =
       readonly socksPort?: number | undefined
       /** Its services tell the relay through which circuit a client comes. */
       readonly withCircuits?: boolean | undefined
+      /** It goes on for a while when the relay ends, and the next relay adopts it. */
+      readonly keep?: boolean | undefined
     }
   | SharedTor
 
@@ -49,6 +52,8 @@ export interface TorSession {
   readonly networkDecided: boolean
   /** Ends an own tor, or the connection to a tor of the system. */
   end(): Promise<void>
+  /** The same when the relay ends: an own tor may be kept for the next one. */
+  leave(): Promise<void>
 }
 
 /** From the end of a connection to the exit of its tor, when that is why. */
@@ -62,10 +67,10 @@ const EXIT_SOON_MS = 2000
 export async function openTorSession(config: TorConfig, log: Logger, signal?: AbortSignal): Promise<TorSession> {
   if (config.mode !== 'own') return await sharedSession(config, signal)
   const extra = config.torrcExtra === undefined ? undefined : await readTorrcExtra(config.torrcExtra)
-  const { directory, binary, serviceType = 'single-hop', socksPort } = config
+  const { directory, binary, serviceType = 'single-hop', socksPort, withCircuits, keep } = config
   if (extra) refuseBridges(extra, serviceType)
   const template = templateFor(serviceType)
-  const tor = await OwnTor.start({ directory, binary, extra, template, socksPort, log, signal })
+  const tor = await OwnTor.start({ directory, binary, extra, template, socksPort, withCircuits, keep, log, signal })
   try {
     await requireTorType(tor.control, serviceType)
   } catch (error) {
@@ -77,13 +82,14 @@ export async function openTorSession(config: TorConfig, log: Logger, signal?: Ab
   const closed = tor.control.closed.then((reason) => Promise.race([exited, after(EXIT_SOON_MS, reason)]))
   return {
     control: tor.control,
-    onions: config.withCircuits === true ? tor.configuredOnions() : tor.control,
+    onions: tor.onions,
     pid: tor.pid,
     networkDecided: tor.networkDecided,
     ended: Promise.race([exited, closed]),
     enableNetwork: () => tor.enableNetwork(),
     repairControl: () => tor.repairControl(),
     end: () => tor.stop(),
+    leave: () => tor.leave(),
   }
 }
 
@@ -96,6 +102,10 @@ async function sharedSession(config: SharedTor, signal: AbortSignal | undefined)
     control.close()
     throw error
   }
+  const end = (): Promise<void> => {
+    control.close()
+    return Promise.resolve()
+  }
   return {
     control,
     onions: control,
@@ -103,10 +113,8 @@ async function sharedSession(config: SharedTor, signal: AbortSignal | undefined)
     ended: control.closed,
     enableNetwork: () => Promise.resolve(),
     repairControl: () => Promise.resolve(false),
-    end: () => {
-      control.close()
-      return Promise.resolve()
-    },
+    end,
+    leave: end,
   }
 }
 

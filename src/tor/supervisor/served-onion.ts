@@ -13,7 +13,7 @@ import type { PresentState } from './state.ts'
 import { establishService, type RelayService } from '../onion/establish.ts'
 import type { NetworkNotice } from './network-notice.ts'
 import type { OnionKey } from '../../crypto/onion-key.ts'
-import { addService, type OnionService } from '../onion/service.ts'
+import { addService, type OnionService, removeOthers } from '../onion/service.ts'
 import type { CheckWatch } from './check-watch.ts'
 import type { FetchResult } from '../onion/publication.ts'
 import { Publication, fetchDescriptor } from '../onion/publication.ts'
@@ -105,6 +105,8 @@ export class ServedOnion {
     await control.setEvents(eventNames)
     const { next } = await readKeyFiles(kept.keyFile)
     const service = await establishService(this.#tor.onions, { ...kept, next })
+    // A tor that was kept may have the service of a key that was replaced meanwhile.
+    if (torPid !== undefined) await removeOthers(this.#tor.onions, next ? [kept.key, next] : [kept.key])
     const bootstrap = await control.bootstrapPhase()
     this.#service = service
     this.#next = next

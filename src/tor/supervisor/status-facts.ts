@@ -4,7 +4,7 @@ import { type ClockSkew, clockRemedy, skewClause } from '../control/clock-skew.t
 import { endpointText } from '../control/endpoint.ts'
 import { CONTESTED, CONTESTED_REMEDY } from '../onion/descriptor.ts'
 import type { SupervisorState } from './state.ts'
-import { ownTorPaths } from '../process/own-tor.ts'
+import { ownTorPaths } from '../process/own-torrc.ts'
 import type { TorConfig } from '../process/session.ts'
 import type { Observed, ObservedTor } from './status.ts'
 

@@ -75,6 +75,7 @@ export class OnionSupervisor {
   readonly #checks: CheckWatch | undefined
   #abort = new AbortController()
   #running: Promise<void> | undefined
+  #isLast = false
   #served: ServedOnion | undefined
 
   constructor(options: SupervisorOptions) {
@@ -96,8 +97,13 @@ export class OnionSupervisor {
     this.#running = this.#run(this.#abort.signal)
   }
 
-  /** Ends, and ends the own tor; the service of a system's tor stays there. */
-  async stop(): Promise<void> {
+  /**
+   * Ends, and ends the own tor; the service of a system's tor stays there.
+   *
+   * @param isLast the relay ends too: a tor that is to be kept goes on
+   */
+  async stop(isLast = false): Promise<void> {
+    this.#isLast = isLast
     this.#abort.abort()
     await this.#running
     this.#running = undefined
@@ -151,7 +157,7 @@ export class OnionSupervisor {
     } finally {
       over.abort()
       const checkEnded = this.#checks?.lost()
-      await tor?.end()
+      await (this.#isLast && signal.aborted ? tor?.leave() : tor?.end())
       await serving
       this.#served = undefined
       await checkEnded

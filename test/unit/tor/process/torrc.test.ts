@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ownTorPaths } from '../../../../src/tor/process/own-tor.ts'
+import { ownTorPaths } from '../../../../src/tor/process/own-torrc.ts'
 import { parseTorLog } from '../../../../src/tor/process/tor-log.ts'
 import {
   managedMark,
