@@ -86,6 +86,24 @@ describe('two relays on one database', () => {
     expect((await other.receive(queue)).type).toBe('message')
   })
 
+  it('with different settings each go by their own, and serve each other’s queues', async () => {
+    const closed = await first.another({ newQueues: false, quota: 2 })
+    try {
+      const [owner, stranger] = [await at(first), await at(closed)]
+      expect((await stranger.create()).reply).toEqual(err('AUTH'))
+      const queue = await owner.createQueue({ subscribe: false })
+      for (const text of ['one', 'two']) expect(await stranger.send(queue, text)).toEqual(ok)
+      // The relay that takes a message counts; the quota message that it leaves closes the queue for all.
+      expect(await stranger.send(queue, 'three')).toEqual(err('QUOTA'))
+      expect(await owner.send(queue, 'four')).toEqual(err('QUOTA'))
+      expect(await owner.sub(queue)).toEqual(subscribed(VERSION))
+      const message = await owner.receive(queue)
+      expect(message.type === 'message' && message.body.toString()).toBe('one')
+    } finally {
+      await closed.stop()
+    }
+  })
+
   it('lose nothing when the connection on which they hear each other breaks', async () => {
     const [recipient, sender] = [await at(first), await at(second)]
     const queue = await recipient.createQueue()
