@@ -147,12 +147,15 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** The same at once, for what begins before there is anything to wait for. */
+/** The same at once, and as far as it can be done: not where the directory may not be read, or the file system cannot. */
 export function syncDirectoryNow(directory: string): void {
-  const file = openSync(directory, 'r')
+  let file: number | undefined
   try {
+    file = openSync(directory, 'r')
     fsyncSync(file)
+  } catch (error) {
+    if (!['EACCES', 'EINVAL', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error
   } finally {
-    closeSync(file)
+    if (file !== undefined) closeSync(file)
   }
 }

@@ -23,6 +23,8 @@ const IN_FLIGHT = 4
 /** Share of the messages that are answered at the kill, at most. */
 const LATEST = 0.8
 const PATIENCE_MS = 30_000
+/** Until a relay listens, at most; it may have to share the processor with other campaigns. */
+const START_MS = 120_000
 const LAST = 'last'
 
 export const clusterCampaign: Campaign = {
@@ -139,7 +141,7 @@ class Relay {
 
   async start(...options: readonly string[]): Promise<void> {
     this.#running = this.installation.start(['start', '--workers', String(this.#workers), ...options])
-    await this.#running.shows(/Listening on port/, PATIENCE_MS)
+    await this.#running.shows(/Listening on port/, START_MS)
   }
 
   get hasWorkers(): boolean {

@@ -17,7 +17,7 @@ import { AppError } from '../../errors/app-error.ts'
 import { syncDirectoryNow } from '../../system/durable-file.ts'
 import { errorCode } from '../../system/error-code.ts'
 import { cannotOpen, inUse, missing, notADirectory, notAFile } from './errors.ts'
-import { leaveClosedMark } from './file/closed-mark.ts'
+import { leaveClosedMark, removeClosedMark } from './file/closed-mark.ts'
 import { requireSound } from './file/require-sound.ts'
 import { requireFormat, seedFreePages } from './format.ts'
 import { removeStaleCopy, requireAlone } from './sole-user.ts'
@@ -62,6 +62,7 @@ export class Environment {
     if (openHere.has(this.#path)) throw inUse(path, process.pid)
     requireStopped(path)
     requireUsable(path)
+    beginWriting(path)
     this.root = openRoot(path)
     openHere.add(this.#path)
     try {
@@ -144,12 +145,7 @@ function prepareDirectory(path: string, mustExist: boolean): void {
 function syncNames(path: string, made: string): void {
   const last = dirname(resolve(made))
   for (let directory = resolve(path); ; directory = dirname(directory)) {
-    try {
-      syncDirectoryNow(directory)
-    } catch (error) {
-      // One that may not be read, or a file system that syncs no directories: what can be done has been done.
-      if (!['EACCES', 'EINVAL', 'ENOTSUP'].includes(errorCode(error) ?? '')) throw error
-    }
+    syncDirectoryNow(directory)
     if (directory === last) return
   }
 }
@@ -179,6 +175,15 @@ export function requireUsable(path: string): void {
     }
   } catch (error) {
     throw error instanceof AppError ? error : cannotOpen(path, error)
+  }
+}
+
+/** @throws AppError */
+function beginWriting(path: string): void {
+  try {
+    removeClosedMark(path)
+  } catch (error) {
+    throw cannotOpen(path, error)
   }
 }
 

@@ -7,6 +7,7 @@ import { aMessage, aQueue, msgId, rcvId } from './fixtures.ts'
 //   burst DIR START: adds queues START, START+1, … with two messages each, of which one is deleted again, and prints
 //     the number of each one whose effects were promised to be durable, until it is killed.
 //   promise DIR: adds 300 queues as `burst` does and ends; each promise is a line of the file `promises` two levels above DIR.
+//   write DIR: adds one queue and ends.
 //   copy DIR: pins a snapshot until it is killed; prints `pinned`, or the error.
 //   open DIR: opens the store and keeps it open until it is killed; prints `open`, or the error.
 
@@ -31,6 +32,11 @@ try {
       const kept = store.flushed().then(() => writeSync(promises, `${n}\n`))
       if (n % 4 === 0) await kept
     }
+    await store.flushed()
+    process.exit(0)
+  }
+  if (command === 'write') {
+    store.addQueue(aQueue(1_000_000))
     await store.flushed()
     process.exit(0)
   }

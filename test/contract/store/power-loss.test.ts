@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -15,18 +15,24 @@ const obstacle = whyNoRecorder()
 const directory = temporaryDirectory()
 afterAll(() => rmSync(directory, { recursive: true }))
 
+const store = join(directory, 'recorded/store')
 let operations: Operation[]
 let firstPromise: number
 
-beforeAll(() => {
-  if (obstacle !== undefined) return
+/** What a child process (lmdb-child.ts) writes to the store. */
+function recorded(command: string, output: string): Operation[] {
   const [loader, script] = ['typescript.mjs', 'lmdb-child.ts'].map((name) => new URL(name, import.meta.url))
-  const log = join(directory, 'log')
-  const args = ['--import', String(loader), fileURLToPath(String(script)), 'promise', join(directory, 'recorded/store')]
+  const log = join(directory, command)
+  const args = ['--import', String(loader), fileURLToPath(String(script)), command, store]
   const env = { ...process.env, ...recorder(directory, log) }
   const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
-  expect([status, stdout]).toEqual([0, 'open\n'])
-  operations = readRecording(log)
+  expect([status, stdout]).toEqual([0, output])
+  return readRecording(log)
+}
+
+beforeAll(() => {
+  if (obstacle !== undefined) return
+  operations = recorded('promise', 'open\n')
   firstPromise = operations.findIndex(({ kind }) => kind === 'P')
   expect(firstPromise).toBeGreaterThan(0)
 }, 60_000)
@@ -69,7 +75,6 @@ describe.skipIf(obstacle !== undefined)(`a loss of power (${obstacle ?? 'needs a
       operations.findIndex(
         (one, at) => at >= from && at < firstPromise && one.kind === kind && String(one.bytes) === path,
       )
-    const store = join(directory, 'recorded/store')
     const created = before('C', join(store, 'data.mdb'))
     expect(created).toBeGreaterThan(0)
     expect(before('F', store, created)).toBeGreaterThan(created)
@@ -78,6 +83,16 @@ describe.skipIf(obstacle !== undefined)(`a loss of power (${obstacle ?? 'needs a
       expect(at).toBeGreaterThanOrEqual(0)
       expect(before('F', dirname(made), at)).toBeGreaterThan(at)
     }
+  })
+
+  it('never finds a store that was written to marked as closed, so that the next start verifies it', async () => {
+    await openLmdbStore(store, { quota: 128 }).close()
+    expect(existsSync(join(store, 'closed'))).toBe(true)
+    const again = recorded('write', 'open\n')
+    const removed = again.findIndex(({ kind, bytes }) => kind === 'U' && String(bytes) === join(store, 'closed'))
+    const synced = again.findIndex(({ kind, bytes }, at) => at > removed && kind === 'F' && String(bytes) === store)
+    const written = again.findIndex(({ kind }) => kind === 'W' || kind === 'D')
+    expect([removed >= 0, synced > removed, written > synced]).toEqual([true, true, true])
   })
 
   it('would be noticed here if a commit did not wait for the disk', () => {

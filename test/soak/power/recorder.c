@@ -4,7 +4,8 @@
  *
  *   record = kind u8 ‖ offset u64 ‖ length u64 ‖ time u64 ‖ data      little-endian
  *   kind   = "W" write / "D" write through (O_DSYNC) / "S" fsync or fdatasync / "T" truncate to offset / "P" promise /
- *            "C" data.mdb is created / "M" directory is made / "F" fsync of a directory; data is the path
+ *            "C" data.mdb is created / "M" directory is made / "F" fsync of a directory /
+ *            "U" file is removed; data is the path
  *   time   = nanoseconds of CLOCK_MONOTONIC at which it was done
  *
  * RECORD_FILE is the record. RECORD_SYNC_US makes every sync take longer by so many microseconds.
@@ -158,6 +159,11 @@ int fsync(int fd) {
   return is_directory(fd) ? synced_directory(fd) : REAL(fsync)(fd);
 }
 int fdatasync(int fd) { return kind(fd) == DATA || kind(fd) == THROUGH ? synced(fd, SYS_fdatasync) : REAL(fdatasync)(fd); }
+int unlink(const char *path) {
+  int result = REAL(unlink)(path);
+  if (result == 0) locked_path('U', path);
+  return result;
+}
 int mkdir(const char *path, mode_t mode) {
   int result = REAL(mkdir)(path, mode);
   if (result == 0) locked_path('M', path);

@@ -14,7 +14,7 @@ const SECTORS = [512, 4096] as const
 
 export interface Operation {
   /** As in recorder.c. */
-  readonly kind: 'W' | 'D' | 'S' | 'T' | 'P' | 'C' | 'M' | 'F'
+  readonly kind: 'W' | 'D' | 'S' | 'T' | 'P' | 'C' | 'M' | 'F' | 'U'
   readonly offset: number
   readonly bytes: Buffer
   /** Nanoseconds of the monotonic clock, as `process.hrtime.bigint()`. */

@@ -1,9 +1,13 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { syncDirectoryNow } from '../../../system/durable-file.ts'
+import { errorCode } from '../../../system/error-code.ts'
 
 /*
  * When the store is closed, the file `closed` notes what data.mdb is then: inode, size, and the times of its last changes
  * in nanoseconds. Whoever finds it unchanged need not look at all of it again. Any copy or change makes another file of it.
+ * But file systems write the times later than the content, or not at all before the power is lost: so the mark is removed
+ * before anything is written.
  */
 
 const MARK = 'closed'
@@ -15,6 +19,17 @@ export function leaveClosedMark(path: string): void {
   } catch {
     return
   }
+}
+
+/** To be called before anything is written. @throws the system's error */
+export function removeClosedMark(path: string): void {
+  try {
+    unlinkSync(join(path, MARK))
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return
+    throw error
+  }
+  syncDirectoryNow(path)
 }
 
 /** Whether the file is the one that was closed. */
