@@ -169,7 +169,7 @@ const ofWorkers = async (report: Report, server: DatabaseServer, settings: Setti
     for (const key of ['store_queues', 'store_messages']) installation.set('STORE_LOG', key, 'database')
     installation.set('STORE_LOG', 'db_connection', uri)
     const running = installation.start(['start', '--workers', String(WORKERS), '--confirm-migrations', 'up'])
-    await running.shows(/Listening on port/)
+    await running.shows(/Listening on port/, 60_000)
     await withLoads(async (load) => {
       const loads = Array.from({ length: LOAD_PROCESSES }, load)
       await openPairs(loads, { ...traffic, address, count: PAIRS })

@@ -89,7 +89,7 @@ const start = async (
   for (let count = 0; count < STARTS; count++) {
     const beganMs = performance.now()
     const running = installation.start(['start', ...args])
-    await running.shows(/Listening on port/)
+    await running.shows(/Listening on port/, 60_000)
     const seconds = (performance.now() - beganMs) / 1000
     await sleep(2000)
     if (seconds < best.seconds) best = { seconds, rss: memoryOf(running.pid ?? 0).rss }
