@@ -156,7 +156,7 @@ describe('keep_tor', () => {
       running.kill('SIGKILL')
       await running.ended()
       expect([isRunning(second), isRunning(tor)]).toEqual([true, true])
-      // It would end by itself after 45 s.
+      // It would end by itself after 40 s.
       process.kill(second.pid, 'SIGKILL')
       await expect.poll(() => isRunning(tor), { timeout: 25_000, interval: 200 }).toBe(false)
     },

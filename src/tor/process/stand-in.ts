@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { privateStdio } from '../../system/private-stdio.ts'
 
-/** tor asks every 15 s whether its owner still runs, so it ends within a minute. */
-const AFTER_S = 45
+/** tor asks every 15 s whether its owner still runs, so it ends within a minute of the relay. */
+const AFTER_S = 40
 
 /** Waits until the relay is gone, whatever ended it: then its end of the pipe is closed. */
 const PROGRAM = 'read -r _; exec sleep "$1"'
