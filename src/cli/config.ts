@@ -127,7 +127,7 @@ function explain(name: string): void {
 /** When a running relay uses a change. */
 function effectOf({ section, definition }: KeyRow): string {
   if (definition.restart) return 'after a restart: `systemctl restart smp-server`'
-  return section === 'TOR' ? 'within seconds' : 'after `smp-server reload`'
+  return section === 'TOR' && !definition.reload ? 'within seconds' : 'after `smp-server reload`'
 }
 
 /** @throws AppError `CONFIG_KEY` */

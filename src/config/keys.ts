@@ -52,6 +52,8 @@ interface KeyOptions extends GeneratedForm {
   readonly unused?: string
   /** Read at the start only: a running relay takes a change over when it is restarted. */
   readonly restart?: true
+  /** In [TOR], which a running relay follows by itself: read at a reload, as the keys of other sections are. */
+  readonly reload?: true
 }
 
 /** One key of the INI file. `T` is the type of its value, without `undefined` when a default stands in. */
@@ -444,10 +446,12 @@ export const iniKeys = {
       doc: 'With mode own: Tor survives a restart of the relay, which then finds its onion service as it was. It ends if no relay adopts it within a minute.',
     }),
     circuit_port: key(port, {
+      reload: true,
       samples: ['5228'],
       doc: 'Port on 127.0.0.1 for Tor alone, so that the relay can tell the circuits of the onion service apart and limit each of them. With mode own or torrc, and without web.',
     }),
     max_connections_per_circuit: key(integer(1, 10_000_000), {
+      reload: true,
       default: '256',
       samples: ['256'],
       doc: 'With circuit_port: connections through one circuit at a time; a quarter of them may be in a handshake, and twice as many may begin in a minute.',

@@ -61,7 +61,9 @@ describe('smp-server config', () => {
     const { stdout } = relay.run(['config', 'diff'])
     expect(stdout).toContain('AUTH.create_password = …')
     expect(stdout).not.toContain('secret1')
-    expect(relay.run(['config', 'explain', 'max_streams']).stdout).toMatch(/^\[TOR\] max_streams\n/)
+    const explained = (name: string): string => relay.run(['config', 'explain', name]).stdout
+    expect(explained('max_streams')).toMatch(/^\[TOR\] max_streams\n[^]*uses a change within seconds\.\n$/)
+    expect(explained('circuit_port')).toMatch(/uses a change after `smp-server reload`\.\n$/)
     writeFileSync(relay.ini, readFileSync(relay.ini, 'utf8').replace('[AUTH]', '[auth]'))
     const refused = relay.run(['config', 'check'])
     expect([refused.status, refused.stdout]).toEqual([
