@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { connectClient, type SmpClient } from '../../client/client.ts'
 import type { RelayAddress } from '../../client/connection.ts'
 import { generateKey, type AuthKey } from '../../client/keys.ts'
@@ -135,7 +136,7 @@ class ActedQueue {
       return
     }
     if (this.#senderKey !== undefined) return
-    const linkId = this.#random.bytes(24)
+    const linkId = randomBytes(24)
     const userData = `data of ${this.#name}`
     const done = this.#begin('LSET', (state) => ({ ...state, linkId: linkId.toString('hex'), userData }))
     expectType(await this.#client.lset(this.queue, linkId, Buffer.from('fixed'), Buffer.from(userData)), 'OK')
@@ -205,7 +206,7 @@ export async function makeTraffic(
   const actors = await Promise.all(
     Array.from({ length: clients }, async (_, index) => {
       const client = await connectClient(address, { requestTimeoutMs: 60_000 })
-      return new Actor(client, new Random(seed, index), `${seed}.${index}`)
+      return new Actor(client, new Random(seed * 1000 + index), `${seed}.${index}`)
     }),
   )
   await Promise.all(actors.map((actor) => actor.run(steps)))
