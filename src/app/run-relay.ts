@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import type { AdjustableLogger, Logger, LogLevel } from '../config/log.ts'
 import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
+import { removeAbandoned } from '../system/temporary-file.ts'
 import type { RequestHandler } from '../transport/web-requests.ts'
 import type { ConfiguredRelay } from '../server/relay.ts'
 import { ConnectionLimits } from '../transport/connection-limits.ts'
@@ -68,6 +69,7 @@ export async function runRelay(options: RunOptions): Promise<RunningRelay> {
   const live = liveSettings(options.settings)
   const { settings } = live
   const startedAt = new Date()
+  for (const directory of [paths.configDir, paths.stateDir]) await removeAbandoned(directory)
   const workers = await workersFor(options)
   const limits = new ConnectionLimits(connectionLimits(settings, log))
   const connections = workers ?? limits

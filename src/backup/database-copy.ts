@@ -4,6 +4,7 @@ import type { Paths } from '../config/paths.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Copied } from '../store/copy-store.ts'
 import { copyToDirectory } from '../store/copy-to-directory.ts'
+import { isRunning } from '../system/process-mark.ts'
 
 /** In the state directory, with the id of the process that makes the copy. */
 const PREFIX = 'backup-unfinished-'
@@ -63,14 +64,6 @@ async function removeAbandoned(stateDir: string): Promise<void> {
   for (const name of await readdir(stateDir)) {
     if (!name.startsWith(PREFIX)) continue
     const pid = Number(name.slice(PREFIX.length))
-    if (pid === process.pid || !isRunning(pid)) await rm(join(stateDir, name), { recursive: true, force: true })
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    if (pid === process.pid || !isRunning({ pid })) await rm(join(stateDir, name), { recursive: true, force: true })
   }
 }

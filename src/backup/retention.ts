@@ -1,6 +1,7 @@
 import { lstat, readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { errorCode } from '../system/error-code.ts'
+import { TEMPORARY_ENDING } from '../system/temporary-file.ts'
 import type { MadeBackup } from './backup-list.ts'
 
 /** Backups that cannot be found are remembered, because their disk may be mounted again: at most so many. */
@@ -63,8 +64,6 @@ export async function removeUnfinished(file: string): Promise<void> {
   const directory = dirname(file)
   const name = basename(file)
   const found = await readdir(directory).catch((): string[] => [])
-  const left = found.filter(
-    (other) => other.startsWith(`${name}.`) && /^\.[0-9a-f]{12}\.new$/.test(other.slice(name.length)),
-  )
+  const left = found.filter((other) => other.replace(TEMPORARY_ENDING, '') === name && other !== name)
   for (const one of left) await rm(join(directory, one), { force: true })
 }

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, openSync } from 'node:fs'
 import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { errorCode } from './error-code.ts'
 import { asOwnerOf } from './owner.ts'
+import { temporaryName } from './temporary-file.ts'
 
 export interface WriteOptions {
   /** Permissions of a new file; one that is replaced keeps its own, and its owner. */
@@ -41,7 +41,7 @@ async function write(
 ): Promise<void> {
   const directory = dirname(target)
   const replaced = await statIfThere(target)
-  const temporary = `${target}.${randomBytes(6).toString('hex')}.new`
+  const temporary = temporaryName(target)
   const file = await open(temporary, 'wx', options.mode & 0o600)
   try {
     try {

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { temporaryName } from '../system/temporary-file.ts'
 
 /** The content of each file by its path below the root of the site, with `/`. */
 export type SiteFiles = ReadonlyMap<string, string | Buffer>
@@ -20,7 +20,7 @@ async function replaceFile(path: string, content: string | Buffer): Promise<void
   const directory = dirname(path)
   await mkdir(directory, { recursive: true })
   // Files whose names begin with a dot are never served.
-  const temporary = join(directory, `.${randomBytes(6).toString('hex')}.new`)
+  const temporary = temporaryName(join(directory, '.site'))
   try {
     await writeFile(temporary, content, { flag: 'wx' })
     await rename(temporary, path)

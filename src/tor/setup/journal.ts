@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { AppError } from '../../errors/app-error.ts'
 import { writeDurably } from '../../system/durable-file.ts'
 import { errorCode } from '../../system/error-code.ts'
+import { removeAbandoned } from '../../system/temporary-file.ts'
 import { type Journal, type JournalEntry, journalSchema } from './entries.ts'
 
 /*
@@ -34,11 +35,14 @@ export class SetupJournal {
   }
 
   /**
+   * Also removes what a setup that was killed has left of files that it was writing.
+   *
    * @param keyFile `onion.key`; the journal is beside it
    * @throws AppError `SETUP_JOURNAL`
    */
   static async open(keyFile: string): Promise<SetupJournal> {
     const path = journalFile(keyFile)
+    await removeAbandoned(dirname(path))
     return new SetupJournal(path, await read(path))
   }
 

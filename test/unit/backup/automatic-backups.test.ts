@@ -246,7 +246,7 @@ describe('retention', () => {
       'smp-server-zzzzzzzz-2020-01-01T000000Z.age',
       'relay.age',
       'notes.txt',
-      `${own}.0123456789ab.new`,
+      `${own}.7-1.0123456789ab.new`,
     ]
     for (const name of foreign) writeFileSync(join(directory, name), 'x')
     mkdirSync(join(directory, 'folder.age'))
@@ -329,7 +329,7 @@ describe('the list of backups', () => {
   it('names the file that was being written when the relay was killed, and what is left of it goes', async () => {
     let left = ''
     const killed: BackupRunner = ({ file }) => {
-      left = `${file}.0123456789ab.new`
+      left = `${file}.7-1.0123456789ab.new`
       writeFileSync(left, 'half')
       writeFileSync(`${file}.other.new`, 'not ours')
       return new Promise(() => undefined)

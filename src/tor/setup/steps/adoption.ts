@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { AppError } from '../../../errors/app-error.ts'
 import { writeDurably } from '../../../system/durable-file.ts'
+import { removeAbandoned } from '../../../system/temporary-file.ts'
 import { usualTorrcs } from '../../process/hidden-services.ts'
 import { torrcRefused } from '../../process/torrc.ts'
 import { instanceOf, torPlace } from '../../process/tor-place.ts'
@@ -47,6 +49,7 @@ export async function revertAdoption(
 ): Promise<readonly string[]> {
   const known = places.torrcs ?? (await usualTorrcs())
   if (!isTorConfiguration(torrc, file, known) || !existsSync(file)) return []
+  await removeAbandoned(dirname(file))
   const present = await readFile(file, 'utf8')
   const text = uncommented(present)
   if (text === present) return []

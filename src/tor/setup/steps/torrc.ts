@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { AppError } from '../../../errors/app-error.ts'
 import { writeDurably } from '../../../system/durable-file.ts'
 import { errorCode } from '../../../system/error-code.ts'
+import { removeAbandoned } from '../../../system/temporary-file.ts'
 import { isPristine } from '../../process/system-instance.ts'
 import { torPlace, type TorPlace } from '../../process/tor-place.ts'
 import { managedMark, torrcRefused } from '../../process/torrc.ts'
@@ -106,6 +107,7 @@ export async function revertTorrc(
   { places, services }: Pick<RevertTools, 'places' | 'services'>,
 ): Promise<readonly string[]> {
   const { torrc, mainTorrc, unit } = (places.torPlace ?? torPlace)(name)
+  for (const file of [torrc, mainTorrc]) if (file !== undefined) await removeAbandoned(dirname(file))
   const present = await readIfThere(torrc)
   if (present !== undefined && present !== before && !present.includes(managedMark)) {
     return [`${torrc} holds settings that smp-server did not write, and stays.`]
