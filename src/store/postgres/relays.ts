@@ -26,6 +26,8 @@ export interface RelaysOptions {
   /** Says what this process is, for whoever looks at the table. */
   readonly facts: Readonly<Record<string, string | number>>
   readonly onWarning: (sentence: string) => void
+  /** Milliseconds between two signs of life; 10 s when absent. */
+  readonly heartbeatMs?: number
 }
 
 /**
@@ -42,6 +44,8 @@ export class Relays {
   #waiting = new Map<number, Set<string>>()
   /** Wakes may have been lost: all relays have to look at everything. */
   #lostWakes = false
+  /** Those that gave no sign of life when this one looked last. */
+  #silent: ReadonlySet<number> = new Set()
   #isOpening = false
   #heardEcho = (): void => undefined
   #closed = false
@@ -49,7 +53,7 @@ export class Relays {
   private constructor(relayId: number, options: RelaysOptions) {
     this.relayId = relayId
     this.#options = options
-    this.#heartbeat = setInterval(() => void this.#beat(), HEARTBEAT_MS)
+    this.#heartbeat = setInterval(() => void this.#beat(), options.heartbeatMs ?? HEARTBEAT_MS)
   }
 
   /** Joins the relays on a database. @throws DatabaseError, AppError `DATABASE_POOLER` */
@@ -197,10 +201,21 @@ export class Relays {
       )
       // Others took this one for dead, and forgot what it pushes for.
       if (row?.inserted === true) this.#listener?.missed()
+      await this.#noticeSilence(connection)
     } catch (error) {
       if (connection.lost) this.#lost()
       else this.#options.onWarning(`A sign of life could not be written: ${DatabaseError.from(error).message}.`)
     }
+  }
+
+  /** A relay that was killed may have committed what it could tell nobody any more. */
+  async #noticeSilence(connection: Connection): Promise<void> {
+    const { relays } = this.#options.prepared.names
+    const rows = await connection.run<{ relay_id: number }>(
+      `SELECT relay_id FROM ${relays}.relays WHERE seen_at < now() - interval '${LIVELY}'`,
+    )
+    if (rows.some(({ relay_id: relayId }) => !this.#silent.has(relayId))) this.#listener?.missed()
+    this.#silent = new Set(rows.map(({ relay_id: relayId }) => relayId))
   }
 }
 
