@@ -70,6 +70,8 @@ describe.skipIf(!isRoot)('a fresh system (needs root, to make one)', () => {
     await buildProgram()
     directory = await mkdtemp(join(tmpdir(), 'smp-debian-test-'))
     machine = await DebianMachine.make(['ca-certificates', 'curl', 'gpg', 'systemd'])
+    // The first test that installs fetches the runtime, unless another one has already.
+    await machine.useRegistryOfThisMachine()
   }, 600_000)
   afterAll(async () => {
     await torNetworkDown(join(directory, 'network'))

@@ -3,7 +3,6 @@ import { join, relative } from 'node:path'
 import type { Paths } from '../../config/paths.ts'
 import { bytesText } from '../../system/bytes-text.ts'
 import { openBelow } from '../../system/open-below.ts'
-import { TEMPORARY_ENDING } from '../../system/temporary-file.ts'
 import type { Finding, Repair } from './finding.ts'
 
 interface Entry {
@@ -123,7 +122,8 @@ function changing(entries: readonly Entry[], what: string, change: (file: File) 
 const LEFTOVERS = [
   /\.bak\d*$/,
   /^restore-unfinished-(?:config|state)$/,
-  TEMPORARY_ENDING,
+  // Also of versions that did not name the process.
+  /\.[0-9a-f]{12}\.new$/,
   /^smp-server-store\.repaired$/,
   // A database export that was interrupted, and what an operator was told to move away.
   /^(?:smp-server-[\w-]+(?:\.log)?|messages)\.(?:unfinished|unused)$/,
