@@ -23,7 +23,7 @@ const IN_FLIGHT = 4
 /** Share of the messages that are answered at the kill, at most. */
 const LATEST = 0.8
 /** A relay that was killed between its COMMIT and its NOTIFY is noticed by the others after up to 35 s. */
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 40_000
 /** Until a relay listens, at most; it may have to share the processor with other campaigns. */
 const START_MS = 120_000
 const LAST = 'last'
